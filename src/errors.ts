@@ -1,0 +1,49 @@
+/** Every error code that callers can see, with the HTTP status that REST answers and the message used unless one is given. */
+const catalogue = {
+  BAD_REQUEST: [400, 'The request is not valid.'],
+  INVALID_JSON: [400, 'The body is not valid JSON.'],
+  INVALID_CNPJ: [400, 'This is not a valid CNPJ.'],
+  UNAUTHENTICATED: [401, 'A valid Bearer token is needed.'],
+  FORBIDDEN: [403, 'This token does not allow that.'],
+  TENANT_INACTIVE: [403, 'This tenant is not active.'],
+  NOT_FOUND: [404, 'There is nothing here.'],
+  JOB_NOT_FOUND: [404, 'There is no such job.'],
+  QUEUE_NOT_FOUND: [404, 'There is no such queue.'],
+  TENANT_NOT_FOUND: [404, 'There is no such tenant.'],
+  METHOD_NOT_ALLOWED: [405, 'This address does not take that method.'],
+  TENANT_EXISTS: [409, 'A tenant with this CNPJ exists already.'],
+  JOB_STATE_CONFLICT: [409, 'The job is not in a state that allows this.'],
+  ALREADY_REQUEUED: [409, 'The job was queued again a moment ago.'],
+  REPROCESS_LIMIT: [409, 'The job has been reprocessed as often as is allowed.'],
+  BODY_TOO_LARGE: [413, 'The body is too large.'],
+  IDEMPOTENCY_CONFLICT: [422, 'This idempotency key was used with another body.'],
+  BACKLOG_FULL: [503, 'Too many events are waiting; try again later.'],
+  REDIS_UNAVAILABLE: [503, 'The event store cannot be reached; try again.'],
+  DATABASE_UNAVAILABLE: [503, 'The database cannot be reached; try again.'],
+  SHUTTING_DOWN: [503, 'This instance is stopping; try again.'],
+  INTERNAL: [500, 'Something went wrong on our side.'],
+} as const satisfies Record<string, readonly [number, string]>
+
+export type ErrorCode = keyof typeof catalogue
+
+type Options = { cause?: unknown; retryAfterSeconds?: number; details?: Record<string, unknown> }
+
+/** The one error of Gancho that may reach a caller: a code of the catalogue, a message made for people, never a secret. */
+export class GanchoError extends Error {
+  readonly code: ErrorCode
+  /** HTTP status that REST answers for this code. */
+  readonly status: number
+  /** Seconds after which a repeat makes sense, sent as `Retry-After`. */
+  readonly retryAfterSeconds: number | undefined
+  /** Further facts for the caller, such as the position of a JSON error. */
+  readonly details: Record<string, unknown> | undefined
+
+  constructor(code: ErrorCode, message?: string, options: Options = {}) {
+    super(message ?? catalogue[code][1], options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'GanchoError'
+    this.code = code
+    this.status = catalogue[code][0]
+    this.retryAfterSeconds = options.retryAfterSeconds
+    this.details = options.details
+  }
+}

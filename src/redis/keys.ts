@@ -1,0 +1,51 @@
+/**
+ * Every Redis key of Gancho. All but BullMQ's share one hash tag, because the accept and transition scripts touch several of them.
+ *
+ * | key | type | lives | owner |
+ * |---|---|---|---|
+ * | `seq` | string | for ever | accept script: the last job number |
+ * | `epoch` | string | for ever | start-up: names this data set |
+ * | `history` | string | for ever | start-up: id of the history database that belongs to this data set |
+ * | `job:<n>` | hash | until finished and projected | accept, transition and forget scripts |
+ * | `job:<n>:attempts` | list | as the record | transition script |
+ * | `job:<n>:past` | string | 1 min | forget script: the last round of a record that is gone |
+ * | `due` | zset | for ever | transition script; score: when the sweeper should look at the job, in ms |
+ * | `inbox` | stream | entries until dispatched | accept script, dispatcher |
+ * | `journal` | stream | trimmed | accept and transition scripts; trim script |
+ * | `trimmedTo` | string | for ever | trim script: id of the last entry removed |
+ * | `projected` | string | for ever | projector: journal id up to which history is written and finished records are gone |
+ * | `idempotency:<cnpj>:<hash>` | string | `IDEMPOTENCY_TTL_SECONDS` | accept script |
+ * | `lease:<name>` | string | seconds | whoever holds that lease |
+ * | `maintenance` | hash | for ever | maintenance: its last run |
+ */
+const tag = '{gancho}'
+
+export const keys = {
+  seq: `${tag}:seq`,
+  epoch: `${tag}:epoch`,
+  history: `${tag}:history`,
+  /** The scripts append `<n>` and `<n>:attempts`. */
+  jobPrefix: `${tag}:job:`,
+  job: (n: number) => `${tag}:job:${n}`,
+  attempts: (n: number) => `${tag}:job:${n}:attempts`,
+  due: `${tag}:due`,
+  inbox: `${tag}:inbox`,
+  journal: `${tag}:journal`,
+  trimmedTo: `${tag}:trimmedTo`,
+  projected: `${tag}:projected`,
+  idempotencyPrefix: `${tag}:idempotency:`,
+  lease: (name: string) => `${tag}:lease:${name}`,
+  maintenance: `${tag}:maintenance`,
+} as const
+
+/** Pub/sub channels: what they carry may be lost, so each has a slower way to the same end. */
+export const channels = {
+  /** Payload: the CNPJ whose cached tenant is stale, or `*` for all. */
+  tenantChanged: 'gancho:tenant-changed',
+} as const
+
+/** BullMQ's key prefix for one queue. Each queue has a hash tag of its own, so that a Cluster can spread them. */
+export const bullPrefix = (queue: string) => `{gancho:${queue}}`
+
+/** Name of the BullMQ queue beside `queue` where failed jobs rest. A queue name has no dot, so the two never collide. */
+export const errorQueueName = (queue: string) => `${queue}.errors`
