@@ -1,0 +1,15 @@
+const credential =
+  /(^|-)auth($|-)|authorization|cookie|token|secret|passw|credential|session|(api|access|private|subscription)[-_]?key/
+
+/** A copy in which the values of headers that look like credentials, by their lower-case name, read `***`. */
+export function maskCredentials<Value extends string | string[]>(
+  headers: Readonly<Record<string, Value>>,
+): Record<string, Value | '***'> {
+  const entries = Object.entries(headers).map(
+    ([name, value]) => [name, isMasked(name) ? '***' : value] as const,
+  )
+  return Object.fromEntries(entries)
+}
+
+// `www-authenticate` names a scheme, not a secret, and helps to find out why a receiver refuses.
+const isMasked = (name: string) => credential.test(name) && name !== 'www-authenticate'

@@ -1,0 +1,51 @@
+import type { Outcome } from './attempt.ts'
+
+export type RetryPolicy = {
+  /** Upper bounds of the delays after attempts 1, 2, …; one attempt more than there are bounds is made. */
+  scheduleMs: readonly number[]
+  /** Statuses that end the round at once. */
+  finalStatuses: ReadonlySet<number>
+  /** Evenly from 0 up to, but not including, 1. */
+  random: () => number
+  /** The longest wait that a receiver may ask for. */
+  maxRetryAfterMs: number
+}
+
+export type NextStep =
+  | { do: 'done' }
+  | { do: 'retry'; delayMs: number }
+  | { do: 'give-up'; why: 'FINAL_STATUS' | 'EXHAUSTED' }
+
+type Options = {
+  scheduleSeconds: readonly number[]
+  /** 410 unless given: the receiver unsubscribes (Standard Webhooks 1.0.0, "Delivery success and failure"). */
+  finalStatuses?: Iterable<number>
+  /** A day unless given. */
+  maxRetryAfterMs?: number
+  random?: () => number
+}
+
+export function createRetryPolicy(options: Options): RetryPolicy {
+  return {
+    scheduleMs: options.scheduleSeconds.map((seconds) => seconds * 1000),
+    finalStatuses: new Set(options.finalStatuses ?? [410]),
+    random: options.random ?? Math.random,
+    maxRetryAfterMs: options.maxRetryAfterMs ?? 86_400_000,
+  }
+}
+
+/**
+ * Decides what follows attempt number `attemptInRound` (from 1). Any answer but 2xx is a failure, redirects included. The delay is
+ * drawn evenly between 0 and its bound (full jitter), so that jobs which failed together do not come back together; `Retry-After`
+ * wins when it asks for longer, up to the policy's cap.
+ */
+export function nextStep(policy: RetryPolicy, attemptInRound: number, outcome: Outcome): NextStep {
+  const answered = outcome.kind === 'answered'
+  if (answered && outcome.status >= 200 && outcome.status < 300) return { do: 'done' }
+  if (answered && policy.finalStatuses.has(outcome.status)) return { do: 'give-up', why: 'FINAL_STATUS' }
+  const boundMs = policy.scheduleMs[attemptInRound - 1]
+  if (boundMs === undefined) return { do: 'give-up', why: 'EXHAUSTED' }
+  const drawnMs = Math.floor(policy.random() * (boundMs + 1))
+  const askedMs = Math.min((answered && outcome.retryAfterMs) || 0, policy.maxRetryAfterMs)
+  return { do: 'retry', delayMs: Math.max(drawnMs, askedMs) }
+}
