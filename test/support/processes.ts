@@ -1,0 +1,25 @@
+import { readFileSync } from 'node:fs'
+
+/** Whether a process runs; one that has ended but was not collected by its parent does not. */
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+  } catch {
+    return false
+  }
+  return process.platform !== 'linux' || statOf(pid)[0] !== 'Z'
+}
+
+/** Linux only. */
+export const parentOf = (pid: number): number => Number(statOf(pid)[1])
+
+/** State, parent and further fields after the name, see proc_pid_stat(5). */
+function statOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ')
+  } catch {
+    return ['Z', '0']
+  }
+}
