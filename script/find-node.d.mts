@@ -1,5 +1,3 @@
-export const oldestMajor: number
-
 export function findNode(caller: {
   version: string
   platform: string

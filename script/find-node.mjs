@@ -1,5 +1,5 @@
 // Plain JavaScript without dependencies, because an old Node reads it before anything is installed.
-export const oldestMajor = 24
+const oldestMajor = 24
 
 /** Packages that carry a Node, by platform and architecture. */
 const carriers = {

@@ -70,7 +70,6 @@ const explain = (what: string): InstallPlan => ({
   line: `Gancho needs redis-server or valkey-server ${oldestVersion} or newer: ${what}, or set REDIS_URL; then start it again.`,
 })
 
-/** Debian starts a packaged server as a service on port 6379. Nobody asked for that: runlevel 1 keeps invoke-rc.d from it, systemd is told after. */
 const apt = [
   'env',
   'DEBIAN_FRONTEND=noninteractive',
@@ -87,7 +86,8 @@ function alternatives(manager: Manager, hasSystemd: boolean): Alternative[] {
     case 'apt-get':
       return ['redis-server', 'valkey-server'].map((name) => ({
         install: [...apt, 'install', '-y', '--no-install-recommends', name],
-        after: hasSystemd ? [['systemctl', 'disable', '--now', name]] : [],
+        // Debian starts a packaged server as a service on port 6379, which nobody asked for.
+        after: [hasSystemd ? ['systemctl', 'disable', '--now', name] : [`/etc/init.d/${name}`, 'stop']],
       }))
     case 'dnf':
       return [plain('dnf', 'install', '-y', 'valkey'), plain('dnf', 'install', '-y', 'redis')]
