@@ -16,11 +16,13 @@ const catalogue = {
   ALREADY_REQUEUED: [409, 'The job was queued again a moment ago.'],
   REPROCESS_LIMIT: [409, 'The job has been reprocessed as often as is allowed.'],
   BODY_TOO_LARGE: [413, 'The body is too large.'],
+  UNSUPPORTED_ENCODING: [415, 'This Content-Encoding is not taken.'],
   IDEMPOTENCY_CONFLICT: [422, 'This idempotency key was used with another body.'],
   BACKLOG_FULL: [503, 'Too many events are waiting; try again later.'],
   REDIS_UNAVAILABLE: [503, 'The event store cannot be reached; try again.'],
   DATABASE_UNAVAILABLE: [503, 'The database cannot be reached; try again.'],
   SHUTTING_DOWN: [503, 'This instance is stopping; try again.'],
+  TOKEN_UNREADABLE: [500, 'The stored token cannot be read.'],
   INTERNAL: [500, 'Something went wrong on our side.'],
 } as const satisfies Record<string, readonly [number, string]>
 

@@ -3,6 +3,7 @@ import type { Attempt, Job, JobStatus } from '../events/job.ts'
 /** A job as the projector found it: its record, its body and the attempts known by then. */
 export type JobSnapshot = { job: Job; body: Buffer; attempts: Attempt[] }
 
+/** All that is given must hold; an empty list matches nothing. */
 export type JobsFilter = {
   ns?: readonly number[]
   cnpj?: string
@@ -10,7 +11,10 @@ export type JobsFilter = {
   statuses?: readonly JobStatus[]
 }
 
-/** A page of the list ordered by number, newest first. `before` and `after` are numbers of jobs outside the page. */
+/**
+ * A page of the list ordered by number, newest first. `before` and `after` are numbers of jobs outside the page: `after: 10` asks
+ * for numbers below 10. `fromEnd` takes the last `limit` of that range, still newest first.
+ */
 export type JobsPage = { limit: number; after?: number; before?: number; fromEnd?: boolean }
 
 /** Where the projector stands: the data set (epoch) and the journal id up to which history is written. */
@@ -25,12 +29,16 @@ export interface HistoryStore {
   position(): Promise<ProjectorPosition | null>
   /**
    * Writes the snapshots and the new position in one transaction. A snapshot whose journal id is not newer than its row's changes
-   * nothing, so repeats and late writers are harmless; bodies are written once, attempts by number.
+   * nothing, so repeats and late writers are harmless; bodies are written once, attempts by number. The position never moves back
+   * within an epoch.
    */
   record(snapshots: readonly JobSnapshot[], position: ProjectorPosition): Promise<void>
   /** In no order; unknown numbers are left out. */
   jobs(ns: readonly number[]): Promise<Job[]>
   body(n: number): Promise<Buffer | null>
+  /** By job; unknown numbers are left out. */
+  bodies(ns: readonly number[]): Promise<Map<number, Buffer>>
+  /** By job and in order of their numbers; jobs without attempts are left out. */
   attempts(ns: readonly number[]): Promise<Map<number, Attempt[]>>
   /** Newest first, at most `page.limit`. */
   list(filter: JobsFilter, page: JobsPage): Promise<Job[]>
@@ -38,5 +46,4 @@ export interface HistoryStore {
   count(filter: JobsFilter, limit: number): Promise<number>
   /** Removes up to `limit` jobs that were finished (DELIVERED, FAILED, DISCARDED) before `before`, with bodies and attempts. Returns how many. */
   removeFinished(before: number, limit: number): Promise<number>
-  close(): Promise<void>
 }

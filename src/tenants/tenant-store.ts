@@ -8,6 +8,10 @@ export type TenantRow = Tenant & {
   encryptedToken: string
 }
 
+/**
+ * A page of the list ordered by CNPJ; `after` and `before` are CNPJs outside the page. `fromEnd` takes the last `limit` of that
+ * range, still in order.
+ */
 export type TenantsPage = { limit: number; after?: string; before?: string; fromEnd?: boolean }
 
 /** Every method may throw GanchoError DATABASE_UNAVAILABLE. */
@@ -18,8 +22,8 @@ export interface TenantStore {
   byTokenHash(hash: string): Promise<TenantRow | null>
   /** In no order; unknown ones are left out. */
   byCnpjs(cnpjs: readonly string[]): Promise<Tenant[]>
-  /** Ordered by CNPJ; `after` and `before` are CNPJs outside the page. */
   list(page: TenantsPage): Promise<TenantRow[]>
+  /** At most `limit`. */
   count(limit: number): Promise<number>
   /** @throws GanchoError TENANT_NOT_FOUND */
   setActive(cnpj: string, active: boolean, now: number): Promise<Tenant>

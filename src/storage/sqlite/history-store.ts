@@ -1,0 +1,131 @@
+import type { Attempt, Job } from '../../events/job.ts'
+import type {
+  HistoryStore,
+  JobSnapshot,
+  JobsFilter,
+  JobsPage,
+  ProjectorPosition,
+} from '../../history/history-store.ts'
+import {
+  attemptBinds,
+  attemptColumns,
+  attemptOfRow,
+  changingJobColumns,
+  jobBinds,
+  jobColumns,
+  jobOfRow,
+} from '../job-row.ts'
+import { plainJournalId, sortableJournalId } from '../journal-order.ts'
+import type { Row, SqlDatabase, Step } from '../sql.ts'
+import { countQuery, listQuery } from './job-query.ts'
+
+const values = (columns: readonly string[]) => columns.map((column) => `:${column}`).join(', ')
+
+const upsertJob = `INSERT INTO jobs (${jobColumns.join(', ')}) VALUES (${values(jobColumns)})
+  ON CONFLICT (n) DO UPDATE SET ${changingJobColumns.map((column) => `${column} = excluded.${column}`).join(', ')}
+  WHERE excluded.journal > jobs.journal`
+const insertBody = 'INSERT INTO job_bodies (n, body) VALUES (:n, :body) ON CONFLICT DO NOTHING'
+const insertAttempt = `INSERT INTO attempts (${attemptColumns.join(', ')}) VALUES (${values(attemptColumns)}) ON CONFLICT DO NOTHING`
+const raiseHighest = 'UPDATE history_meta SET highest = :highest WHERE highest < :highest'
+// A reader that lost its lease may come late: it must not move its successor's position back.
+const movePosition = `UPDATE history_meta SET epoch = :epoch, journal = :journal
+  WHERE epoch IS NULL OR epoch <> :epoch OR journal < :journal`
+// Left to itself, SQLite sorts all finished jobs instead of walking this index.
+const removeFinished = `DELETE FROM jobs WHERE n IN (
+  SELECT n FROM jobs INDEXED BY jobs_finished WHERE status IN ('DELIVERED', 'FAILED', 'DISCARDED') AND updated_at < :before
+  ORDER BY updated_at LIMIT :limit)`
+
+/** History in SQLite. The caller opens and closes the database. */
+export class SqliteHistoryStore implements HistoryStore {
+  readonly #database: SqlDatabase
+
+  constructor(database: SqlDatabase) {
+    this.#database = database
+  }
+
+  async id(): Promise<string> {
+    return String((await this.#meta()).id)
+  }
+
+  async highestNumber(): Promise<number> {
+    return Number((await this.#meta()).highest)
+  }
+
+  async position(): Promise<ProjectorPosition | null> {
+    const { epoch, journal } = await this.#meta()
+    return typeof epoch === 'string' ? { epoch, journalId: plainJournalId(String(journal)) } : null
+  }
+
+  async record(snapshots: readonly JobSnapshot[], position: ProjectorPosition): Promise<void> {
+    const highest = snapshots.reduce((top, { job }) => Math.max(top, job.n), 0)
+    const steps: Step[] = [
+      { sql: upsertJob, rows: snapshots.map(({ job }) => jobBinds(job)) },
+      { sql: insertBody, rows: snapshots.map(({ job, body }) => ({ n: job.n, body: compact(body) })) },
+      {
+        sql: insertAttempt,
+        rows: snapshots.flatMap(({ job, attempts }) =>
+          attempts.map((attempt) => attemptBinds(job.n, attempt)),
+        ),
+      },
+      { sql: raiseHighest, rows: [{ highest }] },
+      {
+        sql: movePosition,
+        rows: [{ epoch: position.epoch, journal: sortableJournalId(position.journalId) }],
+      },
+    ]
+    await this.#database.transaction(steps)
+  }
+
+  async jobs(ns: readonly number[]): Promise<Job[]> {
+    const sql = `SELECT ${jobColumns.join(', ')} FROM jobs WHERE n IN (SELECT value FROM json_each(:ns))`
+    return (await this.#database.all(sql, { ns: JSON.stringify(ns) })).map(jobOfRow)
+  }
+
+  async body(n: number): Promise<Buffer | null> {
+    return (await this.bodies([n])).get(n) ?? null
+  }
+
+  async bodies(ns: readonly number[]): Promise<Map<number, Buffer>> {
+    const sql = 'SELECT n, body FROM job_bodies WHERE n IN (SELECT value FROM json_each(:ns))'
+    const rows = await this.#database.all(sql, { ns: JSON.stringify(ns) })
+    return new Map(rows.map((row) => [Number(row.n), bufferOf(row.body as Uint8Array)]))
+  }
+
+  async attempts(ns: readonly number[]): Promise<Map<number, Attempt[]>> {
+    const sql = `SELECT ${attemptColumns.join(', ')} FROM attempts
+      WHERE n IN (SELECT value FROM json_each(:ns)) ORDER BY n, attempt_number`
+    const rows = await this.#database.all(sql, { ns: JSON.stringify(ns) })
+    const byJob = Map.groupBy(rows, (row) => Number(row.n))
+    return new Map([...byJob].map(([n, group]) => [n, group.map(attemptOfRow)]))
+  }
+
+  async list(filter: JobsFilter, page: JobsPage): Promise<Job[]> {
+    const { sql, binds } = listQuery(filter, page)
+    const jobs = (await this.#database.all(sql, binds)).map(jobOfRow)
+    return page.fromEnd ? jobs.reverse() : jobs
+  }
+
+  async count(filter: JobsFilter, limit: number): Promise<number> {
+    const { sql, binds } = countQuery(filter, limit)
+    const [row] = await this.#database.all(sql, binds)
+    return Number(row?.counted)
+  }
+
+  removeFinished(before: number, limit: number): Promise<number> {
+    return this.#database.run(removeFinished, { before, limit })
+  }
+
+  async #meta(): Promise<Row> {
+    const [row] = await this.#database.all('SELECT id, highest, epoch, journal FROM history_meta')
+    if (!row) throw new Error('history_meta has lost its row.')
+    return row
+  }
+}
+
+/** Bodies are small slices of a socket's buffers, and a slice crosses to a thread together with the whole of what it was cut from. */
+function compact(body: Buffer): Uint8Array {
+  return body.byteLength === body.buffer.byteLength ? body : new Uint8Array(body)
+}
+
+const bufferOf = ({ buffer, byteOffset, byteLength }: Uint8Array) =>
+  Buffer.from(buffer, byteOffset, byteLength)

@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto'
+import { ConstraintError, type SqlDatabase, type Step } from '../sql.ts'
+
+type Migration = { version: number; name: string; steps: () => Step[] }
+
+const ddl = (sql: string): Step => ({ sql, rows: [{}] })
+
+const createTenants = `
+  CREATE TABLE tenants (
+    cnpj TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    active INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    token_hash TEXT NOT NULL UNIQUE,
+    encrypted_token TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID`
+
+const createJobs = `
+  CREATE TABLE jobs (
+    n INTEGER PRIMARY KEY,
+    event_id TEXT NOT NULL,
+    cnpj TEXT NOT NULL,
+    destination TEXT NOT NULL,
+    queue TEXT NOT NULL,
+    event_type TEXT,
+    correlation_id TEXT,
+    content_type TEXT,
+    headers TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    next_attempt_at INTEGER,
+    delivered_at INTEGER,
+    requeued_at INTEGER,
+    failure TEXT,
+    reported TEXT,
+    journal TEXT NOT NULL
+  ) STRICT`
+
+const createBodies = `
+  CREATE TABLE job_bodies (
+    n INTEGER PRIMARY KEY REFERENCES jobs (n) ON DELETE CASCADE,
+    body BLOB NOT NULL
+  ) STRICT`
+
+const createAttempts = `
+  CREATE TABLE attempts (
+    n INTEGER NOT NULL REFERENCES jobs (n) ON DELETE CASCADE,
+    attempt_number INTEGER NOT NULL,
+    round INTEGER NOT NULL,
+    started_at INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    status_code INTEGER,
+    error TEXT,
+    request_headers TEXT NOT NULL,
+    response_headers TEXT,
+    response_body TEXT,
+    timing TEXT NOT NULL,
+    PRIMARY KEY (n, attempt_number)
+  ) STRICT`
+
+const createMeta = `
+  CREATE TABLE history_meta (
+    one_row INTEGER PRIMARY KEY CHECK (one_row = 1),
+    id TEXT NOT NULL,
+    highest INTEGER NOT NULL,
+    epoch TEXT,
+    journal TEXT
+  ) STRICT`
+
+/** Append only: what has run anywhere is never changed. */
+const migrations: readonly Migration[] = [
+  { version: 1, name: 'tenants', steps: () => [ddl(createTenants)] },
+  {
+    version: 2,
+    name: 'history',
+    steps: () => [
+      ddl(createJobs),
+      // Every index ends in n by itself (the rowid), so each one lists newest first.
+      ddl('CREATE INDEX jobs_by_cnpj ON jobs (cnpj)'),
+      ddl('CREATE INDEX jobs_by_cnpj_status ON jobs (cnpj, status)'),
+      ddl('CREATE INDEX jobs_by_queue ON jobs (queue)'),
+      ddl('CREATE INDEX jobs_by_status ON jobs (status)'),
+      ddl(
+        "CREATE INDEX jobs_finished ON jobs (updated_at) WHERE status IN ('DELIVERED', 'FAILED', 'DISCARDED')",
+      ),
+      ddl(createBodies),
+      ddl(createAttempts),
+      ddl(createMeta),
+      {
+        sql: 'INSERT INTO history_meta (one_row, id, highest) VALUES (1, :id, 0)',
+        rows: [{ id: randomUUID() }],
+      },
+    ],
+  },
+]
+
+/**
+ * Brings the schema up to date. Harmless to repeat, and safe when several processes start at once: each migration claims its
+ * version in the transaction that carries it out, so it happens once or not at all.
+ */
+export async function migrate(database: SqlDatabase, now: () => number = Date.now): Promise<void> {
+  await database.run(
+    'CREATE TABLE IF NOT EXISTS schema_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT',
+  )
+  const applied = new Set(
+    (await database.all('SELECT version FROM schema_migrations')).map((row) => row.version),
+  )
+  for (const migration of migrations)
+    if (!applied.has(migration.version)) await apply(database, migration, now())
+}
+
+async function apply(database: SqlDatabase, { version, name, steps }: Migration, now: number): Promise<void> {
+  const claim = {
+    sql: 'INSERT INTO schema_migrations (version, name, applied_at) VALUES (:version, :name, :now)',
+    rows: [{ version, name, now }],
+  }
+  try {
+    await database.transaction([claim, ...steps()])
+  } catch (error) {
+    if (!(error instanceof ConstraintError)) throw error
+    const [claimed] = await database.all('SELECT version FROM schema_migrations WHERE version = :version', {
+      version,
+    })
+    if (!claimed) throw error
+  }
+}

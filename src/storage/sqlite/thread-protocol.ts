@@ -1,0 +1,18 @@
+import type { Binds, Row, Step } from '../sql.ts'
+
+/** What a database thread is started with. */
+export type ThreadData = { path: string; access: 'read' | 'write'; busyTimeoutMs: number }
+
+/** Asks a thread. `close` closes the file and ends the thread, after everything asked before it. */
+export type ThreadRequest =
+  | { id: number; do: 'all'; sql: string; binds: Binds }
+  | { id: number; do: 'transaction'; steps: readonly Step[] }
+  | { id: number; do: 'close' }
+
+/** An SQLite error without its prototype, which structured clone would drop together with `errcode`. */
+export type ThreadFailure = { message: string; errcode: number | null; stack: string | undefined }
+
+export type ThreadAnswer =
+  | { id: number; rows: Row[] }
+  | { id: number; changes: number[] }
+  | { id: number; failure: ThreadFailure }

@@ -1,0 +1,96 @@
+// Entry of a database thread: the only place where SQLite is called, because its calls block.
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { parentPort, workerData } from 'node:worker_threads'
+import type { Row, Step } from '../sql.ts'
+import type { ThreadAnswer, ThreadData, ThreadFailure, ThreadRequest } from './thread-protocol.ts'
+
+const { path, access, busyTimeoutMs } = workerData as ThreadData
+const port = parentPort
+if (!port) throw new Error('thread.ts runs as a worker thread only')
+
+const sqliteBusy = 5
+const opened: { database?: DatabaseSync } = {}
+// Never emptied: statements are written in the source, with binds, so there is a small and fixed number of them.
+const statements = new Map<string, StatementSync>()
+
+const isBusy = (error: unknown) => ((error as { errcode?: number }).errcode ?? 0) % 256 === sqliteBusy
+
+/** SQLite does not use its busy timeout while a file changes to WAL, which two processes may do at the same time. */
+function enterWal(database: DatabaseSync) {
+  const giveUpAt = Date.now() + busyTimeoutMs
+  for (;;) {
+    try {
+      return database.exec('PRAGMA journal_mode = WAL')
+    } catch (error) {
+      if (!isBusy(error) || Date.now() > giveUpAt) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+    }
+  }
+}
+
+/** Opens with the first request, so that a failure is that request's, and the next one tries again. */
+function database(): DatabaseSync {
+  if (opened.database) return opened.database
+  const fresh = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true })
+  try {
+    enterWal(fresh)
+    fresh.exec('PRAGMA synchronous = NORMAL')
+    if (access === 'read') fresh.exec('PRAGMA query_only = ON')
+  } catch (error) {
+    fresh.close()
+    throw error
+  }
+  opened.database = fresh
+  return fresh
+}
+
+function statement(sql: string): StatementSync {
+  const known = statements.get(sql)
+  if (known) return known
+  const prepared = database().prepare(sql)
+  statements.set(sql, prepared)
+  return prepared
+}
+
+function runStep(step: Step): number {
+  let changes = 0
+  const prepared = statement(step.sql)
+  for (const binds of step.rows) changes += Number(prepared.run(binds).changes)
+  return changes
+}
+
+function transaction(steps: readonly Step[]): number[] {
+  const db = database()
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    const changes = steps.map(runStep)
+    db.exec('COMMIT')
+    return changes
+  } catch (error) {
+    // Some errors (a full disk among them) have ended the transaction already.
+    if (db.isTransaction) db.exec('ROLLBACK')
+    throw error
+  }
+}
+
+function failureOf(error: unknown): ThreadFailure {
+  const { message, errcode, stack } = error as { message?: string; errcode?: number; stack?: string }
+  return { message: message ?? String(error), errcode: errcode ?? null, stack }
+}
+
+function answer(request: Exclude<ThreadRequest, { do: 'close' }>): ThreadAnswer {
+  try {
+    if (request.do === 'transaction') return { id: request.id, changes: transaction(request.steps) }
+    database()
+    return { id: request.id, rows: statement(request.sql).all(request.binds) as Row[] }
+  } catch (error) {
+    return { id: request.id, failure: failureOf(error) }
+  }
+}
+
+port.on('message', (request: ThreadRequest) => {
+  if (request.do !== 'close') return port.postMessage(answer(request))
+  statements.clear()
+  opened.database?.close()
+  port.close()
+})

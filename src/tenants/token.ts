@@ -1,0 +1,16 @@
+import { createHmac, hkdfSync, randomBytes } from 'node:crypto'
+
+/** A new Bearer token: 256 random bits behind a prefix that secret scanners can look for. */
+export const newTenantToken = () => `gnt_${randomBytes(32).toString('base64url')}`
+
+/** Hash of a token, the same for the same token and secret: 64 hexadecimal characters. */
+export type TokenHash = (token: string) => string
+
+/**
+ * The hash by which a token is looked up. It is keyed (HMAC-SHA-256 under a key of its own, RFC 5869), so that a copy of the
+ * database alone does not let anyone test guesses.
+ */
+export function tokenHashing(secret: string): TokenHash {
+  const key = Buffer.from(hkdfSync('sha256', secret, '', 'gancho token look-up v1', 32))
+  return (token) => createHmac('sha256', key).update(token).digest('hex')
+}

@@ -1,0 +1,198 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { HistoryStore, JobsFilter, JobsPage } from '../../src/history/history-store.ts'
+import { sampleAttempt, sampleJob, snapshot } from './sample-jobs.ts'
+
+type Opened = { store: HistoryStore; close(): Promise<void> }
+
+const at = (journalId: string, epoch = 'first') => ({ epoch, journalId })
+const failure = {
+  reason: 'EXHAUSTED',
+  error: 'connection refused',
+  statusCode: null,
+  responseExcerpt: 'não',
+  attempts: 3,
+  firstAttemptAt: 1,
+  lastAttemptAt: 2,
+  failedAt: 3,
+}
+
+/** What every HistoryStore promises. `open` gives a store that is empty. */
+export function historyStoreContract(open: () => Promise<Opened>) {
+  describe('history store', () => {
+    let opened: Opened
+    let store: HistoryStore
+    beforeEach(async () => {
+      opened = await open()
+      store = opened.store
+    })
+    afterEach(() => opened.close())
+
+    it('starts empty, under a lasting name of its own', async () => {
+      expect(await store.id()).toMatch(/^[0-9a-f-]{36}$/)
+      expect(await store.id()).toBe(await store.id())
+      expect(await store.highestNumber()).toBe(0)
+      expect(await store.position()).toBeNull()
+      expect(await store.list({}, { limit: 10 })).toEqual([])
+    })
+
+    it('gives back a job with every field set, its body byte for byte and its attempts', async () => {
+      const job = sampleJob(7, {
+        eventType: 'pedido.criado',
+        correlationId: 'c-1',
+        status: 'FAILED',
+        round: 2,
+        attempts: 2,
+        nextAttemptAt: 1_800_000_000_001,
+        deliveredAt: 1_800_000_000_002,
+        requeuedAt: 1_800_000_000_003,
+        failure,
+        reported: 'NiFi não leu',
+        journalId: '1800000000123-45',
+      })
+      const attempts = [
+        sampleAttempt(1, { outcome: 'RETRY', error: 'x', responseHeaders: null }),
+        sampleAttempt(2),
+      ]
+      const body = Buffer.from([0, 255, 10, 13, 0])
+      await store.record([snapshot(job, attempts, body)], at('1800000000123-45'))
+      expect(await store.jobs([7, 8])).toEqual([job])
+      expect(await store.body(7)).toEqual(body)
+      expect(await store.attempts([7, 8])).toEqual(new Map([[7, attempts]]))
+    })
+
+    it('keeps an empty body apart from a body that is not there', async () => {
+      await store.record([snapshot(sampleJob(1), [], Buffer.alloc(0))], at('1-0'))
+      expect(await store.body(1)).toEqual(Buffer.alloc(0))
+      expect(await store.body(2)).toBeNull()
+      expect(await store.bodies([1, 2])).toEqual(new Map([[1, Buffer.alloc(0)]]))
+      expect(await store.bodies([])).toEqual(new Map())
+    })
+
+    it('moves the position with the snapshots, and without any', async () => {
+      await store.record([snapshot(sampleJob(3))], at('99-9'))
+      expect(await store.position()).toEqual(at('99-9'))
+      await store.record([], at('100-10'))
+      expect(await store.position()).toEqual(at('100-10'))
+      expect(await store.highestNumber()).toBe(3)
+    })
+
+    it('never moves the position back within an epoch, but follows a new epoch', async () => {
+      await store.record([], at('100-10'))
+      await store.record([], at('100-9'))
+      expect(await store.position()).toEqual(at('100-10'))
+      await store.record([], at('5-0', 'second'))
+      expect(await store.position()).toEqual(at('5-0', 'second'))
+    })
+
+    it('ignores a snapshot that is not newer, by number and not by text', async () => {
+      const newer = sampleJob(1, { status: 'DELIVERED', journalId: '1000-10' })
+      await store.record([snapshot(newer)], at('1000-10'))
+      for (const journalId of ['1000-9', '999-11', '1000-10'])
+        await store.record([snapshot(sampleJob(1, { status: 'FAILED', journalId }))], at('1000-11'))
+      expect(await store.jobs([1])).toEqual([newer])
+      const newest = sampleJob(1, { status: 'QUEUED', round: 1, journalId: '10000-0' })
+      await store.record([snapshot(newest)], at('10000-0'))
+      expect(await store.jobs([1])).toEqual([newest])
+    })
+
+    it('keeps the first body and each attempt once, and adds the attempts that are new', async () => {
+      await store.record([snapshot(sampleJob(1), [sampleAttempt(1)], Buffer.from('first'))], at('1-0'))
+      const again = [sampleAttempt(1, { error: 'changed' }), sampleAttempt(2)]
+      await store.record([snapshot(sampleJob(1), again, Buffer.from('second'))], at('2-0'))
+      expect(await store.body(1)).toEqual(Buffer.from('first'))
+      expect((await store.attempts([1])).get(1)).toEqual([sampleAttempt(1), sampleAttempt(2)])
+    })
+
+    it('writes all of a batch or nothing', async () => {
+      const broken = sampleJob(2, { status: null as never })
+      await expect(store.record([snapshot(sampleJob(1)), snapshot(broken)], at('9-0'))).rejects.toThrow()
+      expect(await store.jobs([1, 2])).toEqual([])
+      expect(await store.position()).toBeNull()
+      expect(await store.highestNumber()).toBe(0)
+    })
+
+    it('takes the largest numbers, times and bodies that there are', async () => {
+      const n = 999_999_999_999_999
+      const job = sampleJob(n, { journalId: '1800000000000-9223372036854775807' })
+      const body = Buffer.alloc(1_048_576, 'ç')
+      await store.record([snapshot(job, [], body)], at(job.journalId))
+      expect(await store.jobs([n])).toEqual([job])
+      expect(body.equals((await store.body(n)) ?? Buffer.alloc(0))).toBe(true)
+      expect(await store.position()).toEqual(at(job.journalId))
+    })
+
+    describe('with ten jobs of two tenants, two queues and four statuses', () => {
+      beforeEach(async () => {
+        const statuses = ['DELIVERED', 'FAILED', 'QUEUED', 'DISCARDED'] as const
+        const jobs = Array.from({ length: 10 }, (_, index) =>
+          sampleJob(index + 1, {
+            cnpj: index < 5 ? '00000000000191' : '12ABC34501DE35',
+            queue: index % 3 === 0 ? 'slow' : 'nifi',
+            status: statuses[index % 4] ?? 'QUEUED',
+          }),
+        )
+        await store.record(
+          jobs.map((job) => snapshot(job, [sampleAttempt(1)])),
+          at('1-0'),
+        )
+      })
+
+      it.each<[JobsFilter, number[]]>([
+        [{}, [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]],
+        [{ cnpj: '00000000000191' }, [5, 4, 3, 2, 1]],
+        [{ queue: 'slow' }, [10, 7, 4, 1]],
+        [{ statuses: ['FAILED'] }, [10, 6, 2]],
+        [{ statuses: ['FAILED', 'DELIVERED', 'FAILED'] }, [10, 9, 6, 5, 2, 1]],
+        [{ cnpj: '00000000000191', queue: 'slow' }, [4, 1]],
+        [{ cnpj: '00000000000191', statuses: ['FAILED', 'QUEUED'] }, [3, 2]],
+        [{ queue: 'nifi', statuses: ['FAILED', 'QUEUED'] }, [6, 3, 2]],
+        [{ ns: [2, 6, 77] }, [6, 2]],
+        [{ ns: [2, 6, 7], cnpj: '12ABC34501DE35', queue: 'nifi', statuses: ['FAILED'] }, [6]],
+        [{ ns: [] }, []],
+        [{ statuses: [] }, []],
+        [{ cnpj: 'nobody' }, []],
+      ])('lists and counts %j, newest first', async (filter, expected) => {
+        const found = await store.list(filter, { limit: 100 })
+        expect(found.map((job) => job.n)).toEqual(expected)
+        expect(await store.count(filter, 100)).toBe(expected.length)
+      })
+
+      it.each<[JobsPage, number[]]>([
+        [{ limit: 3 }, [10, 9, 8]],
+        [{ limit: 3, after: 8 }, [7, 6, 5]],
+        [{ limit: 3, before: 8 }, [10, 9]],
+        [{ limit: 2, before: 5, fromEnd: true }, [7, 6]],
+        [{ limit: 3, fromEnd: true }, [3, 2, 1]],
+        [{ limit: 9, after: 6, before: 3 }, [5, 4]],
+      ])('cuts the page %j out of the list, also of a filtered one', async (page, expected) => {
+        const all: JobsFilter = { statuses: ['DELIVERED', 'FAILED', 'QUEUED', 'DISCARDED'] }
+        for (const filter of [{}, all]) {
+          const found = await store.list(filter, page)
+          expect(found.map((job) => job.n)).toEqual(expected)
+        }
+      })
+
+      it('counts no further than asked', async () => {
+        expect(await store.count({}, 4)).toBe(4)
+        expect(await store.count({ statuses: ['FAILED', 'DELIVERED'] }, 4)).toBe(4)
+      })
+
+      it('removes finished jobs that are old enough, oldest first and in batches, with bodies and attempts', async () => {
+        const before = 1_800_000_000_000 + 8
+        expect(await store.removeFinished(before, 2)).toBe(2)
+        expect((await store.list({}, { limit: 100 })).map((job) => job.n)).toEqual([10, 9, 8, 7, 6, 5, 4, 3])
+        expect(await store.removeFinished(before, 100)).toBe(3)
+        expect(await store.removeFinished(before, 100)).toBe(0)
+        expect((await store.list({}, { limit: 100 })).map((job) => job.n)).toEqual([10, 9, 8, 7, 3])
+        expect(await store.body(1)).toBeNull()
+        expect([...(await store.attempts([1, 2, 3])).keys()]).toEqual([3])
+      })
+
+      it('remembers the highest number after its job is gone', async () => {
+        await store.removeFinished(Number.MAX_SAFE_INTEGER, 100)
+        await store.record([snapshot(sampleJob(4))], at('2-0'))
+        expect(await store.highestNumber()).toBe(10)
+      })
+    })
+  })
+}
