@@ -1,0 +1,78 @@
+import type { Logger } from 'pino'
+import type { Config } from '../config.ts'
+import { createErrorQueue, type ErrorQueue } from '../delivery/error-queue.ts'
+import { createReprocess, type Reprocess } from '../delivery/reprocess.ts'
+import { createJobRecords, type JobRecords } from '../events/job-records.ts'
+import { createLanes, type Lanes } from '../events/lanes.ts'
+import { defaultQueue } from '../events/routing.ts'
+import { createTransitions } from '../events/transitions.ts'
+import { createJobReader, type JobReader } from '../history/job-reader.ts'
+import { TenantDirectory } from '../tenants/directory.ts'
+import { type TenantInvalidation, tenantInvalidation } from '../tenants/invalidation.ts'
+import { type Authenticate, authenticator } from '../tenants/principal.ts'
+import { type TenantService, tenantService } from '../tenants/tenant-service.ts'
+import { tokenHashing } from '../tenants/token.ts'
+import { type TokenCipher, tokenCipher } from '../tenants/token-cipher.ts'
+import type { Foundation } from './foundation.ts'
+
+/** What both sides, gateway and worker, are made of. */
+export type Core = {
+  lanes: Lanes
+  records: JobRecords
+  errorQueue: ErrorQueue
+  jobs: JobReader
+  reprocess: Reprocess
+  directory: TenantDirectory
+  invalidation: TenantInvalidation
+  tenants: TenantService
+  cipher: TokenCipher
+  authenticate: Authenticate
+  close(): Promise<void>
+}
+
+export async function createCore(config: Config, foundation: Foundation, log: Logger): Promise<Core> {
+  const { connections, stores, secrets } = foundation
+  const lanes = createLanes(connections.patient, [defaultQueue])
+  const records = createJobRecords(connections.commands)
+  const jobs = createJobReader(records, stores.history)
+  const errorQueue = createErrorQueue(lanes)
+  const transitions = createTransitions(connections.commands, { graceMs: config.SWEEP_INTERVAL_MS })
+  const reprocess = createReprocess({
+    transitions,
+    lanes,
+    errorQueue,
+    finished: jobs,
+    maxRounds: config.MAX_REPROCESS_ROUNDS,
+  })
+
+  const hashToken = tokenHashing(secrets.encryptionSecret)
+  const cipher = tokenCipher(secrets.encryptionSecret)
+  const ttlMs = config.TOKEN_CACHE_TTL_SECONDS * 1_000
+  const directory = new TenantDirectory({ store: stores.tenants, hashToken, ttlMs })
+  const invalidation = tenantInvalidation({
+    publisher: connections.commands,
+    subscriber: connections.dedicated('tenants'),
+    onInvalidate: (cnpj) => directory.invalidate(cnpj),
+    log,
+  })
+  const tenants = tenantService({ store: stores.tenants, directory, invalidation, cipher, hashToken })
+  const authenticate = authenticator({ adminToken: secrets.adminToken, directory })
+  await directory.load()
+  const close = async () => {
+    invalidation.close()
+    await lanes.close()
+  }
+  return {
+    lanes,
+    records,
+    errorQueue,
+    jobs,
+    reprocess,
+    directory,
+    invalidation,
+    tenants,
+    cipher,
+    authenticate,
+    close,
+  }
+}

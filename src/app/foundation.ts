@@ -1,0 +1,62 @@
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import type { Config } from '../config.ts'
+import { createDataSet, type DataSet } from '../history/data-set.ts'
+import { type Connections, openConnections } from '../redis/connections.ts'
+import { type EmbeddedRedis, startEmbeddedRedis } from '../redis/embedded-server.ts'
+import { type MemoryGuard, watchMemory } from '../redis/memory-guard.ts'
+import { openSqliteStores, type Stores } from '../storage/open-stores.ts'
+import { developmentSecrets } from '../welcome/development-secrets.ts'
+
+export type Secrets = { adminToken: string; encryptionSecret: string }
+
+/** What everything else stands on: the two stores, the data set that ties them together, the secrets. */
+export type Foundation = {
+  redisUrl: string
+  connections: Connections
+  stores: Stores
+  dataSet: DataSet
+  memory: MemoryGuard
+  secrets: Secrets
+  /** Whether this process runs on defaults of its own, as on a developer's machine. */
+  embedded: boolean
+  close(): Promise<void>
+}
+
+/** Opens, in order, and closes what it opened when a later step fails. */
+export async function openFoundation(config: Config, log: Logger): Promise<Foundation> {
+  const opened: { close(): Promise<void> | void }[] = []
+  const close = async () => {
+    for (const part of opened.reverse()) await part.close()
+  }
+  const keep = <Part extends { close(): Promise<void> | void }>(part: Part): Part => {
+    opened.push(part)
+    return part
+  }
+  try {
+    const redis: EmbeddedRedis | undefined = config.REDIS_URL
+      ? undefined
+      : keep(await startEmbeddedRedis({ dataDir: config.DATA_DIR, log }))
+    const redisUrl = redis?.url ?? (config.REDIS_URL as string)
+    const secrets = secretsOf(config)
+    const connections = keep(await openConnections({ url: redisUrl, log }))
+    const stores = keep(await openSqliteStores({ path: join(config.DATA_DIR, 'gancho.db') }))
+    const dataSet = await createDataSet(connections.patient, stores.history)
+    const memory = keep(await watchMemory({ redis: connections.commands, log }))
+    return { redisUrl, connections, stores, dataSet, memory, secrets, embedded: redis !== undefined, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** What the environment does not give is made up, which the configuration allows for the embedded defaults alone. */
+function secretsOf({ ADMIN_TOKEN, ENCRYPTION_SECRET, DATA_DIR }: Config): Secrets {
+  if (ADMIN_TOKEN && ENCRYPTION_SECRET)
+    return { adminToken: ADMIN_TOKEN, encryptionSecret: ENCRYPTION_SECRET }
+  const made = developmentSecrets(DATA_DIR)
+  return {
+    adminToken: ADMIN_TOKEN ?? made.adminToken,
+    encryptionSecret: ENCRYPTION_SECRET ?? made.encryptionSecret,
+  }
+}

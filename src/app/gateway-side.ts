@@ -1,0 +1,71 @@
+import type { Logger } from 'pino'
+import type { Config } from '../config.ts'
+import { createIntake } from '../events/intake.ts'
+import { defaultRouter } from '../events/routing.ts'
+import { createGraphql } from '../graphql/yoga.ts'
+import { graphqlRoute } from '../http/graphql-route.ts'
+import { healthRoutes } from '../http/health-routes.ts'
+import { withMiddleware } from '../http/middleware.ts'
+import { createRouter } from '../http/router.ts'
+import { createHttpServer, type HttpServer } from '../http/server.ts'
+import { adminTenantRoutes } from '../rest/admin-tenants.ts'
+import { failedJobsRoute } from '../rest/failed-jobs.ts'
+import { webhookHandler } from '../rest/webhook.ts'
+import type { Core } from './core.ts'
+import type { Foundation } from './foundation.ts'
+
+type Deps = {
+  config: Config
+  foundation: Foundation
+  core: Core
+  log: Logger
+  isStopping: () => boolean
+}
+
+/** The HTTP server: everything for a gateway, health alone for a worker. */
+export function createGatewaySide(deps: Deps): HttpServer {
+  const { config, foundation, core, log } = deps
+  const { authenticate } = core
+  const maxBodyBytes = config.MAX_BODY_BYTES
+  const open = healthRoutes(healthChecks(foundation, core), deps.isStopping)
+  if (config.ROLE === 'worker') {
+    const router = createRouter({ routes: [], open, authenticate, maxBodyBytes, log })
+    return createHttpServer({ webhook: undefined, handle: withMiddleware(router) })
+  }
+  const intake = createIntake({
+    redis: foundation.connections.intake,
+    route: defaultRouter(),
+    dataSet: foundation.dataSet,
+    memoryIsShort: foundation.memory.isShort,
+    maxBacklog: config.MAX_BACKLOG,
+    idempotencyTtlSeconds: config.IDEMPOTENCY_TTL_SECONDS,
+  })
+  const routes = [...adminTenantRoutes(core), failedJobsRoute(core)]
+  const graphiql = config.GRAPHIQL ?? foundation.embedded
+  const graphql = createGraphql({
+    services: {
+      ...core,
+      intake,
+      tenantStore: foundation.stores.tenants,
+      redis: foundation.connections.commands,
+    },
+    log,
+    graphiql,
+  })
+  const router = createRouter({ routes, open, authenticate, maxBodyBytes, log })
+  const handle = graphqlRoute({ graphql, authenticate, graphiql, log, otherwise: router })
+  return createHttpServer({
+    webhook: webhookHandler({ intake, authenticate, maxBodyBytes, log }),
+    handle,
+  })
+}
+
+function healthChecks({ connections, stores }: Foundation, { lanes }: Core) {
+  return {
+    required: {
+      redis: () => connections.commands.ping(),
+      queue: () => Promise.all(lanes.all().map(({ queue }) => queue.isPaused())),
+    },
+    told: { database: () => stores.history.id() },
+  }
+}

@@ -1,0 +1,118 @@
+import type { Redis } from 'ioredis'
+import type { Logger } from 'pino'
+import { bullJobId, type Job, jobId } from '../events/job.ts'
+import type { JobRecords } from '../events/job-records.ts'
+import type { LaneEntry, Lanes } from '../events/lanes.ts'
+import type { Transitions } from '../events/transitions.ts'
+import { keys } from '../redis/keys.ts'
+import { type ErrorQueue, parseBullJobId } from './error-queue.ts'
+
+type Deps = {
+  redis: Redis
+  records: JobRecords
+  transitions: Transitions
+  lanes: Lanes
+  errorQueue: ErrorQueue
+  /** Deletes the records of finished jobs that history knows. */
+  forget: (jobs: readonly Job[]) => Promise<unknown>
+  log: Logger
+  graceMs: number
+  now: () => number
+}
+
+const batchSize = 500
+
+/**
+ * Mends what a crash left between two steps, by asking the record:
+ * - a job that should be scheduled and is not in BullMQ is added again;
+ * - one that failed for good gets its entry in the error queue;
+ * - what BullMQ gave up on goes back where its record says;
+ * - entries of error queues that no FAILED record stands behind are removed.
+ */
+export function createSweeper(deps: Deps): { sweep(): Promise<void> } {
+  const { redis, records, lanes, errorQueue, transitions } = deps
+  const errorPages = new Map<string, number>()
+
+  /** Looks again later, the less often the longer nothing changed. Only where the sweeper still has the job on its list. */
+  const lookLater = async (jobs: readonly Job[]) => {
+    if (jobs.length === 0) return
+    const now = deps.now()
+    const scores = jobs.flatMap((job) => [
+      String(now + Math.max(deps.graceMs, (now - job.updatedAt) / 2)),
+      String(job.n),
+    ])
+    await redis.zadd(keys.due, 'XX', ...scores)
+  }
+
+  const isScheduled = async (job: Job) => {
+    const state = await lanes.get(job.queue).queue.getJobState(bullJobId(job.n, job.round))
+    return state !== 'unknown' && state !== 'failed' && state !== 'completed'
+  }
+
+  const reschedule = async (job: Job) => {
+    const entry: LaneEntry = { n: job.n, round: job.round, queue: job.queue }
+    if (job.nextAttemptAt !== null) entry.delayMs = job.nextAttemptAt - deps.now()
+    await lanes.remove(entry)
+    await lanes.add([entry])
+    deps.log.warn({ job: jobId(job.n), round: job.round, status: job.status }, 'sweeper: scheduled again')
+  }
+
+  const mend = async (job: Job) => {
+    if (job.status === 'FAILED') {
+      if (job.failure) await errorQueue.add(job, job.failure)
+      await transitions.settle(job.n, job.round)
+    } else if (!isFinished(job)) {
+      if (!(await isScheduled(job))) await reschedule(job)
+      if (job.round > 0) await errorQueue.remove(job.queue, job.n, job.round - 1)
+    }
+  }
+
+  const sweepDue = async () => {
+    const members = await redis.zrangebyscore(keys.due, '-inf', deps.now(), 'LIMIT', 0, batchSize)
+    const ns = members.map(Number)
+    const jobs = await records.jobs(ns)
+    for (const job of jobs) await mend(job)
+    await deps.forget(jobs.filter(isFinished))
+    await lookLater(jobs.filter((job) => job.status !== 'FAILED'))
+    const known = new Set(jobs.map((job) => job.n))
+    for (const n of ns) if (!known.has(n)) await transitions.settle(n, 0)
+  }
+
+  /** BullMQ's own failed set: deliveries that broke off with an unexpected error. */
+  const sweepFailed = async () => {
+    for (const { queue } of lanes.all()) {
+      const ids = await queue.getRanges(['failed'], 0, batchSize - 1, true)
+      const entries = ids.flatMap((id) => parseBullJobId(id) ?? [])
+      const jobs = new Map((await records.jobs(entries.map(({ n }) => n))).map((job) => [job.n, job]))
+      for (const { n, round } of entries) {
+        const job = jobs.get(n)
+        if (job && job.round === round && !isFinished(job)) await mend(job)
+        else await queue.remove(bullJobId(n, round))
+      }
+    }
+  }
+
+  /** One page of each error queue a turn, round and round. */
+  const sweepErrors = async () => {
+    for (const { name } of lanes.all()) {
+      const start = errorPages.get(name) ?? 0
+      const entries = await errorQueue.page(name, start, batchSize)
+      const jobs = new Map((await records.jobs(entries.map(({ n }) => n))).map((job) => [job.n, job]))
+      const stale = entries.filter(
+        ({ n, round }) => jobs.get(n)?.status !== 'FAILED' || jobs.get(n)?.round !== round,
+      )
+      for (const { n, round } of stale) await errorQueue.remove(name, n, round)
+      errorPages.set(name, entries.length < batchSize ? 0 : start + batchSize - stale.length)
+    }
+  }
+
+  return {
+    async sweep() {
+      await sweepDue()
+      await sweepFailed()
+      await sweepErrors()
+    },
+  }
+}
+
+const isFinished = (job: Job) => job.status === 'DELIVERED' || job.status === 'DISCARDED'

@@ -1,0 +1,83 @@
+import { type Job as BullJob, DelayedError, Worker } from 'bullmq'
+import type { Redis } from 'ioredis'
+import type { Logger } from 'pino'
+import type { Lane, Lanes, ScheduledJob } from '../events/lanes.ts'
+import { bullPrefix } from '../redis/keys.ts'
+import type { Afterwards } from './deliver-job.ts'
+
+export type DeliveryWorkers = {
+  start(): void
+  /** Takes nothing new and resolves when nothing is in flight. Has no time limit of its own. */
+  drain(): Promise<void>
+  close(): Promise<void>
+}
+
+type Deps = {
+  redis: Redis
+  lanes: Lanes
+  deliver: (job: ScheduledJob, owner: string) => Promise<Afterwards>
+  log: Logger
+  /** Name of this process, unique. */
+  owner: string
+  concurrency: number
+  lockDurationMs: number
+}
+
+/** Jobs whose worker vanished are taken up again however often; the retry policy counts these attempts and ends them. */
+const maxStalledCount = 1_000_000
+
+/** One BullMQ worker for each queue of this process. */
+export function createWorkers(deps: Deps): DeliveryWorkers {
+  let workers: Worker<ScheduledJob>[] = []
+  let calls = 0
+
+  const process = async (bullJob: BullJob<ScheduledJob>, token: string | undefined) => {
+    calls += 1
+    const afterwards = await deps.deliver(bullJob.data, `${deps.owner}.${calls}`)
+    if (afterwards.kind === 'again') await deps.lanes.add([{ ...afterwards, n: bullJob.data.n }])
+    if (afterwards.kind !== 'later') return
+    await bullJob.moveToDelayed(afterwards.at, token)
+    throw new DelayedError()
+  }
+
+  const open = (lane: Lane) => {
+    const worker = new Worker<ScheduledJob>(lane.name, process, {
+      connection: deps.redis,
+      prefix: bullPrefix(lane.name),
+      concurrency: deps.concurrency,
+      lockDuration: deps.lockDurationMs,
+      stalledInterval: deps.lockDurationMs,
+      maxStalledCount,
+    })
+    worker.on(
+      'error',
+      onceInAWhile((err: Error) => deps.log.warn({ err, queue: lane.name }, 'worker trouble')),
+    )
+    worker.on('failed', (bullJob, err) => {
+      deps.log.error({ err, job: bullJob?.id }, 'delivery broke off; the sweeper takes it up again')
+    })
+    return worker
+  }
+
+  return {
+    start() {
+      workers = deps.lanes.all().map(open)
+    },
+    async drain() {
+      await Promise.all(workers.map((worker) => worker.pause()))
+    },
+    async close() {
+      await Promise.all(workers.map((worker) => worker.close()))
+    },
+  }
+}
+
+/** Redis being away makes BullMQ emit an error for each try; one in five seconds tells as much. */
+function onceInAWhile(report: (error: Error) => void): (error: Error) => void {
+  let last = 0
+  return (error) => {
+    if (Date.now() - last < 5_000) return
+    last = Date.now()
+    report(error)
+  }
+}

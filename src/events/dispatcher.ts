@@ -1,0 +1,125 @@
+import type { Redis } from 'ioredis'
+import type { Logger } from 'pino'
+import { keys } from '../redis/keys.ts'
+import type { Lanes } from './lanes.ts'
+import type { Transitions } from './transitions.ts'
+
+export type Dispatcher = {
+  start(): void
+  /** Resolves when the batch in hand is dispatched; what is not read yet stays in the inbox. */
+  stop(): Promise<void>
+}
+
+type Deps = {
+  /** A connection of its own: it blocks. */
+  reader: Redis
+  /** For everything else. */
+  redis: Redis
+  transitions: Transitions
+  lanes: Lanes
+  log: Logger
+  /** Name of this consumer, unique among processes. */
+  consumer: string
+  /** Age at which an entry that another consumer read, but did not dispatch, is taken over. */
+  claimAfterMs: number
+}
+
+type Entry = [id: string, fields: string[]]
+
+const group = 'dispatchers'
+const batchSize = 500
+const blockMs = 1_000
+
+/**
+ * Moves accepted jobs from the inbox into their BullMQ queues. The record goes to QUEUED first; a crash before the entry is
+ * acknowledged makes another consumer claim it, and BullMQ ignores what it holds already.
+ */
+export function createDispatcher(deps: Deps): Dispatcher {
+  const { reader, redis, transitions, lanes, log, consumer } = deps
+  let stopping = false
+  let running: Promise<void> = Promise.resolve()
+  let claimedAt = 0
+  let troubled = false
+
+  const dispatch = async (entries: readonly Entry[]) => {
+    if (entries.length === 0) return
+    const ids = entries.map(([id]) => id)
+    const ns = ids.map((id) => Number.parseInt(id, 10))
+    const answers = await transitions.enqueue(ns)
+    const added = ns.flatMap((n, i) => {
+      const answer = answers[i]
+      return answer?.kind === 'add' ? [{ n, round: answer.round, queue: answer.queue }] : []
+    })
+    await lanes.add(added)
+    await redis
+      .pipeline([
+        ['xack', keys.inbox, group, ...ids],
+        ['xdel', keys.inbox, ...ids],
+      ])
+      .exec()
+  }
+
+  const claim = async () => {
+    if (Date.now() - claimedAt < deps.claimAfterMs) return
+    claimedAt = Date.now()
+    const [, entries] = (await redis.xautoclaim(
+      ...([keys.inbox, group, consumer, deps.claimAfterMs, '0-0', 'COUNT', batchSize] as const),
+    )) as [string, Entry[]]
+    await dispatch(entries.filter(([, fields]) => fields))
+  }
+
+  const read = async (): Promise<Entry[]> => {
+    const options = ['COUNT', batchSize, 'BLOCK', blockMs, 'STREAMS', keys.inbox, '>'] as const
+    const streams = (await reader.xreadgroup('GROUP', group, consumer, ...options)) as
+      | [string, Entry[]][]
+      | null
+    return streams?.[0]?.[1] ?? []
+  }
+
+  const turn = async () => {
+    await claim()
+    await dispatch(await read())
+    if (troubled) log.info('dispatching again')
+    troubled = false
+  }
+
+  /** After an error: makes the group when Redis lost it, says so once, and waits a little. */
+  const recover = async (error: Error) => {
+    if (stopping) return
+    if (error.message.startsWith('NOGROUP')) return createGroup(redis).catch(() => undefined)
+    if (!troubled) log.error({ err: error }, 'cannot dispatch, trying again')
+    troubled = true
+    await new Promise((resolve) => setTimeout(resolve, 500))
+  }
+
+  const loop = async () => {
+    await createGroup(redis).catch(recover)
+    while (!stopping) await turn().catch(recover)
+  }
+
+  return {
+    start() {
+      running = loop()
+    },
+    async stop() {
+      stopping = true
+      await running
+      await leaveGroup(redis, consumer).catch(() => undefined)
+    },
+  }
+}
+
+/** Only with empty hands: Redis forgets what a deleted consumer had read, and nobody could claim it. */
+async function leaveGroup(redis: Redis, consumer: string): Promise<void> {
+  const pending = (await redis.xpending(keys.inbox, group, '-', '+', 1, consumer)) as unknown[]
+  if (pending.length === 0) await redis.xgroup('DELCONSUMER', keys.inbox, group, consumer)
+}
+
+/** From `0`, so that a group made anew finds everything that waits. */
+async function createGroup(redis: Redis): Promise<void> {
+  try {
+    await redis.xgroup('CREATE', keys.inbox, group, '0', 'MKSTREAM')
+  } catch (error) {
+    if (!(error as Error).message.startsWith('BUSYGROUP')) throw error
+  }
+}

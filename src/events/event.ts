@@ -1,0 +1,44 @@
+/** What a sender posted once, checked and ready for intake. */
+export type IncomingEvent = {
+  cnpj: string
+  eventType: string | null
+  correlationId: string | null
+  /** Null when the sender named none. */
+  contentType: string | null
+  /** The sender's headers, without credentials. */
+  headers: Record<string, string>
+  body: Buffer
+  idempotencyKey: string | null
+}
+
+/** An event that is durable: numbered and in Redis. */
+export type Accepted = {
+  eventId: string
+  /** Job numbers, one for each destination. */
+  ns: number[]
+  /** True when an earlier request with the same idempotency key had made it. */
+  repeated: boolean
+}
+
+const credentials = new Set(['authorization', 'cookie', 'proxy-authorization', 'x-api-key', 'x-admin-token'])
+const hopByHop = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'expect',
+])
+
+/** The headers of a request that are kept with the job: no credentials (they would be shown to dashboards), nothing about the connection. */
+export function keptHeaders(headers: NodeJS.Dict<string | string[]>): Record<string, string> {
+  const kept: Record<string, string> = {}
+  for (const name in headers) {
+    const value = headers[name]
+    if (value === undefined || credentials.has(name) || hopByHop.has(name)) continue
+    kept[name] = typeof value === 'string' ? value : value.join(', ')
+  }
+  return kept
+}

@@ -1,0 +1,127 @@
+import { hash, randomUUID } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import { GanchoError } from '../errors.ts'
+import { keys } from '../redis/keys.ts'
+import { loadScript, type ScriptArgument } from '../redis/scripts.ts'
+import type { Accepted, IncomingEvent } from './event.ts'
+import type { Route, Router } from './routing.ts'
+
+export type Intake = {
+  /**
+   * Makes the event durable: when this resolves, it is numbered and in Redis.
+   * @throws GanchoError BACKLOG_FULL, IDEMPOTENCY_CONFLICT or REDIS_UNAVAILABLE. After the last one the event may or may not have
+   * been accepted (the answer was lost), but no more than once.
+   */
+  accept(event: IncomingEvent): Promise<Accepted>
+}
+
+type Deps = {
+  redis: Redis
+  route: Router
+  /** The data set that numbers are taken from, and how to find it anew when Redis was replaced. */
+  dataSet: { epoch(): string; reopen(): Promise<string> }
+  /** Whether Redis' memory is so full that nothing may be added. */
+  memoryIsShort: () => boolean
+  maxBacklog: number
+  idempotencyTtlSeconds: number
+}
+
+type Waiting = {
+  args: ScriptArgument[]
+  bytes: number
+  resolve: (accepted: Accepted) => void
+  reject: (error: unknown) => void
+}
+
+/** Bounds of one script call: Redis serves nobody else while it runs. */
+const maxEventsPerCall = 200
+const maxBytesPerCall = 4 * 1024 * 1024
+
+/** Accepts events with one script call for all requests of an event-loop turn. */
+export function createIntake(deps: Deps): Intake {
+  const script = loadScript(deps.redis, 'accept')
+  const scriptKeys = [keys.seq, keys.epoch, keys.inbox, keys.journal]
+  let waiting: Waiting[] = []
+  let waitingBytes = 0
+
+  const call = async (batch: readonly Waiting[], epoch: string): Promise<unknown> => {
+    const head = [
+      epoch,
+      deps.maxBacklog,
+      keys.jobPrefix,
+      keys.idempotencyPrefix,
+      deps.idempotencyTtlSeconds,
+      batch.length,
+    ]
+    const args: ScriptArgument[] = head
+    for (const one of batch) for (const arg of one.args) args.push(arg)
+    return script(scriptKeys, args)
+  }
+
+  const flush = async () => {
+    const batch = waiting
+    waiting = []
+    waitingBytes = 0
+    if (batch.length === 0) return
+    try {
+      let answer = await call(batch, deps.dataSet.epoch())
+      if (answer === 'EPOCH') answer = await call(batch, await deps.dataSet.reopen())
+      if (!Array.isArray(answer)) throw new Error(`the accept script answered ${String(answer)}`)
+      for (const [i, one] of batch.entries()) settle(one, answer[i] as ScriptAnswer)
+    } catch (cause) {
+      for (const one of batch) one.reject(unavailable(cause))
+    }
+  }
+
+  const enqueue = (args: ScriptArgument[], bytes: number): Promise<Accepted> =>
+    new Promise((resolve, reject) => {
+      if (waiting.length === 0) setImmediate(flush)
+      waiting.push({ args, bytes, resolve, reject })
+      waitingBytes += bytes
+      if (waiting.length >= maxEventsPerCall || waitingBytes >= maxBytesPerCall) void flush()
+    })
+
+  return {
+    accept(event) {
+      if (deps.memoryIsShort()) return Promise.reject(backlogFull())
+      return enqueue(scriptArguments(event, deps.route(event)), event.body.length)
+    },
+  }
+}
+
+type ScriptAnswer = ['accepted' | 'repeated', string, number, number] | ['conflict'] | ['full']
+
+function settle(one: Waiting, answer: ScriptAnswer): void {
+  if (answer[0] === 'full') one.reject(backlogFull())
+  else if (answer[0] === 'conflict') one.reject(new GanchoError('IDEMPOTENCY_CONFLICT'))
+  else one.resolve(acceptedOf(answer))
+}
+
+function acceptedOf([kind, eventId, first, count]: Extract<ScriptAnswer, { length: 4 }>): Accepted {
+  return { eventId, ns: Array.from({ length: count }, (_, i) => first + i), repeated: kind === 'repeated' }
+}
+
+function scriptArguments(event: IncomingEvent, routes: readonly Route[]): ScriptArgument[] {
+  const key = event.idempotencyKey === null ? '' : hash('sha256', event.idempotencyKey, 'base64url')
+  const args: ScriptArgument[] = [
+    event.cnpj,
+    randomUUID(),
+    key,
+    key === '' ? '' : hash('sha256', event.body, 'base64url'),
+    event.eventType ?? '',
+    event.correlationId ?? '',
+    event.contentType ?? '',
+    JSON.stringify(event.headers),
+    event.body,
+    routes.length,
+  ]
+  for (const route of routes) args.push(route.destination, route.queue)
+  return args
+}
+
+const backlogFull = () => new GanchoError('BACKLOG_FULL', undefined, { retryAfterSeconds: 5 })
+
+function unavailable(cause: unknown): GanchoError {
+  if (cause instanceof GanchoError) return cause
+  return new GanchoError('REDIS_UNAVAILABLE', undefined, { cause, retryAfterSeconds: 1 })
+}

@@ -1,0 +1,72 @@
+import type { ScriptArgument } from '../redis/scripts.ts'
+import type { Failure, Job, JobStatus } from './job.ts'
+
+const text = (value: Buffer | undefined) =>
+  value === undefined || value.length === 0 ? null : value.toString()
+const number = (value: Buffer | undefined) => (value === undefined ? null : Number(value))
+
+/** Reads a job from the fields of its record (`HGETALL` as Buffers). The body is the field `body`, byte for byte. */
+export function jobFromFields(n: number, fields: Record<string, Buffer>): Job {
+  const failure = text(fields.failure)
+  return {
+    n,
+    eventId: String(fields.event),
+    cnpj: String(fields.cnpj),
+    destination: String(fields.destination),
+    queue: String(fields.queue),
+    eventType: text(fields.type),
+    correlationId: text(fields.correlation),
+    contentType: text(fields.contentType),
+    headers: JSON.parse(text(fields.headers) ?? '{}') as Record<string, string>,
+    status: String(fields.status) as JobStatus,
+    round: Number(fields.round),
+    attempts: Number(fields.attempts),
+    receivedAt: Number(fields.receivedAt),
+    updatedAt: Number(fields.updatedAt),
+    nextAttemptAt: number(fields.nextAttemptAt),
+    deliveredAt: number(fields.deliveredAt),
+    requeuedAt: number(fields.requeuedAt),
+    failure: failure === null ? null : (JSON.parse(failure) as Failure),
+    reported: text(fields.reported),
+    journalId: String(fields.journalId),
+  }
+}
+
+/**
+ * The record of a finished job as name, value, …, the way the accept and transition scripts write it. A job that history knows as
+ * unfinished although Redis has lost it counts as failed.
+ */
+export function recordFields(job: Job, body: Buffer): ScriptArgument[] {
+  const ended = job.status === 'DELIVERED' || job.status === 'DISCARDED'
+  const status = ended ? job.status : 'FAILED'
+  const failure = ended ? job.failure : (job.failure ?? lostWithRedis(job))
+  const fields: Record<string, ScriptArgument | null> = {
+    event: job.eventId,
+    cnpj: job.cnpj,
+    destination: job.destination,
+    queue: job.queue,
+    type: job.eventType ?? '',
+    correlation: job.correlationId ?? '',
+    contentType: job.contentType ?? '',
+    headers: JSON.stringify(job.headers),
+    body,
+    status,
+    round: job.round,
+    attempts: job.attempts,
+    roundStart: job.attempts,
+    receivedAt: job.receivedAt,
+    updatedAt: job.updatedAt,
+    deliveredAt: job.deliveredAt,
+    requeuedAt: job.requeuedAt,
+    reported: job.reported,
+    failure: failure === null ? null : JSON.stringify(failure),
+    journalId: job.journalId,
+  }
+  return Object.entries(fields).flatMap(([name, value]) => (value === null ? [] : [name, value]))
+}
+
+function lostWithRedis({ attempts, updatedAt }: Job): Failure {
+  const unknown = { statusCode: null, responseExcerpt: null, firstAttemptAt: null, lastAttemptAt: null }
+  const error = 'the Redis data set that held this job is gone; the job is known from history alone'
+  return { reason: 'DATA_SET_LOST', error, attempts, failedAt: updatedAt, ...unknown }
+}

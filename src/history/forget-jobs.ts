@@ -1,0 +1,36 @@
+import type { Redis } from 'ioredis'
+import type { Job } from '../events/job.ts'
+import { isAtOrBefore } from '../journal/journal-id.ts'
+import { keys } from '../redis/keys.ts'
+import { loadScript, type ScriptArgument } from '../redis/scripts.ts'
+
+/** How long the last round of a deleted record is remembered: longer than anyone acts on what he read from history. */
+const pastMs = 60_000
+
+/** Deletes the records of these jobs, unless they changed since. Returns how many went. */
+export type ForgetJobs = (jobs: readonly Job[]) => Promise<number>
+
+/** `statuses`: which records may go. */
+export function forgetJobs(redis: Redis, statuses: readonly Job['status'][]): ForgetJobs {
+  const script = loadScript(redis, 'forget')
+  return async (jobs) => {
+    if (jobs.length === 0) return 0
+    const args: ScriptArgument[] = [keys.jobPrefix, pastMs, statuses.join(' ')]
+    for (const job of jobs) args.push(job.n, job.journalId)
+    return Number(await script([keys.due], args))
+  }
+}
+
+/** The same for records that are over, and only where history has their last change. */
+export function forgetProjected(redis: Redis): ForgetJobs {
+  const forget = forgetJobs(redis, overStatuses)
+  return async (jobs) => {
+    const projected = await redis.get(keys.projected)
+    if (projected === null) return 0
+    return forget(jobs.filter((job) => isOver(job) && isAtOrBefore(job.journalId, projected)))
+  }
+}
+
+/** Records of jobs that are over; those of FAILED jobs stay with their error queue entry. */
+export const overStatuses = ['DELIVERED', 'DISCARDED'] as const
+export const isOver = (job: Job) => job.status === 'DELIVERED' || job.status === 'DISCARDED'

@@ -1,0 +1,125 @@
+import { type Job as BullJob, Queue, Worker } from 'bullmq'
+import type { Redis } from 'ioredis'
+import type { Logger } from 'pino'
+import type { ErrorQueue } from '../delivery/error-queue.ts'
+import type { JobRecords } from '../events/job-records.ts'
+import type { Lanes } from '../events/lanes.ts'
+import { type JournalBounds, trimJournal } from '../journal/trim-journal.ts'
+import { bullPrefix, keys } from '../redis/keys.ts'
+import type { ForgetJobs } from './forget-jobs.ts'
+import type { HistoryStore } from './history-store.ts'
+
+/** What one run removed. Times are epoch milliseconds. */
+export type MaintenanceRun = {
+  startedAt: number
+  finishedAt: number
+  removedJobs: number
+  removedErrorEntries: number
+  trimmedJournalEntries: number
+}
+
+export type Maintenance = {
+  /** Makes the one schedule, the same however many instances do, and begins to work on it. */
+  start(): Promise<void>
+  close(): Promise<void>
+}
+
+type Deps = {
+  redis: Redis
+  lanes: Lanes
+  errorQueue: ErrorQueue
+  records: JobRecords
+  /** Deletes records of FAILED jobs. */
+  forgetFailed: ForgetJobs
+  history: HistoryStore
+  log: Logger
+  retentionMs: number
+  maxJournalEntries: number
+  /** When to run, as a cron expression in UTC. */
+  cron: string
+  now: () => number
+}
+
+const queueName = 'maintenance'
+const batchSize = 500
+
+/** Removes what is older than the retention time, in bounded batches; only jobs that are finished. */
+export async function runMaintenance(deps: Omit<Deps, 'cron' | 'log'>): Promise<MaintenanceRun> {
+  const startedAt = deps.now()
+  const before = startedAt - deps.retentionMs
+  let removedErrorEntries = 0
+  for (const { name } of deps.lanes.all()) removedErrorEntries += await expireFailed(deps, name, before)
+  const removedJobs = await removeHistory(deps.history, before)
+  const bounds: JournalBounds = { maxEntries: deps.maxJournalEntries, oldestMs: before }
+  const trimmedJournalEntries = await trimJournal(deps.redis, bounds)
+  const run = { startedAt, finishedAt: deps.now(), removedJobs, removedErrorEntries, trimmedJournalEntries }
+  await deps.redis.hset(keys.maintenance, run)
+  return run
+}
+
+/** The last run on this data set, or null before the first. */
+export async function lastMaintenance(redis: Redis): Promise<MaintenanceRun | null> {
+  const fields = await redis.hgetall(keys.maintenance)
+  if (!fields.startedAt) return null
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, Number(value)]),
+  ) as MaintenanceRun
+}
+
+/** Error queues are in order of arrival, so the first entry that is young enough ends the search. */
+async function expireFailed(
+  deps: Omit<Deps, 'cron' | 'log'>,
+  queue: string,
+  before: number,
+): Promise<number> {
+  let removed = 0
+  for (;;) {
+    const entries = await deps.errorQueue.page(queue, 0, batchSize)
+    const jobs = await deps.records.jobs(entries.map(({ n }) => n))
+    const expired = jobs.filter((job) => job.status === 'FAILED' && job.updatedAt < before)
+    await deps.forgetFailed(expired)
+    for (const { n, round } of expired) await deps.errorQueue.remove(queue, n, round)
+    removed += expired.length
+    if (expired.length < batchSize) return removed
+  }
+}
+
+async function removeHistory(history: HistoryStore, before: number): Promise<number> {
+  let removed = 0
+  for (;;) {
+    const batch = await history.removeFinished(before, batchSize)
+    removed += batch
+    if (batch < batchSize) return removed
+  }
+}
+
+export function createMaintenance(deps: Deps): Maintenance {
+  const options = { connection: deps.redis, prefix: bullPrefix(queueName) }
+  const queue = new Queue(queueName, options)
+  let worker: Worker | undefined
+
+  const process = async (_job: BullJob) => {
+    const run = await runMaintenance(deps)
+    deps.log.info(run, 'maintenance done')
+  }
+
+  return {
+    async start() {
+      const keep = { removeOnComplete: { count: 10 }, removeOnFail: { count: 10 } }
+      await queue.upsertJobScheduler(
+        'daily',
+        { pattern: deps.cron, tz: 'UTC' },
+        { name: 'maintenance', opts: keep },
+      )
+      worker = new Worker(queueName, process, options)
+      worker.on('failed', (_job, err) =>
+        deps.log.error({ err }, 'maintenance failed; the next run takes up what is left'),
+      )
+      worker.on('error', (err) => deps.log.debug({ err }, 'maintenance worker trouble'))
+    },
+    async close() {
+      await worker?.close()
+      await queue.close()
+    },
+  }
+}

@@ -1,0 +1,71 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { renderGraphiQL } from '@graphql-yoga/render-graphiql'
+import type { HelmetOptions } from 'helmet'
+import type { Logger } from 'pino'
+import { errorAnswer, sendAnswer } from '../rest/answer.ts'
+import { requestIdOf } from '../rest/request-id.ts'
+import type { Authenticate, Principal } from '../tenants/principal.ts'
+import { type RequestHandler, withMiddleware } from './middleware.ts'
+
+export type GraphqlHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  context: { principal: Principal; requestId: string },
+) => unknown
+
+type Deps = {
+  graphql: GraphqlHandler
+  authenticate: Authenticate
+  /** Whether browsers get GraphiQL. */
+  graphiql: boolean
+  log: Logger
+  /** Takes every other address. */
+  otherwise: RequestHandler
+}
+
+export const graphqlPath = '/graphql'
+
+/** GraphiQL brings its scripts and styles in its page and starts its editors' workers from there. */
+const graphiqlPolicy: HelmetOptions = {
+  contentSecurityPolicy: {
+    directives: {
+      scriptSrc: ["'self'", "'unsafe-inline'", "'unsafe-eval'", 'blob:'],
+      workerSrc: ["'self'", 'blob:', 'data:'],
+      connectSrc: ["'self'", 'blob:', 'data:'],
+      upgradeInsecureRequests: null,
+    },
+  },
+}
+
+/** `/graphql`: the endpoint for whoever has a token, and GraphiQL for a browser that opens it. */
+export function graphqlRoute({ graphql, authenticate, graphiql, log, otherwise }: Deps): RequestHandler {
+  const page = graphiql ? graphiqlPage() : undefined
+  const endpoint = withMiddleware((request, response) => {
+    const requestId = requestIdOf(request)
+    response.setHeader('x-request-id', requestId)
+    const serve = async () => {
+      const principal = await authenticate(request.headers.authorization)
+      await graphql(request, response, { principal, requestId })
+    }
+    serve().catch((error) => sendAnswer(response, errorAnswer(error, requestId, log)))
+  })
+  const rest = withMiddleware(otherwise)
+  return (request, response) => {
+    const path = (request.url ?? '').split('?', 1)[0]
+    if (path !== graphqlPath) rest(request, response)
+    else if (page && wantsPage(request)) page(request, response)
+    else endpoint(request, response)
+  }
+}
+
+const wantsPage = ({ method, headers }: IncomingMessage) =>
+  method === 'GET' && (headers.accept ?? '').includes('text/html')
+
+function graphiqlPage(): RequestHandler {
+  const headers = JSON.stringify({ authorization: 'Bearer <token>' })
+  const html = renderGraphiQL({ title: 'Gancho', endpoint: graphqlPath, headers })
+  return withMiddleware((_request, response) => {
+    response.setHeader('content-type', 'text/html; charset=utf-8')
+    response.end(html)
+  }, graphiqlPolicy)
+}

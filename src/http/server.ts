@@ -1,0 +1,60 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { RequestHandler } from './middleware.ts'
+
+export type HttpServer = {
+  /** Resolves with the port it listens on. */
+  listen(port: number, host: string): Promise<number>
+  /** Takes no new connection, lets requests in flight finish, and cuts what is left after `withinMs`. */
+  close(withinMs: number): Promise<void>
+}
+
+type Deps = {
+  /** `POST /webhook`, undefined for a process without intake. */
+  webhook: ((request: IncomingMessage, response: ServerResponse) => void) | undefined
+  /** Everything else. */
+  handle: RequestHandler
+}
+
+/** Longer than the idle time-outs of common proxies, so that they, and not Gancho, end an idle connection. */
+const keepAliveMs = 75_000
+const slowestHeadersMs = 10_000
+const slowestRequestMs = 30_000
+
+export function createHttpServer({ webhook, handle }: Deps): HttpServer {
+  const server = createServer((request, response) => {
+    const isWebhook = request.method === 'POST' && isPath(request.url ?? '', '/webhook')
+    if (webhook && isWebhook) webhook(request, response)
+    else handle(request, response)
+  })
+  server.keepAliveTimeout = keepAliveMs
+  server.headersTimeout = slowestHeadersMs
+  server.requestTimeout = slowestRequestMs
+  return { listen: (port, host) => listen(server, port, host), close: (withinMs) => close(server, withinMs) }
+}
+
+/** Compares without parsing: this runs for every event. */
+function isPath(url: string, path: string): boolean {
+  return url === path || (url.startsWith(path) && url[path.length] === '?')
+}
+
+function listen(server: Server, port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve((server.address() as AddressInfo).port)
+    })
+  })
+}
+
+function close(server: Server, withinMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cut = setTimeout(() => server.closeAllConnections(), withinMs)
+    server.close(() => {
+      clearTimeout(cut)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}

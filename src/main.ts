@@ -1,0 +1,45 @@
+import { createLog } from './app/log.ts'
+import { startApp } from './app.ts'
+import { ConfigError, readConfig } from './config.ts'
+import { ForeignDataSetError } from './redis/data-set.ts'
+import { EmbeddedRedisError } from './redis/embedded-redis-error.ts'
+
+/** What is left when everything bounded has had its time. */
+const lastResortMs = 15_000
+
+function configOrExit() {
+  try {
+    return readConfig(process.env)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    console.error(`Gancho cannot start, the environment is not right:\n  ${error.problems.join('\n  ')}`)
+    process.exit(1)
+  }
+}
+
+const config = configOrExit()
+const log = createLog({ level: config.LOG_LEVEL, forPeople: !config.REDIS_URL || process.stdout.isTTY })
+
+try {
+  const app = await startApp(config, log)
+  console.log(app.banner)
+  let stopping = false
+  const stop = async (signal: string) => {
+    if (stopping) return
+    stopping = true
+    log.info({ signal }, 'stopping: finishing what is in flight')
+    setTimeout(() => {
+      log.error('could not stop in time')
+      process.exit(1)
+    }, config.SHUTDOWN_TIMEOUT_MS + lastResortMs).unref()
+    await app.close()
+    log.info('stopped')
+    process.exit(0)
+  }
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void stop(signal))
+} catch (error) {
+  const forPeople = error instanceof EmbeddedRedisError || error instanceof ForeignDataSetError
+  if (forPeople) console.error(`Gancho cannot start: ${error.message}`)
+  else log.fatal({ err: error }, 'Gancho cannot start')
+  process.exit(1)
+}

@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs'
+import type { Redis } from 'ioredis'
+
+export type ScriptName = 'accept' | 'transition' | 'forget' | 'trim' | 'open-data-set' | 'hold-lease'
+export type ScriptArgument = string | number | Buffer
+
+const keyCounts: Record<ScriptName, number> = {
+  accept: 4,
+  transition: 2,
+  forget: 1,
+  trim: 3,
+  'open-data-set': 3,
+  'hold-lease': 1,
+}
+const withJobFunctions: ReadonlySet<ScriptName> = new Set(['accept', 'transition'])
+
+const read = (file: string) => readFileSync(new URL(`./scripts/${file}.lua`, import.meta.url), 'utf8')
+
+/** A script bound to a connection. Sends the script's hash, and its text only where Redis does not know it yet. */
+export type Script = (keys: readonly string[], args: readonly ScriptArgument[]) => Promise<unknown>
+
+/** Loads `scripts/<name>.lua`. With `buffers`, strings in the answer are Buffers, for bodies that are not text. */
+export function loadScript(redis: Redis, name: ScriptName, { buffers = false } = {}): Script {
+  const command = `gancho-${name}`
+  const lua = withJobFunctions.has(name) ? `${read('job')}\n${read(name)}` : read(name)
+  redis.defineCommand(command, { numberOfKeys: keyCounts[name], lua })
+  const method = buffers ? `${command}Buffer` : command
+  const call = (redis as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[method]
+  if (!call) throw new Error(`ioredis defined no command ${method}`)
+  return (keys, args) => call.call(redis, ...keys, ...args)
+}

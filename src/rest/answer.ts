@@ -1,0 +1,28 @@
+import type { ServerResponse } from 'node:http'
+import type { Logger } from 'pino'
+import { GanchoError } from '../errors.ts'
+import type { RouteAnswer } from './route.ts'
+
+/** REST's translation of what was thrown. Unexpected errors are logged here, once, and tell the caller nothing but the request id. */
+export function errorAnswer(error: unknown, requestId: string, log: Logger): RouteAnswer {
+  const known =
+    error instanceof GanchoError ? error : new GanchoError('INTERNAL', undefined, { cause: error })
+  if (known.status >= 500) log.error({ err: known, requestId }, 'request failed')
+  const { code, message, details, retryAfterSeconds } = known
+  const headers: Record<string, string> = {}
+  if (retryAfterSeconds !== undefined) headers['retry-after'] = String(retryAfterSeconds)
+  if (known.status === 401) headers['www-authenticate'] = 'Bearer'
+  return { status: known.status, headers, body: { error: { code, message, requestId, ...details } } }
+}
+
+/** Sends an answer as JSON. What of the request was not read is not waited for: the connection ends with the answer. */
+export function sendAnswer(response: ServerResponse, { status, body, headers }: RouteAnswer): void {
+  if (response.headersSent || response.destroyed) return
+  const text = body === undefined ? '' : JSON.stringify(body)
+  response.statusCode = status
+  for (const name in headers) response.setHeader(name, headers[name] ?? '')
+  if (text) response.setHeader('content-type', 'application/json; charset=utf-8')
+  if (status !== 204) response.setHeader('content-length', Buffer.byteLength(text))
+  if (!response.req.complete) response.setHeader('connection', 'close')
+  response.end(text)
+}

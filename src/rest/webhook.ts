@@ -1,0 +1,87 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import type { Logger } from 'pino'
+import { GanchoError } from '../errors.ts'
+import { type Accepted, type IncomingEvent, keptHeaders } from '../events/event.ts'
+import type { Intake } from '../events/intake.ts'
+import { jobId } from '../events/job.ts'
+import { parseJson } from '../events/json-check.ts'
+import type { Authenticate, Principal } from '../tenants/principal.ts'
+import { errorAnswer, sendAnswer } from './answer.ts'
+import { readBody } from './request-body.ts'
+import { requestIdOf } from './request-id.ts'
+
+type Deps = { intake: Intake; authenticate: Authenticate; maxBodyBytes: number; log: Logger }
+
+/**
+ * `POST /webhook`: answers 202 once the event is durable. Runs on node:http directly, without router and middleware, because every
+ * event passes here.
+ */
+export function webhookHandler({ intake, authenticate, maxBodyBytes, log }: Deps) {
+  const accept = async (request: IncomingMessage): Promise<Accepted> => {
+    const found = authenticate(request.headers.authorization)
+    const cnpj = cnpjOf(found instanceof Promise ? await found : found)
+    const body = await readBody(request, maxBodyBytes)
+    return intake.accept(incomingEvent(cnpj, request.headers, body))
+  }
+  return (request: IncomingMessage, response: ServerResponse): void => {
+    const requestId = requestIdOf(request)
+    response.setHeader('x-request-id', requestId)
+    accept(request).then(
+      (accepted) => sendAnswer(response, { status: 202, body: acceptedBody(accepted) }),
+      (error) => sendAnswer(response, errorAnswer(error, requestId, log)),
+    )
+  }
+}
+
+/** `id` is null where no destination matched. */
+export function acceptedBody({ eventId, ns }: Accepted) {
+  const ids = ns.map(jobId)
+  return { id: ids[0] ?? null, ids, eventId }
+}
+
+function cnpjOf(principal: Principal): string {
+  if (principal.kind === 'tenant') return principal.tenant.cnpj
+  throw new GanchoError('FORBIDDEN', 'Events are posted with the token of a tenant, not of an administrator.')
+}
+
+function incomingEvent(cnpj: string, headers: IncomingHttpHeaders, body: Buffer): IncomingEvent {
+  const contentType = headers['content-type'] ?? null
+  if (isJson(contentType)) checkJson(headers, body)
+  return {
+    cnpj,
+    eventType: text(headers, 'x-event-type', 128),
+    correlationId: text(headers, 'x-correlation-id', 255),
+    contentType,
+    headers: keptHeaders(headers),
+    body,
+    idempotencyKey: text(headers, 'idempotency-key', 255),
+  }
+}
+
+/** `application/json`, or any type with the suffix `+json` (RFC 6839). */
+export function isJson(contentType: string | null): boolean {
+  return contentType !== null && /^\s*[\w.+-]+\/([\w.+-]+\+)?json\s*(;|$)/i.test(contentType)
+}
+
+function checkJson(headers: IncomingHttpHeaders, body: Buffer): void {
+  const encoding = headers['content-encoding'] ?? 'identity'
+  if (encoding !== 'identity') {
+    throw new GanchoError(
+      'UNSUPPORTED_ENCODING',
+      `JSON is taken without Content-Encoding, not as ${encoding.slice(0, 40)}.`,
+    )
+  }
+  parseJson(body)
+}
+
+const printable = /^[!-~]+$/
+
+function text(headers: IncomingHttpHeaders, name: string, maxLength: number): string | null {
+  const value = headers[name]
+  if (value === undefined || value === '') return null
+  if (typeof value === 'string' && value.length <= maxLength && printable.test(value)) return value
+  throw new GanchoError(
+    'BAD_REQUEST',
+    `${name} takes 1 to ${maxLength} printable ASCII characters without blanks.`,
+  )
+}

@@ -1,0 +1,19 @@
+import type { TenantService } from '../tenants/tenant-service.ts'
+import type { TenantStore } from '../tenants/tenant-store.ts'
+import type { TokenCipher } from '../tenants/token-cipher.ts'
+
+export type DevelopmentTenant = { cnpj: string; name: string; token: string }
+
+type Deps = { store: TenantStore; tenants: TenantService; cipher: TokenCipher }
+
+/** A number that passes the check and is widely used in examples. */
+const cnpj = '11222333000181'
+const name = 'Development'
+
+/** The tenant that a newcomer posts the first event with: made once, its token the same at every start. */
+export async function developmentTenant({ store, tenants, cipher }: Deps): Promise<DevelopmentTenant> {
+  const row = await store.byCnpj(cnpj)
+  if (row) return { cnpj, name: row.name, token: cipher.decrypt(row.encryptedToken) }
+  const { token } = await tenants.createTenant({ cnpj, name })
+  return { cnpj, name, token }
+}

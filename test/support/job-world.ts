@@ -1,0 +1,340 @@
+import { type Job as BullJob, Worker } from 'bullmq'
+import { pino } from 'pino'
+import { createErrorQueue } from '../../src/delivery/error-queue.ts'
+import { createReprocess } from '../../src/delivery/reprocess.ts'
+import { createSweeper } from '../../src/delivery/sweeper.ts'
+import { createIntake } from '../../src/events/intake.ts'
+import { bullJobId, type Failure, type Job } from '../../src/events/job.ts'
+import { createJobRecords } from '../../src/events/job-records.ts'
+import { createLanes, type ScheduledJob } from '../../src/events/lanes.ts'
+import { defaultQueue, defaultRouter } from '../../src/events/routing.ts'
+import { createTransitions, type FinishAs } from '../../src/events/transitions.ts'
+import { forgetProjected } from '../../src/history/forget-jobs.ts'
+import { openConnections } from '../../src/redis/connections.ts'
+import { bullPrefix, keys } from '../../src/redis/keys.ts'
+
+const queue = defaultQueue
+const group = 'model'
+const log = pino({ level: 'silent' })
+const aLongTimeMs = 3_600_000
+/** Few, so that the actors meet over the same job. */
+const mostJobs = 2
+
+type Hands = {
+  bull: BullJob<ScheduledJob>
+  token: string
+  attempt?: number
+  job?: Job
+  sent?: 'DELIVERED' | 'RETRYING' | 'FAILED'
+  recorded?: string
+}
+
+/** One request that reached the destination. `lost`: whoever sent it crashed before its outcome was recorded. */
+type Sent = { n: number; round: number; attempt: number; outcome: string; lost: boolean }
+
+export type JobWorld = Awaited<ReturnType<typeof openJobWorld>>
+
+/**
+ * Gancho's parts over a real Redis, cut into steps that a test interleaves as it likes: between any two of them an actor may crash,
+ * which here means that it forgets what it has in its hands. Time passes only when the test says so.
+ */
+export async function openJobWorld(url: string) {
+  const connections = await openConnections({ url, log })
+  const redis = connections.patient
+  const lanes = createLanes(redis, [queue])
+  const transitions = createTransitions(redis, { graceMs: 0 })
+  const records = createJobRecords(redis)
+  const errorQueue = createErrorQueue(lanes)
+  const history = new Map<number, { job: Job; body: Buffer }>()
+  const finished = { snapshot: async (n: number) => history.get(n) ?? null }
+  const reprocess = createReprocess({ transitions, lanes, errorQueue, finished, maxRounds: 5 })
+  const forget = forgetProjected(redis)
+  const sweeperDeps = {
+    redis,
+    records,
+    transitions,
+    lanes,
+    errorQueue,
+    forget,
+    log,
+    graceMs: 0,
+    now: Date.now,
+  }
+  const sweeper = createSweeper(sweeperDeps)
+  const fetcher = new Worker<ScheduledJob>(queue, null, {
+    connection: redis,
+    prefix: bullPrefix(queue),
+    autorun: false,
+    lockDuration: aLongTimeMs,
+  })
+  await redis.flushall()
+  await redis.set(keys.epoch, 'model')
+  await redis.xgroup('CREATE', keys.inbox, group, '0', 'MKSTREAM')
+  const intake = createIntake({
+    redis: connections.intake,
+    route: defaultRouter(),
+    dataSet: { epoch: () => 'model', reopen: async () => 'model' },
+    memoryIsShort: () => false,
+    maxBacklog: 1_000,
+    idempotencyTtlSeconds: 60,
+  })
+
+  const sent: Sent[] = []
+  let dispatching:
+    | { ids: string[]; add: { n: number; round: number; queue: string }[]; added: boolean }
+    | undefined
+  const workers: (Hands | undefined)[] = [undefined, undefined, undefined]
+  let tokens = 0
+
+  const accept = async () => {
+    if ((await numbers()).length >= mostJobs) return
+    const event = { cnpj: '11222333000181', eventType: null, correlationId: null, contentType: null }
+    await intake.accept({ ...event, headers: {}, body: Buffer.from('{}'), idempotencyKey: null })
+  }
+
+  /** Each call is one step of the dispatcher: read or claim and enqueue, add, acknowledge. */
+  const dispatch = async () => {
+    if (!dispatching) {
+      const ids = await readInbox()
+      if (ids.length === 0) return
+      const answers = await transitions.enqueue(ids.map((id) => Number.parseInt(id, 10)))
+      const add = answers.flatMap((answer, i) =>
+        answer.kind === 'add'
+          ? [{ n: Number.parseInt(ids[i] ?? '', 10), round: answer.round, queue: answer.queue }]
+          : [],
+      )
+      dispatching = { ids, add, added: false }
+    } else if (!dispatching.added) {
+      await lanes.add(dispatching.add)
+      dispatching.added = true
+    } else {
+      await redis
+        .pipeline([
+          ['xack', keys.inbox, group, ...dispatching.ids],
+          ['xdel', keys.inbox, ...dispatching.ids],
+        ])
+        .exec()
+      dispatching = undefined
+    }
+  }
+  const readInbox = async (): Promise<string[]> => {
+    const claimed = (await redis.xautoclaim(keys.inbox, group, 'c', 0, '0-0', 'COUNT', 10)) as [
+      string,
+      [string][],
+    ]
+    if (claimed[1].length > 0) return claimed[1].map(([id]) => id)
+    const read = await redis.xreadgroup('GROUP', group, 'c', 'COUNT', 10, 'STREAMS', keys.inbox, '>')
+    return ((read as [string, [string][]][] | null)?.[0]?.[1] ?? []).map(([id]) => id)
+  }
+  const crashDispatcher = async () => {
+    dispatching = undefined
+  }
+
+  /** Each call is one step of worker `w`: fetch, start, send, record the outcome, let go of the BullMQ entry. */
+  const work = async (w: number, outcome: Sent['outcome']) => {
+    const hands = workers[w]
+    if (!hands) return fetchJob(w)
+    if (hands.attempt === undefined) return begin(w, hands)
+    if (!hands.sent) return send(hands, outcome)
+    if (!hands.recorded) return recordOutcome(hands)
+    return letGo(w, hands)
+  }
+  const fetchJob = async (w: number) => {
+    tokens += 1
+    const token = `token-${tokens}`
+    const bull = await fetcher.getNextJob(token, { block: false })
+    if (bull) workers[w] = { bull, token }
+  }
+  const begin = async (w: number, hands: Hands) => {
+    const { n, round } = hands.bull.data
+    const started = await transitions.start(n, round, hands.token, aLongTimeMs)
+    if (started.kind === 'started')
+      return Object.assign(hands, { attempt: started.attempt, job: started.job })
+    workers[w] = undefined
+    if (started.kind === 'wait') await leave(hands.bull.moveToDelayed(started.until, hands.token))
+    else await leave(hands.bull.moveToCompleted(null, hands.token, false))
+  }
+  const send = async (hands: Hands, outcome: Sent['outcome']) => {
+    const { n, round } = hands.bull.data
+    hands.sent = outcome as Hands['sent']
+    sent.push({ n, round, attempt: hands.attempt ?? 0, outcome, lost: false })
+  }
+  const recordOutcome = async (hands: Hands) => {
+    const status = hands.sent as FinishAs['status']
+    const as: FinishAs = { status }
+    if (status === 'RETRYING') as.delayMs = aLongTimeMs
+    if (status === 'FAILED') as.failure = failure
+    const result = await transitions.finish(hands.bull.data.n, hands.attempt ?? 0, as)
+    hands.recorded = result.kind === 'done' ? result.status : 'refused'
+    if (hands.recorded === 'QUEUED' && result.kind === 'done') {
+      await lanes.add([{ n: hands.bull.data.n, round: result.round, queue }])
+    }
+    if (hands.recorded === 'refused') markLost(hands)
+  }
+  const letGo = async (w: number, hands: Hands) => {
+    const { n, round } = hands.bull.data
+    if (hands.recorded === 'FAILED' && hands.job) {
+      await errorQueue.add(hands.job, failure)
+      await transitions.settle(n, round)
+    }
+    workers[w] = undefined
+    if (hands.recorded === 'RETRYING')
+      await leave(hands.bull.moveToDelayed(Date.now() + aLongTimeMs, hands.token))
+    else await leave(hands.bull.moveToCompleted(null, hands.token, false))
+  }
+  const markLost = (hands: Hands) => {
+    const { n, round } = hands.bull.data
+    for (const one of sent) {
+      if (one.n === n && one.round === round && one.attempt === hands.attempt) one.lost = true
+    }
+  }
+
+  /** The worker is gone; its lock and its lease run out, and BullMQ puts the entry back as it does with stalled ones. */
+  const crashWorker = async (w: number) => {
+    const hands = workers[w]
+    if (!hands) return
+    workers[w] = undefined
+    if (hands.sent && !hands.recorded) markLost(hands)
+    const { n } = hands.bull.data
+    if ((await redis.hget(keys.job(n), 'owner')) === hands.token)
+      await redis.hset(keys.job(n), 'leaseUntil', 0)
+    await putBack(hands)
+  }
+
+  /** BullMQ takes a worker for stalled that is alive, so a second one gets its entry. */
+  const redeliver = async (w: number) => {
+    const hands = workers[w]
+    if (hands) await putBack(hands)
+  }
+  const putBack = async ({ bull }: Hands) => {
+    const { n, round } = bull.data
+    await redis.del(`${bullPrefix(queue)}:${queue}:${bull.id}:lock`)
+    await lanes.remove({ n, round, queue })
+    await lanes.add([{ n, round, queue }])
+  }
+  /** BullMQ loses an entry that nobody works on. */
+  const loseEntry = async () => {
+    const [id] = await lanes.get(queue).queue.getRanges(['waiting', 'delayed'], 0, 0)
+    if (id) await lanes.get(queue).queue.remove(id)
+  }
+  /** Whoever asked for another round crashes before it is in BullMQ. */
+  const crashedRequeue = async (n: number) => {
+    if ((await numbers()).includes(n)) await transitions.requeue({ n, maxRounds: 5 })
+  }
+
+  const numbers = async () =>
+    Array.from({ length: Number((await redis.get(keys.seq)) ?? 0) }, (_, i) => i + 1)
+
+  /** Delays, leases of nobody and the double-click guard are over. */
+  const passTime = async () => {
+    for (const n of await numbers()) {
+      const [status, requeuedAt] = await redis.hmget(keys.job(n), 'status', 'requeuedAt')
+      if (status === 'RETRYING') await redis.hset(keys.job(n), 'nextAttemptAt', 0)
+      if (requeuedAt) await redis.hset(keys.job(n), 'requeuedAt', 1)
+    }
+    for (const id of await lanes.get(queue).queue.getRanges(['delayed'], 0, -1)) {
+      const job = await lanes.get(queue).queue.getJob(id)
+      await job?.promote()
+    }
+  }
+  const sweep = async () => {
+    for (const n of await redis.zrange(keys.due, 0, -1)) await redis.zadd(keys.due, 'XX', '0', n)
+    await sweeper.sweep()
+  }
+  const project = async () => {
+    const [last] = await redis.xrevrange(keys.journal, '+', '-', 'COUNT', 1)
+    const snapshots = await records.snapshots(await numbers())
+    for (const { job, body } of snapshots) history.set(job.n, { job, body })
+    if (last) await redis.set(keys.projected, last[0])
+    await forget(snapshots.map(({ job }) => job))
+  }
+
+  const report = async (n: number) => {
+    if ((await numbers()).includes(n)) await reprocess.reprocess({ n, report: 'downstream said no' })
+  }
+  const again = async (n: number) => {
+    if ((await numbers()).includes(n)) await reprocess.reprocess({ n })
+  }
+  const discard = async (n: number) => {
+    if ((await numbers()).includes(n)) await reprocess.discard(n).catch(ignoreConflict)
+  }
+
+  /** Where a job is, as the system itself would find it. */
+  const places = async (n: number, round: number) => {
+    const inbox = (await redis.xrange(keys.inbox, `${n}-0`, `${n}-0`)).length > 0
+    const state = await lanes.get(queue).queue.getJobState(bullJobId(n, round))
+    const watched = (await redis.zscore(keys.due, String(n))) !== null
+    const inHands = workers.some((hands) => hands?.bull.data.n === n && hands.bull.data.round === round)
+    return {
+      inbox,
+      bull: state !== 'unknown',
+      watched,
+      inHands,
+      error: await errorQueue.has(queue, n, round),
+    }
+  }
+  const isIdle = () => !dispatching && workers.every((hands) => !hands)
+  const counts = async () => ({
+    inbox: await redis.xlen(keys.inbox),
+    bull: await lanes
+      .get(queue)
+      .queue.getJobCountByTypes('waiting', 'active', 'delayed', 'failed', 'prioritized'),
+    errors: await errorQueue.count(queue),
+  })
+  const close = async () => {
+    await fetcher.close()
+    await lanes.close()
+    await connections.close()
+  }
+  return {
+    ...{
+      accept,
+      dispatch,
+      crashDispatcher,
+      work,
+      crashWorker,
+      passTime,
+      sweep,
+      project,
+      report,
+      again,
+      discard,
+    },
+    ...{
+      redeliver,
+      loseEntry,
+      crashedRequeue,
+      sent,
+      workers,
+      history,
+      records,
+      numbers,
+      places,
+      isIdle,
+      counts,
+      close,
+    },
+  }
+}
+
+const failure: Failure = {
+  reason: 'EXHAUSTED',
+  error: 'HTTP 500',
+  statusCode: 500,
+  responseExcerpt: null,
+  attempts: 1,
+  firstAttemptAt: 1,
+  lastAttemptAt: 1,
+  failedAt: 1,
+}
+
+function ignoreConflict(error: unknown) {
+  if ((error as { code?: string }).code !== 'JOB_STATE_CONFLICT') throw error
+}
+
+/** BullMQ refuses a worker that has lost its lock; a real one logs that and goes on. */
+async function leave(moved: Promise<unknown>) {
+  await moved.catch((error: Error) => {
+    if (!/lock|Missing key|not in the active state/i.test(error.message)) throw error
+  })
+}
