@@ -50,7 +50,7 @@ export function createGatewaySide(deps: Deps): HttpServer {
       redis: foundation.connections.commands,
     },
     log,
-    graphiql,
+    maxEventBytes: maxBodyBytes,
   })
   const router = createRouter({ routes, open, authenticate, maxBodyBytes, log })
   const handle = graphqlRoute({ graphql, authenticate, graphiql, log, otherwise: router })

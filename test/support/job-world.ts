@@ -238,7 +238,7 @@ export async function openJobWorld(url: string) {
     }
   }
   const sweep = async () => {
-    for (const n of await redis.zrange(keys.due, 0, -1)) await redis.zadd(keys.due, 'XX', '0', n)
+    for (const n of await redis.zrange(keys.due, '0', '-1')) await redis.call('ZADD', keys.due, 'XX', '0', n)
     await sweeper.sweep()
   }
   const project = async () => {

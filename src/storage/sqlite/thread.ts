@@ -34,7 +34,7 @@ function database(): DatabaseSync {
   const fresh = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true })
   try {
     enterWal(fresh)
-    fresh.exec('PRAGMA synchronous = NORMAL')
+    fresh.exec('PRAGMA synchronous = FULL')
     if (access === 'read') fresh.exec('PRAGMA query_only = ON')
   } catch (error) {
     fresh.close()
