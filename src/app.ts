@@ -37,7 +37,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     let stopping = false
     const server = createGatewaySide({ config, foundation, core, log, isStopping: () => stopping })
     const worker = createWorkerSideFor(config, foundation, core, log, destinationUrl)
-    await worker?.start()
+    worker?.start()
     if (worker) parts.push(() => worker.close(config.SHUTDOWN_TIMEOUT_MS))
     const port = await server.listen(config.PORT, config.HOST)
     parts.push(() => server.close(config.SHUTDOWN_TIMEOUT_MS))

@@ -21,7 +21,7 @@ import type { Core } from './core.ts'
 import type { Foundation } from './foundation.ts'
 
 export type WorkerSide = {
-  start(): Promise<void>
+  start(): void
   /** Finishes what is in flight; after `withinMs` attempts are broken off and handed back. */
   close(withinMs: number): Promise<void>
 }
@@ -47,7 +47,6 @@ export function createWorkerSide(deps: Deps): WorkerSide {
   const { config, foundation, log, core } = deps
   const dispatcher = dispatcherOf(deps)
   const delivery = deliveryOf(deps)
-  const sweeper = sweeperOf(deps)
   const projector = projectorOf(deps)
   const maintenance = createMaintenance({
     redis: foundation.connections.patient,
@@ -62,13 +61,14 @@ export function createWorkerSide(deps: Deps): WorkerSide {
     cron: config.MAINTENANCE_CRON,
     now: Date.now,
   })
+  const sweeper = sweeperOf(deps, maintenance.schedule)
   return {
-    async start() {
+    start() {
       delivery.start()
       dispatcher.start()
       sweeper.start()
       projector.start()
-      await maintenance.start()
+      maintenance.start()
     },
     async close(withinMs) {
       await Promise.all([dispatcher.stop(), sweeper.stop(), delivery.close(withinMs)])
@@ -145,7 +145,8 @@ async function within(done: Promise<void>, ms: number): Promise<void> {
   timer.abort()
 }
 
-function sweeperOf({ config, foundation, core, log, owner }: Deps) {
+/** `onNewDataSet`: called once for each data set, the first included, before it is swept. */
+function sweeperOf({ config, foundation, core, log, owner }: Deps, onNewDataSet: () => Promise<void>) {
   const { patient } = foundation.connections
   const lease = createLease(patient, 'sweeper', owner, config.SWEEP_INTERVAL_MS)
   const sweeper = createSweeper({
@@ -159,7 +160,11 @@ function sweeperOf({ config, foundation, core, log, owner }: Deps) {
     graceMs: config.SWEEP_INTERVAL_MS,
     now: Date.now,
   })
+  let knownEpoch: string | undefined
   const turn = async () => {
+    const epoch = await foundation.dataSet.current()
+    if (epoch !== knownEpoch) await onNewDataSet()
+    knownEpoch = epoch
     if (!(await lease.hold())) return false
     await sweeper.sweep()
     const oldestMs = Date.now() - config.RETENTION_DAYS * dayMs

@@ -96,9 +96,10 @@ async function record(deps: DeliverDeps, begun: Begun, as: FinishAs): Promise<Af
     return { kind: 'done' }
   }
   const { statusCode, error } = as.attempt ?? {}
-  deps.log.info(
+  const level = finished.status === 'FAILED' ? 'warn' : finished.status === 'RETRYING' ? 'info' : 'debug'
+  deps.log[level](
     { job: jobId(n), round, attempt: begun.attempt, status: finished.status, statusCode, error },
-    'attempt',
+    'delivery attempt',
   )
   if (finished.status === 'RETRYING') return { kind: 'later', at: finished.nextAttemptAt }
   if (finished.status === 'QUEUED') return { kind: 'again', queue: begun.job.queue, round: finished.round }

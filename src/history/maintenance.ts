@@ -19,8 +19,10 @@ export type MaintenanceRun = {
 }
 
 export type Maintenance = {
-  /** Makes the one schedule, the same however many instances do, and begins to work on it. */
-  start(): Promise<void>
+  /** Makes the one schedule of this data set, the same however many instances do. */
+  schedule(): Promise<void>
+  /** Begins to work on the schedule. */
+  start(): void
   close(): Promise<void>
 }
 
@@ -104,13 +106,12 @@ export function createMaintenance(deps: Deps): Maintenance {
   }
 
   return {
-    async start() {
+    async schedule() {
       const keep = { removeOnComplete: { count: 10 }, removeOnFail: { count: 10 } }
-      await queue.upsertJobScheduler(
-        'daily',
-        { pattern: deps.cron, tz: 'UTC' },
-        { name: 'maintenance', opts: keep },
-      )
+      const repeat = { pattern: deps.cron, tz: 'UTC' }
+      await queue.upsertJobScheduler('daily', repeat, { name: 'maintenance', opts: keep })
+    },
+    start() {
       worker = new Worker(queueName, process, options)
       worker.on('failed', (_job, err) =>
         deps.log.error({ err }, 'maintenance failed; the next run takes up what is left'),
