@@ -65,7 +65,8 @@ export function createDispatcher(deps: Deps): Dispatcher {
     const [, entries] = (await redis.xautoclaim(
       ...([keys.inbox, group, consumer, deps.claimAfterMs, '0-0', 'COUNT', batchSize] as const),
     )) as [string, Entry[]]
-    await dispatch(entries.filter(([, fields]) => fields))
+    // Redis 6.2 names entries that are deleted already, as null.
+    await dispatch(entries.filter((entry) => entry?.[1]))
   }
 
   const read = async (): Promise<Entry[]> => {

@@ -20,9 +20,13 @@ type Deps = {
 const keepAliveMs = 75_000
 const slowestHeadersMs = 10_000
 const slowestRequestMs = 30_000
+const idleSweepMs = 100
 
 export function createHttpServer({ webhook, handle }: Deps): HttpServer {
+  let closing = false
   const server = createServer((request, response) => {
+    // A sender that keeps its connection busy would otherwise hold up the end.
+    if (closing) response.shouldKeepAlive = false
     const isWebhook = request.method === 'POST' && isPath(request.url ?? '', '/webhook')
     if (webhook && isWebhook) webhook(request, response)
     else handle(request, response)
@@ -30,7 +34,13 @@ export function createHttpServer({ webhook, handle }: Deps): HttpServer {
   server.keepAliveTimeout = keepAliveMs
   server.headersTimeout = slowestHeadersMs
   server.requestTimeout = slowestRequestMs
-  return { listen: (port, host) => listen(server, port, host), close: (withinMs) => close(server, withinMs) }
+  return {
+    listen: (port, host) => listen(server, port, host),
+    close(withinMs) {
+      closing = true
+      return close(server, withinMs)
+    },
+  }
 }
 
 /** Compares without parsing: this runs for every event. */
@@ -51,10 +61,12 @@ function listen(server: Server, port: number, host: string): Promise<number> {
 function close(server: Server, withinMs: number): Promise<void> {
   return new Promise((resolve) => {
     const cut = setTimeout(() => server.closeAllConnections(), withinMs)
+    // Connections that fall idle after their last answer would stay open for the keep-alive time.
+    const sweep = setInterval(() => server.closeIdleConnections(), idleSweepMs)
     server.close(() => {
       clearTimeout(cut)
+      clearInterval(sweep)
       resolve()
     })
-    server.closeIdleConnections()
   })
 }
