@@ -26,6 +26,8 @@ export type Lanes = {
   add(entries: readonly LaneEntry[]): Promise<void>
   /** Takes a delivery out of the schedule unless a worker has it, whose start the record then refuses. */
   remove(entry: LaneEntry): Promise<void>
+  /** How many deliveries wait for a worker in the fullest queue. */
+  longest(): Promise<number>
   close(): Promise<void>
 }
 
@@ -49,6 +51,12 @@ export function createLanes(redis: Redis, names: readonly string[]): Lanes {
     },
     async remove({ queue, n, round }) {
       await get(queue).queue.remove(bullJobId(n, round))
+    },
+    async longest() {
+      const waiting = await Promise.all(
+        [...lanes.values()].map((lane) => lane.queue.getJobCountByTypes('wait')),
+      )
+      return Math.max(...waiting)
     },
     async close() {
       await Promise.all([...lanes.values()].flatMap((lane) => [lane.queue.close(), lane.errors.close()]))
