@@ -1,0 +1,57 @@
+import SchemaBuilder from '@pothos/core'
+import RelayPlugin from '@pothos/plugin-relay'
+import ScopeAuthPlugin from '@pothos/plugin-scope-auth'
+import ValidationPlugin from '@pothos/plugin-validation'
+import { GraphQLDateTime, GraphQLJSON } from 'graphql-scalars'
+import { GanchoError } from '../errors.ts'
+import { parseCnpj } from '../tenants/cnpj.ts'
+import type { GraphqlContext } from './context.ts'
+import { decodeGlobalId, encodeGlobalId } from './global-id.ts'
+
+type Types = {
+  Context: GraphqlContext
+  AuthScopes: { admin: boolean }
+  DefaultFieldNullability: false
+  DefaultEdgesNullability: false
+  Scalars: {
+    ID: { Input: string; Output: string }
+    DateTime: { Input: Date; Output: Date | number }
+    JSON: { Input: unknown; Output: unknown }
+    CNPJ: { Input: string; Output: string }
+  }
+}
+
+export const builder = new SchemaBuilder<Types>({
+  defaultFieldNullability: false,
+  plugins: [ScopeAuthPlugin, RelayPlugin, ValidationPlugin],
+  scopeAuth: {
+    authScopes: ({ principal }) => ({ admin: principal.kind === 'admin' }),
+    unauthorizedError: () => new GanchoError('FORBIDDEN'),
+  },
+  relay: {
+    encodeGlobalID: (typename, id) => encodeGlobalId(typename, String(id)),
+    decodeGlobalID: decodeGlobalId,
+    edgesFieldOptions: { nullable: false },
+  },
+  validation: {
+    validationError: ({ issues }) => {
+      const message = issues.map((issue) => issue.message).join('; ')
+      return new GanchoError('BAD_REQUEST', `${message}.`)
+    },
+  },
+})
+
+builder.queryType({})
+builder.mutationType({})
+
+builder.addScalarType('DateTime', GraphQLDateTime)
+builder.addScalarType('JSON', GraphQLJSON)
+builder.scalarType('CNPJ', {
+  description:
+    "Brazil's company number, numeric or alphanumeric. Taken with or without punctuation, answered as 14 characters in upper case.",
+  serialize: (cnpj) => cnpj,
+  parseValue: (value) => {
+    if (typeof value !== 'string') throw new GanchoError('INVALID_CNPJ')
+    return parseCnpj(value)
+  },
+})

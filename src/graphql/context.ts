@@ -1,0 +1,14 @@
+import type { Principal } from '../tenants/principal.ts'
+import type { Loaders } from './loaders.ts'
+import type { GraphqlServices } from './services.ts'
+
+/** What the HTTP server knows of a request before GraphQL sees it. */
+export type GraphqlServerContext = { principal: Principal; requestId: string }
+
+/** What every resolver gets. */
+export type GraphqlContext = GraphqlServerContext & {
+  services: GraphqlServices
+  loaders: Loaders
+  /** Longest body of an event. */
+  maxEventBytes: number
+}

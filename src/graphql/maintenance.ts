@@ -1,0 +1,23 @@
+import { lastMaintenance, type MaintenanceRun } from '../history/maintenance.ts'
+import { builder } from './builder.ts'
+
+const MaintenanceRunRef = builder.objectRef<MaintenanceRun>('MaintenanceRun').implement({
+  description: 'What a run of the daily maintenance removed, being older than the retention time.',
+  fields: (t) => ({
+    startedAt: t.expose('startedAt', { type: 'DateTime' }),
+    finishedAt: t.expose('finishedAt', { type: 'DateTime' }),
+    removedJobs: t.exposeInt('removedJobs'),
+    removedErrorEntries: t.exposeInt('removedErrorEntries'),
+    trimmedJournalEntries: t.exposeInt('trimmedJournalEntries'),
+  }),
+})
+
+builder.queryField('maintenance', (t) =>
+  t.field({
+    type: MaintenanceRunRef,
+    nullable: true,
+    authScopes: { admin: true },
+    description: 'The last run; null before the first.',
+    resolve: (_root, _args, { services }) => lastMaintenance(services.redis),
+  }),
+)

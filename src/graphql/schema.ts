@@ -1,0 +1,15 @@
+// Each of these adds its types and fields to the builder.
+import './event.ts'
+import './jobs.ts'
+import './maintenance.ts'
+import './queue.ts'
+import './reprocess-job.ts'
+import './tenant.ts'
+import './viewer.ts'
+import { lexicographicSortSchema, printSchema } from 'graphql'
+import { builder } from './builder.ts'
+
+export const schema = builder.toSchema()
+
+/** The schema as it is committed in schema.graphql: sorted, so that a change shows as what it is. */
+export const printedSchema = () => `${printSchema(lexicographicSortSchema(schema))}\n`

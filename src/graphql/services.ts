@@ -1,0 +1,24 @@
+import type { Redis } from 'ioredis'
+import type { ErrorQueue } from '../delivery/error-queue.ts'
+import type { Reprocess } from '../delivery/reprocess.ts'
+import type { Intake } from '../events/intake.ts'
+import type { Lanes } from '../events/lanes.ts'
+import type { JobReader } from '../history/job-reader.ts'
+import type { TenantDirectory } from '../tenants/directory.ts'
+import type { TenantInvalidation } from '../tenants/invalidation.ts'
+import type { TenantService } from '../tenants/tenant-service.ts'
+import type { TenantStore } from '../tenants/tenant-store.ts'
+
+/** What the resolvers stand on. */
+export type GraphqlServices = {
+  intake: Intake
+  jobs: JobReader
+  reprocess: Reprocess
+  lanes: Lanes
+  errorQueue: ErrorQueue
+  tenants: TenantService
+  tenantStore: Pick<TenantStore, 'byCnpjs' | 'count'>
+  directory: Pick<TenantDirectory, 'find' | 'invalidate'>
+  invalidation: Pick<TenantInvalidation, 'publish'>
+  redis: Redis
+}

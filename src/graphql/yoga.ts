@@ -1,0 +1,39 @@
+import { useCSRFPrevention } from '@graphql-yoga/plugin-csrf-prevention'
+import { createYoga } from 'graphql-yoga'
+import type { Logger } from 'pino'
+import type { GraphqlServerContext } from './context.ts'
+import { createLoaders } from './loaders.ts'
+import { schema } from './schema.ts'
+import type { GraphqlServices } from './services.ts'
+import { translateErrors } from './translate-errors.ts'
+
+type Options = {
+  services: GraphqlServices
+  log: Pick<Logger, 'error'>
+  /** Longest body of an event, as `POST /webhook` takes it. */
+  maxEventBytes: number
+}
+
+/** In a JSON text quotes and line ends take two bytes; what needs more of them does not fit. */
+const requestBytes = (maxEventBytes: number) => 2 * maxEventBytes + 65_536
+
+/**
+ * The GraphQL endpoint, to be called with a request, a response and who asks. Browsers cannot be made to call it by another site:
+ * a request needs a header or a content type that makes them ask first, and no other origin gets permission.
+ */
+export function createGraphql({ services, log, maxEventBytes }: Options) {
+  return createYoga<GraphqlServerContext, object>({
+    schema,
+    context: ({ principal }) => ({ services, loaders: createLoaders(services, principal), maxEventBytes }),
+    plugins: [useCSRFPrevention({ requestHeaders: ['authorization'] }), translateErrors(log)],
+    maxRequestBodySize: requestBytes(maxEventBytes),
+    // translateErrors does both, with our codes and the request id.
+    maskedErrors: false,
+    logging: false,
+    batching: false,
+    multipart: false,
+    cors: false,
+    graphiql: false,
+    landingPage: false,
+  })
+}

@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { createGraphql } from '../../src/graphql/yoga.ts'
+import { graphql } from '../gql/gql.ts'
+import { admin, graphqlClient } from '../support/graphql-client.ts'
+import { jobSteps } from '../support/job-steps.ts'
+import { openTestServices, type TestServices } from '../support/services.ts'
+import { alphanumericCnpj, newTenant, numericCnpj } from '../support/tenants.ts'
+
+const Everything = graphql(`
+  query Everything($first: Int!) {
+    jobs(first: $first) {
+      edges {
+        node {
+          id status payload body explanation
+          attempts { number }
+          tenant { name }
+          queue { name waiting active delayed failed paused }
+        }
+      }
+    }
+  }
+`)
+const Light = graphql(`query Light { jobs(first: 50) { edges { node { id status } } } }`)
+const Nodes = graphql(
+  `query Nodes($ids: [ID!]!) { nodes(ids: $ids) { id ... on Job { payload tenant { name } } } }`,
+)
+
+const calls: string[] = []
+let services: TestServices
+let client: ReturnType<typeof graphqlClient>
+
+/** Passes everything on and notes each call, which is one round trip to Redis or one SQL statement. */
+function watch<Part extends object>(part: Part): Part {
+  return new Proxy(part, {
+    get(target, name) {
+      const value = Reflect.get(target, name, target) as unknown
+      if (typeof value !== 'function') return value
+      return (...args: unknown[]) => {
+        calls.push(`${'snapshots' in target ? 'redis' : 'sql'} ${String(name)}`)
+        return value.apply(target, args) as unknown
+      }
+    },
+  })
+}
+
+beforeAll(async () => {
+  services = await openTestServices({ watch })
+  client = graphqlClient(createGraphql({ services, log: console, maxEventBytes: 1_000 }), admin)
+  const steps = jobSteps(services)
+  for (const cnpj of [numericCnpj, alphanumericCnpj]) {
+    await newTenant(services.tenants, cnpj, cnpj)
+    for (const i of [0, 1, 2]) {
+      const event = { cnpj, eventType: null, correlationId: null, contentType: null, headers: {} }
+      const accepted = await services.intake.accept({
+        ...event,
+        body: Buffer.from(`${i}`),
+        idempotencyKey: null,
+      })
+      const n = accepted.ns[0] ?? 0
+      if (i === 1) await steps.deliver(n)
+      if (i === 2) await steps.fail(n)
+    }
+  }
+  await services.historyCaughtUp()
+  // Delivered and projected, it is in history alone.
+  await vi.waitFor(async () => expect(await services.records.jobs([2])).toEqual([]))
+})
+afterAll(() => services.close())
+beforeEach(() => {
+  calls.length = 0
+})
+
+const all = ['redis attempts', 'redis bodies', 'sql attempts', 'sql bodies', 'sql byCnpjs', 'sql list']
+
+test.each([2, 6])('a list of %i jobs with everything is read with the same few calls', async (first) => {
+  const { jobs } = await client.data(Everything, { first })
+  expect(jobs.edges).toHaveLength(first)
+  expect([...calls].sort()).toEqual(all)
+  expect(jobs.edges[0]?.node).toMatchObject({
+    ...{
+      status: 'FAILED',
+      payload: 2,
+      body: '2',
+      attempts: [{ number: 1 }],
+      tenant: { name: alphanumericCnpj },
+    },
+    queue: { name: 'nifi', waiting: 0, active: 0, delayed: 0, failed: 2, paused: false },
+  })
+})
+
+test('a list reads no more than it shows', async () => {
+  await client.data(Light)
+  expect(calls).toEqual(['sql list'])
+})
+
+test('many nodes are read together, from Redis first and from history what is not there', async () => {
+  const { nodes } = await client.data(Nodes, { ids: ['ID-1', 'ID-2', 'ID-3', 'ID-4', 'ID-4', 'ID-99'] })
+  expect(nodes.map((node) => node?.id)).toEqual(['ID-1', 'ID-2', 'ID-3', 'ID-4', 'ID-4', undefined])
+  expect([...calls].sort()).toEqual(['redis bodies', 'redis jobs', 'sql bodies', 'sql byCnpjs', 'sql jobs'])
+})
+
+test('the counts of a queue are read once for all jobs in it', async () => {
+  const commands: string[] = []
+  const monitor = await services.connections.dedicated('monitor').monitor()
+  monitor.on('monitor', (_time: string, args: string[]) => commands.push(args.join(' ')))
+  await client.data(Everything, { first: 6 })
+  const marker = 'the end of what is counted'
+  await services.connections.patient.echo(marker)
+  await expect.poll(() => commands.some((command) => command.includes(marker))).toBe(true)
+  monitor.disconnect()
+  const paused = commands.filter((command) => command.startsWith('hexists') && command.includes('paused'))
+  expect(paused).toHaveLength(1)
+})

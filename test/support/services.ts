@@ -1,0 +1,128 @@
+import { type Logger, pino } from 'pino'
+import { vi } from 'vitest'
+import { createErrorQueue } from '../../src/delivery/error-queue.ts'
+import { createReprocess } from '../../src/delivery/reprocess.ts'
+import { createIntake } from '../../src/events/intake.ts'
+import { createJobRecords, type JobRecords } from '../../src/events/job-records.ts'
+import { createLanes } from '../../src/events/lanes.ts'
+import { defaultQueue, defaultRouter } from '../../src/events/routing.ts'
+import { createTransitions } from '../../src/events/transitions.ts'
+import { createDataSet } from '../../src/history/data-set.ts'
+import { forgetJobs, overStatuses } from '../../src/history/forget-jobs.ts'
+import type { HistoryStore } from '../../src/history/history-store.ts'
+import { createJobReader } from '../../src/history/job-reader.ts'
+import { createProjector } from '../../src/history/projector.ts'
+import { openConnections } from '../../src/redis/connections.ts'
+import { keys } from '../../src/redis/keys.ts'
+import { createLease } from '../../src/redis/lease.ts'
+import { TenantDirectory } from '../../src/tenants/directory.ts'
+import { tenantInvalidation } from '../../src/tenants/invalidation.ts'
+import { type TenantServiceDeps, tenantService } from '../../src/tenants/tenant-service.ts'
+import type { TenantStore } from '../../src/tenants/tenant-store.ts'
+import { tokenHashing } from '../../src/tenants/token.ts'
+import { tokenCipher } from '../../src/tenants/token-cipher.ts'
+import { startTestRedis } from './redis.ts'
+import { startTestStores } from './sqlite-stores.ts'
+
+type Options = {
+  log?: Logger
+  /** Most rounds of a job. */
+  maxRounds?: number
+  /** May put something in front of what reads jobs and tenants, to count what is asked of it. */
+  watch?: <Part extends JobRecords | HistoryStore | TenantStore>(part: Part) => Part
+}
+
+export type TestServices = Awaited<ReturnType<typeof openTestServices>>
+
+const secret = 'a secret for tests only'
+
+/** Gancho's parts over a Redis server and an SQLite file of their own, put together as the app does, without workers. */
+export async function openTestServices(options: Options = {}) {
+  const { log = pino({ level: 'silent' }), maxRounds = 20, watch = (part) => part } = options
+  const server = await startTestRedis()
+  const connections = await openConnections({ url: server.url, log })
+  const stores = await startTestStores()
+  const dataSet = await createDataSet(connections.patient, stores.history)
+  const lanes = createLanes(connections.patient, [defaultQueue])
+  const errorQueue = createErrorQueue(lanes)
+  const transitions = createTransitions(connections.commands, { graceMs: 30_000 })
+  const records = createJobRecords(connections.commands)
+  const jobs = createJobReader(watch(records), watch(stores.history))
+  const reprocess = createReprocess({ transitions, lanes, errorQueue, finished: jobs, maxRounds })
+  const intake = createIntake({
+    redis: connections.intake,
+    route: defaultRouter(),
+    dataSet,
+    memoryIsShort: () => false,
+    maxBacklog: 100_000,
+    idempotencyTtlSeconds: 60,
+  })
+
+  const projector = createProjector({
+    reader: connections.dedicated('journal'),
+    redis: connections.patient,
+    records,
+    history: stores.history,
+    forget: forgetJobs(connections.patient, overStatuses),
+    lease: createLease(connections.patient, 'projector', 'test', 10_000),
+    epoch: dataSet.current,
+    log,
+  })
+  projector.start()
+  /** Resolves when history knows every change that has happened by now. */
+  const historyCaughtUp = async () => {
+    const [last] = await connections.patient.xrevrange(keys.journal, '+', '-', 'COUNT', 1)
+    const isThere = async () => {
+      if (last && (await connections.patient.get(keys.projected)) !== last[0]) throw new Error('not yet')
+    }
+    await vi.waitFor(isThere, { timeout: 10_000, interval: 5 })
+  }
+
+  const tenantParts = openTenants(connections, watch(stores.tenants), log)
+  const close = async () => {
+    tenantParts.invalidation.close()
+    await projector.stop()
+    await lanes.close()
+    await connections.close()
+    await stores.close()
+    await server.stop()
+  }
+  return {
+    ...{
+      server,
+      connections,
+      redis: connections.commands,
+      stores,
+      dataSet,
+      lanes,
+      errorQueue,
+      transitions,
+      records,
+    },
+    ...{
+      jobs,
+      reprocess,
+      intake,
+      historyCaughtUp,
+      close,
+      tenantStore: watch(stores.tenants),
+      ...tenantParts,
+    },
+  }
+}
+
+type Connections = Awaited<ReturnType<typeof openConnections>>
+
+function openTenants(connections: Connections, store: TenantStore, log: Logger) {
+  const hashToken = tokenHashing(secret)
+  const directory = new TenantDirectory({ store, hashToken })
+  const invalidation = tenantInvalidation({
+    publisher: connections.commands,
+    subscriber: connections.dedicated('tenants'),
+    onInvalidate: (cnpj) => directory.invalidate(cnpj),
+    log,
+  })
+  const cipher = tokenCipher(secret)
+  const deps: TenantServiceDeps = { store, directory, invalidation, cipher, hashToken }
+  return { directory, invalidation, cipher, tenants: tenantService(deps) }
+}
