@@ -3,14 +3,16 @@ import { keys } from '../redis/keys.ts'
 import type { Attempt, Job } from './job.ts'
 import { jobFromFields } from './job-record.ts'
 
+export type RecordSnapshot = { job: Job; body: Buffer | null; attempts: Attempt[] }
+
 /** Reads job records and their attempts from Redis. Records that are gone are left out. */
 export type JobRecords = {
   jobs(ns: readonly number[]): Promise<Job[]>
   body(n: number): Promise<Buffer | null>
   bodies(ns: readonly number[]): Promise<Map<number, Buffer>>
   attempts(ns: readonly number[]): Promise<Map<number, Attempt[]>>
-  /** Everything of each job, in one round trip. */
-  snapshots(ns: readonly number[]): Promise<{ job: Job; body: Buffer; attempts: Attempt[] }[]>
+  /** Each job with its attempts, and the bodies of those in `withBody`, in one round trip. */
+  snapshots(ns: readonly number[], withBody: ReadonlySet<number>): Promise<RecordSnapshot[]>
 }
 
 const withoutBody = [
@@ -57,17 +59,18 @@ export function createJobRecords(redis: Redis): JobRecords {
       const rows = await answers(redis.pipeline(ns.map((n) => ['lrange', keys.attempts(n), 0, -1])))
       return new Map(ns.map((n, i) => [n, parseAttempts(rows[i] as string[])]))
     },
-    async snapshots(ns) {
+    async snapshots(ns, withBody) {
       const reads = ns.flatMap((n) => [
-        ['hgetallBuffer', keys.job(n)],
+        ['hmgetBuffer', keys.job(n), ...withoutBody],
         ['lrange', keys.attempts(n), 0, -1],
+        ...(withBody.has(n) ? [['hgetBuffer', keys.job(n), 'body']] : []),
       ])
-      const rows = await answers(redis.pipeline(reads))
-      return ns.flatMap((n, i) => {
-        const fields = rows[2 * i] as Record<string, Buffer>
-        if (!fields.status) return []
-        const attempts = parseAttempts(rows[2 * i + 1] as string[])
-        return [{ job: jobFromFields(n, fields), body: fields.body ?? Buffer.alloc(0), attempts }]
+      const rows = (await answers(redis.pipeline(reads))).values()
+      return ns.flatMap((n) => {
+        const fields = named(rows.next().value as (Buffer | null)[])
+        const attempts = parseAttempts(rows.next().value as string[])
+        const body = withBody.has(n) ? (rows.next().value as Buffer) : null
+        return fields.status ? [{ job: jobFromFields(n, fields), body, attempts }] : []
       })
     },
   }

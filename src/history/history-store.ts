@@ -1,7 +1,7 @@
 import type { Attempt, Job, JobStatus } from '../events/job.ts'
 
-/** A job as the projector found it: its record, its body and the attempts known by then. */
-export type JobSnapshot = { job: Job; body: Buffer; attempts: Attempt[] }
+/** A job as the projector found it: its record, the attempts known by then, and its body, null once that is written. */
+export type JobSnapshot = { job: Job; body: Buffer | null; attempts: Attempt[] }
 
 /** All that is given must hold; an empty list matches nothing. */
 export type JobsFilter = {

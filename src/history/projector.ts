@@ -1,11 +1,12 @@
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
+import type { Job } from '../events/job.ts'
 import type { JobRecords } from '../events/job-records.ts'
 import { keys } from '../redis/keys.ts'
 import type { Lease } from '../redis/lease.ts'
 import { type Repeating, repeat } from '../redis/repeat.ts'
 import { type ForgetJobs, isOver } from './forget-jobs.ts'
-import type { HistoryStore } from './history-store.ts'
+import type { HistoryStore, ProjectorPosition } from './history-store.ts'
 
 type Deps = {
   /** A connection of its own: it blocks. */
@@ -23,8 +24,19 @@ type Deps = {
 
 const start = '0-0'
 const batchSize = 500
+/** Jobs written at a time: each may bring a body of `MAX_BODY_BYTES`. */
+const partSize = 100
 const blockMs = 1_000
 const pauseMs = 1_000
+
+type Change = { id: string; n: number; status: string }
+
+/** The fields of an entry are those of the scripts' `journal`, in its order: n, status, … */
+const changeOf = ([id, fields]: [string, string[]]): Change => ({
+  id,
+  n: Number(fields[1]),
+  status: fields[3] ?? '',
+})
 
 /**
  * Copies the journal into history: for every job that changed, its record as it is now. Records of jobs that are over are deleted
@@ -32,7 +44,7 @@ const pauseMs = 1_000
  */
 export function createProjector(deps: Deps): Repeating {
   const { reader, redis, records, history, lease } = deps
-  let position: { epoch: string; journalId: string } | undefined
+  let position: ProjectorPosition | undefined
 
   /** Where history ends; the beginning for a data set that it has not seen. */
   const resume = async (epoch: string) => {
@@ -42,18 +54,29 @@ export function createProjector(deps: Deps): Repeating {
     return { epoch, journalId }
   }
 
-  const read = async (after: string) => {
+  const read = async (after: string): Promise<Change[]> => {
     const options = ['COUNT', batchSize, 'BLOCK', blockMs, 'STREAMS', keys.journal, after] as const
     const streams = (await reader.xread(...options)) as [string, [string, string[]][]][] | null
-    return streams?.[0]?.[1] ?? []
+    return (streams?.[0]?.[1] ?? []).map(changeOf)
   }
 
-  const project = async (entries: readonly [string, string[]][], epoch: string, journalId: string) => {
-    const ns = new Set(entries.map(([, fields]) => Number(fields[1])))
-    const snapshots = await records.snapshots([...ns])
-    await history.record(snapshots, { epoch, journalId })
-    await redis.set(keys.projected, journalId)
-    await deps.forget(snapshots.map(({ job }) => job).filter(isOver))
+  /** The position moves with the last part: until then a crash makes the whole batch be read again, which changes nothing. */
+  const project = async (changes: readonly Change[], { epoch, journalId }: ProjectorPosition) => {
+    const ns = [...new Set(changes.map(({ n }) => n))]
+    // A body never changes, so it is read once: when its job was received.
+    const received = new Set(changes.filter(({ status }) => status === 'RECEIVED').map(({ n }) => n))
+    const end = changes.at(-1)?.id ?? journalId
+    const over: Job[] = []
+    for (let from = 0; from < ns.length; from += partSize) {
+      const part = ns.slice(from, from + partSize)
+      const snapshots = await records.snapshots(part, received)
+      const isLast = from + partSize >= ns.length
+      await history.record(snapshots, { epoch, journalId: isLast ? end : journalId })
+      over.push(...snapshots.map(({ job }) => job).filter(isOver))
+    }
+    await redis.set(keys.projected, end)
+    await deps.forget(over)
+    return { epoch, journalId: end }
   }
 
   const turn = async (): Promise<boolean> => {
@@ -63,11 +86,8 @@ export function createProjector(deps: Deps): Repeating {
     }
     const epoch = await deps.epoch()
     if (position?.epoch !== epoch) position = await resume(epoch)
-    const entries = await read(position.journalId)
-    const last = entries.at(-1)
-    if (!last) return true
-    await project(entries, epoch, last[0])
-    position = { epoch, journalId: last[0] }
+    const changes = await read(position.journalId)
+    if (changes.length > 0) position = await project(changes, position)
     return true
   }
 

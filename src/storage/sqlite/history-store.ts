@@ -60,7 +60,10 @@ export class SqliteHistoryStore implements HistoryStore {
     const highest = snapshots.reduce((top, { job }) => Math.max(top, job.n), 0)
     const steps: Step[] = [
       { sql: upsertJob, rows: snapshots.map(({ job }) => jobBinds(job)) },
-      { sql: insertBody, rows: snapshots.map(({ job, body }) => ({ n: job.n, body: compact(body) })) },
+      {
+        sql: insertBody,
+        rows: snapshots.flatMap(({ job, body }) => (body ? [{ n: job.n, body: compact(body) }] : [])),
+      },
       {
         sql: insertAttempt,
         rows: snapshots.flatMap(({ job, attempts }) =>
