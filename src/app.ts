@@ -36,7 +36,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 
     let stopping = false
     const server = createGatewaySide({ config, foundation, core, log, isStopping: () => stopping })
-    const worker = createWorkerSideFor(config, foundation, core, log, destinationUrl)
+    const worker = createWorkerSideFor(config, foundation, log, destinationUrl)
     worker?.start()
     if (worker) parts.push(() => worker.close(config.SHUTDOWN_TIMEOUT_MS))
     const port = await server.listen(config.PORT, config.HOST)
@@ -76,13 +76,12 @@ function rememberForSecondProcess(
 function createWorkerSideFor(
   config: Config,
   foundation: Foundation,
-  core: Core,
   log: Logger,
   destinationUrl: string | undefined,
 ) {
   if (config.ROLE === 'gateway' || destinationUrl === undefined) return undefined
   const owner = `${hostname()}.${process.pid}.${randomUUID().slice(0, 8)}`
-  return createWorkerSide({ config, foundation, core, log, owner, destinationUrl })
+  return createWorkerSide({ config, foundation, log, owner, destinationUrl })
 }
 
 async function welcome(

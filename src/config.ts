@@ -31,6 +31,7 @@ const environment = z.object({
   MAX_BACKLOG: positive(1_000_000),
   JOURNAL_MAX_ENTRIES: positive(1_000_000),
   MAX_BODY_BYTES: positive(1_048_576),
+  REQUEST_TIMEOUT_MS: positive(30_000),
   RETENTION_DAYS: positive(14),
   WORKER_CONCURRENCY: positive(50),
   TOKEN_CACHE_TTL_SECONDS: positive(300),

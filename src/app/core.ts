@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { createErrorQueue, type ErrorQueue } from '../delivery/error-queue.ts'
 import { createReprocess, type Reprocess } from '../delivery/reprocess.ts'
-import { createJobRecords, type JobRecords } from '../events/job-records.ts'
+import { createJobRecords } from '../events/job-records.ts'
 import { createLanes, type Lanes } from '../events/lanes.ts'
 import { defaultQueue } from '../events/routing.ts'
 import { createTransitions } from '../events/transitions.ts'
@@ -15,10 +15,9 @@ import { tokenHashing } from '../tenants/token.ts'
 import { type TokenCipher, tokenCipher } from '../tenants/token-cipher.ts'
 import type { Foundation } from './foundation.ts'
 
-/** What both sides, gateway and worker, are made of. */
+/** What answers callers. All of it is bounded in time: while Redis is away, a caller is told so and does not wait. */
 export type Core = {
   lanes: Lanes
-  records: JobRecords
   errorQueue: ErrorQueue
   jobs: JobReader
   reprocess: Reprocess
@@ -32,7 +31,7 @@ export type Core = {
 
 export async function createCore(config: Config, foundation: Foundation, log: Logger): Promise<Core> {
   const { connections, stores, secrets } = foundation
-  const lanes = createLanes(connections.patient, [defaultQueue])
+  const lanes = createLanes(connections.commands, [defaultQueue])
   const records = createJobRecords(connections.commands)
   const jobs = createJobReader(records, stores.history)
   const errorQueue = createErrorQueue(lanes)

@@ -27,10 +27,11 @@ export function createGatewaySide(deps: Deps): HttpServer {
   const { config, foundation, core, log } = deps
   const { authenticate } = core
   const maxBodyBytes = config.MAX_BODY_BYTES
+  const requestTimeoutMs = config.REQUEST_TIMEOUT_MS
   const open = healthRoutes(healthChecks(foundation, core), deps.isStopping)
   if (config.ROLE === 'worker') {
-    const router = createRouter({ routes: [], open, authenticate, maxBodyBytes, log })
-    return createHttpServer({ webhook: undefined, handle: withMiddleware(router) })
+    const router = createRouter({ routes: [], open, elsewhere: [], authenticate, maxBodyBytes, log })
+    return createHttpServer({ webhook: undefined, handle: withMiddleware(router), requestTimeoutMs, log })
   }
   const intake = createIntake({
     redis: foundation.connections.intake,
@@ -52,11 +53,14 @@ export function createGatewaySide(deps: Deps): HttpServer {
     log,
     maxEventBytes: maxBodyBytes,
   })
-  const router = createRouter({ routes, open, authenticate, maxBodyBytes, log })
+  const elsewhere = [{ path: '/webhook', method: 'POST' }]
+  const router = createRouter({ routes, open, elsewhere, authenticate, maxBodyBytes, log })
   const handle = graphqlRoute({ graphql, authenticate, graphiql, log, otherwise: router })
   return createHttpServer({
     webhook: webhookHandler({ intake, authenticate, maxBodyBytes, log }),
     handle,
+    requestTimeoutMs,
+    log,
   })
 }
 

@@ -1,6 +1,7 @@
 import { type Logger, pino, stdSerializers } from 'pino'
 import pretty from 'pino-pretty'
 import { GanchoError } from '../errors.ts'
+import { thinOut } from './thin-out.ts'
 
 type Options = { level: string; forPeople: boolean }
 
@@ -20,6 +21,7 @@ export function createLog({ level, forPeople }: Options): Logger {
   const options = {
     level,
     serializers: { ...stdSerializers, err: safeError },
+    hooks: { logMethod: thinOut({ everyMs: 5_000, now: Date.now }) },
     redact: {
       paths: [
         'authorization',

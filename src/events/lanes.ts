@@ -76,5 +76,8 @@ function openLane(redis: Redis, name: string): Lane {
     defaultJobOptions: jobOptions,
     streams: { events: { maxLen: 1_000 } },
   }
-  return { name, queue: new Queue(name, options), errors: new Queue(errorQueueName(name), options) }
+  const lane = { name, queue: new Queue(name, options), errors: new Queue(errorQueueName(name), options) }
+  // The connection tells of its trouble itself; without a listener BullMQ prints every try to reach Redis on the console.
+  for (const queue of [lane.queue, lane.errors]) queue.on('error', () => undefined)
+  return lane
 }

@@ -1,7 +1,8 @@
 import { type ExecutionResult, GraphQLError, Kind } from 'graphql'
 import { isAsyncIterable, mapAsyncIterator, type Plugin } from 'graphql-yoga'
 import type { Logger } from 'pino'
-import { GanchoError } from '../errors.ts'
+import type { GanchoError } from '../errors.ts'
+import { toGanchoError } from '../redis/redis-error.ts'
 import type { GraphqlServerContext } from './context.ts'
 
 /**
@@ -25,7 +26,7 @@ function translated(result: ExecutionResult, requestId: string, log: Pick<Logger
   const errors = result.errors.map((error) => {
     const cause = causeOf(error)
     if (isOfRequest(cause, error)) return mistake(error, requestId, executed)
-    const known = cause instanceof GanchoError ? cause : new GanchoError('INTERNAL', undefined, { cause })
+    const known = toGanchoError(cause)
     // A loader that fails does so for each field that asked for it.
     if (known.status >= 500 && !logged.has(cause))
       log.error({ err: known, requestId }, 'GraphQL request failed')

@@ -98,6 +98,8 @@ async function removeHistory(history: HistoryStore, before: number): Promise<num
 export function createMaintenance(deps: Deps): Maintenance {
   const options = { connection: deps.redis, prefix: bullPrefix(queueName) }
   const queue = new Queue(queueName, options)
+  // The connection tells of its trouble itself; without a listener BullMQ prints every try to reach Redis on the console.
+  queue.on('error', () => undefined)
   let worker: Worker | undefined
 
   const process = async (_job: BullJob) => {

@@ -15,41 +15,85 @@ export type OpenRoute = { path: string; handle: () => Promise<RouteAnswer> | Rou
 type Deps = {
   routes: readonly Route[]
   open: readonly OpenRoute[]
+  /** Addresses that are answered before the router, with what they take: it refuses the rest. */
+  elsewhere: readonly { path: string; method: string }[]
   authenticate: Authenticate
   maxBodyBytes: number
   log: Logger
 }
 
 type Params = Record<string, string | undefined>
+type Answering = (request: IncomingMessage, params: Params) => Promise<RouteAnswer>
+/** What one address takes; undefined for what is answered elsewhere. */
+type Methods = Map<string, Answering | undefined>
 
 /** Finds the route of a request, checks who asks, and answers. */
 export function createRouter(deps: Deps): RequestHandler {
-  const { log } = deps
   const router = findMyWay({
     ignoreTrailingSlash: true,
     maxParamLength: 200,
-    defaultRoute: (request, response) => {
-      answer(request, response, () => Promise.reject(noSuchAddress(deps, request)))
-    },
+    defaultRoute: (request, response) =>
+      respond(deps, request, response, async () => {
+        throw new GanchoError('NOT_FOUND', `There is nothing at ${pathOf(request).slice(0, 200)}.`)
+      }),
   })
-  const answer = (request: IncomingMessage, response: ServerResponse, make: () => Promise<RouteAnswer>) => {
-    const requestId = requestIdOf(request)
-    response.setHeader('x-request-id', requestId)
-    make().then(
-      (made) => sendAnswer(response, made),
-      (error) => sendAnswer(response, errorAnswer(error, requestId, log)),
-    )
-  }
-  for (const { path, handle } of deps.open) {
-    router.on('GET', path, (request, response) => answer(request, response, async () => handle()))
-  }
-  for (const route of deps.routes) {
-    router.on(route.method, route.path, (request, response, params) =>
-      answer(request, response, () => handleRoute(deps, route, request, params)),
+  for (const [path, methods] of addresses(deps)) {
+    router.all(path, (request, response, params) =>
+      respond(deps, request, response, (requestId) => answerAt(deps, methods, request, params, requestId)),
     )
   }
   return (request, response) => router.lookup(request, response)
 }
+
+function addresses(deps: Deps): Map<string, Methods> {
+  const found = new Map<string, Methods>()
+  const add = (path: string, method: string, answering: Answering | undefined) => {
+    const methods: Methods = found.get(path) ?? new Map()
+    found.set(path, methods.set(method, answering))
+  }
+  for (const { path, handle } of deps.open) add(path, 'GET', async () => handle())
+  for (const route of deps.routes)
+    add(route.path, route.method, (request, params) => handleRoute(deps, route, request, params))
+  for (const { path, method } of deps.elsewhere) add(path, method, undefined)
+  return found
+}
+
+function respond(
+  { log }: Deps,
+  request: IncomingMessage,
+  response: ServerResponse,
+  make: (requestId: string) => Promise<RouteAnswer>,
+): void {
+  const requestId = requestIdOf(request)
+  response.setHeader('x-request-id', requestId)
+  make(requestId).then(
+    (made) => sendAnswer(response, made),
+    (error) => sendAnswer(response, errorAnswer(error, requestId, log)),
+  )
+}
+
+async function answerAt(
+  { log }: Deps,
+  methods: Methods,
+  request: IncomingMessage,
+  params: Params,
+  requestId: string,
+): Promise<RouteAnswer> {
+  // Node sends no body with the answer to HEAD.
+  const method = request.method === 'HEAD' ? 'GET' : (request.method ?? '')
+  const answering = methods.get(method)
+  if (answering) return answering(request, params)
+  const allow = allowed(methods)
+  if (method === 'OPTIONS') return { status: 204, headers: { allow } }
+  const message = `${pathOf(request).slice(0, 200)} does not take ${request.method}.`
+  const refused = errorAnswer(new GanchoError('METHOD_NOT_ALLOWED', message), requestId, log)
+  return { ...refused, headers: { ...refused.headers, allow } }
+}
+
+const allowed = (methods: Methods) =>
+  [...methods.keys(), ...(methods.has('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ')
+
+const pathOf = ({ url = '/' }: IncomingMessage) => url.split('?', 1)[0] ?? '/'
 
 async function handleRoute(
   deps: Deps,
@@ -73,12 +117,4 @@ async function handleRoute(
 
 function checkAccess(access: Route['access'], principal: Principal): void {
   if (access !== 'any' && access !== principal.kind) throw new GanchoError('FORBIDDEN')
-}
-
-function noSuchAddress({ routes }: Deps, { method, url = '/' }: IncomingMessage): GanchoError {
-  const path = url.split('?', 1)[0] ?? '/'
-  const known = path === '/webhook' || routes.some((route) => route.path === path)
-  return known
-    ? new GanchoError('METHOD_NOT_ALLOWED', `${path} does not take ${method}.`)
-    : new GanchoError('NOT_FOUND', `There is nothing at ${path.slice(0, 200)}.`)
 }

@@ -1,5 +1,14 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Logger } from 'pino'
+import { answerBrokenRequest } from './broken-request.ts'
 import type { RequestHandler } from './middleware.ts'
 
 export type HttpServer = {
@@ -14,6 +23,9 @@ type Deps = {
   webhook: ((request: IncomingMessage, response: ServerResponse) => void) | undefined
   /** Everything else. */
   handle: RequestHandler
+  /** Longest time in which a request may arrive, headers and body. */
+  requestTimeoutMs: number
+  log: Logger
 }
 
 /** Longer than the idle time-outs of common proxies, so that they, and not Gancho, end an idle connection. */
@@ -45,7 +57,7 @@ export function createHttpServer({ webhook, handle }: Deps): HttpServer {
 
 /** Compares without parsing: this runs for every event. */
 function isPath(url: string, path: string): boolean {
-  return url === path || (url.startsWith(path) && url[path.length] === '?')
+  return url === path || (url.startsWith(path) && /^\/?(\?|$)/.test(url.slice(path.length)))
 }
 
 function listen(server: Server, port: number, host: string): Promise<number> {

@@ -8,6 +8,8 @@ import { GanchoError } from '../errors.ts'
 export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const announced = Number(request.headers['content-length'] ?? 0)
   if (announced > maxBytes) return Promise.reject(tooLarge(maxBytes))
+  // What broke off while the sender was looked up has no event left to tell of it.
+  if (request.destroyed) return Promise.reject(brokenOff(request.errored))
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let length = 0
@@ -22,9 +24,11 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Bu
       reject(tooLarge(maxBytes))
     })
     request.once('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)))
-    request.once('error', (cause) => reject(new GanchoError('BAD_REQUEST', 'The body broke off.', { cause })))
+    request.once('error', (cause) => reject(brokenOff(cause)))
   })
 }
 
 const tooLarge = (maxBytes: number) =>
   new GanchoError('BODY_TOO_LARGE', `The body may have at most ${maxBytes} bytes.`)
+
+const brokenOff = (cause: unknown) => new GanchoError('BAD_REQUEST', 'The body broke off.', { cause })

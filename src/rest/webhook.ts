@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import { GanchoError } from '../errors.ts'
+import { isJson } from '../events/content-type.ts'
 import { type Accepted, type IncomingEvent, keptHeaders } from '../events/event.ts'
 import type { Intake } from '../events/intake.ts'
 import { jobId } from '../events/job.ts'
@@ -26,6 +27,7 @@ export function webhookHandler({ intake, authenticate, maxBodyBytes, log }: Deps
   return (request: IncomingMessage, response: ServerResponse): void => {
     const requestId = requestIdOf(request)
     response.setHeader('x-request-id', requestId)
+    response.setHeader('x-content-type-options', 'nosniff')
     accept(request).then(
       (accepted) => sendAnswer(response, { status: 202, body: acceptedBody(accepted) }),
       (error) => sendAnswer(response, errorAnswer(error, requestId, log)),
@@ -56,11 +58,6 @@ function incomingEvent(cnpj: string, headers: IncomingHttpHeaders, body: Buffer)
     body,
     idempotencyKey: text(headers, 'idempotency-key', 255),
   }
-}
-
-/** `application/json`, or any type with the suffix `+json` (RFC 6839). */
-export function isJson(contentType: string | null): boolean {
-  return contentType !== null && /^\s*[\w.+-]+\/([\w.+-]+\+)?json\s*(;|$)/i.test(contentType)
 }
 
 function checkJson(headers: IncomingHttpHeaders, body: Buffer): void {

@@ -1,0 +1,68 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Config } from '../config.ts'
+import { deliverJob } from '../delivery/deliver-job.ts'
+import type { Destination } from '../delivery/destination.ts'
+import { createHttpClient } from '../delivery/http-client.ts'
+import { createRetryPolicy } from '../delivery/retry-policy.ts'
+import { createWorkers } from '../delivery/worker.ts'
+import { defaultDestinationId, defaultQueue } from '../events/routing.ts'
+import type { WorkerParts } from './worker-side.ts'
+
+/** How long a worker may take to record an outcome after its attempt's deadline, before its job counts as lost. */
+const leaseMarginMs = 2_000
+/** Time for attempts that were broken off to be recorded. */
+const handBackMs = 3_000
+
+/** The workers of this process, with what they deliver by. */
+export function createDelivery(parts: WorkerParts) {
+  const { config, redis, lanes, errorQueue, transitions, log, owner } = parts
+  const client = createHttpClient({ connectTimeoutMs: config.CONNECT_TIMEOUT_MS })
+  const aborting = new AbortController()
+  const destination = environmentDestination(config, parts.destinationUrl)
+  const policy = createRetryPolicy({
+    scheduleSeconds: config.RETRY_SCHEDULE_SECONDS,
+    finalStatuses: config.FINAL_STATUS_CODES,
+  })
+  const deliverDeps = {
+    ...{ transitions, errorQueue, client, policy, leaseMarginMs, log },
+    destination: (id: string) => (id === destination.id ? destination : undefined),
+    maxTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
+    now: Date.now,
+    aborted: aborting.signal,
+  }
+  const workers = createWorkers({
+    ...{ redis, lanes, log, owner },
+    deliver: (job, name) => deliverJob(deliverDeps, job, name),
+    concurrency: config.WORKER_CONCURRENCY,
+    lockDurationMs: config.LOCK_DURATION_MS,
+  })
+  return {
+    start: workers.start,
+    async close(withinMs: number) {
+      const drained = workers.drain()
+      await within(drained, withinMs)
+      aborting.abort()
+      await within(drained, handBackMs)
+      await within(workers.close(), handBackMs)
+      await client.close()
+    },
+  }
+}
+
+function environmentDestination(config: Config, url: string): Destination {
+  return {
+    id: defaultDestinationId,
+    url,
+    queue: defaultQueue,
+    headers: {},
+    timeoutMs: config.ATTEMPT_TIMEOUT_MS,
+  }
+}
+
+/** Waits for `done`, but no longer than `ms`. */
+async function within(done: Promise<void>, ms: number): Promise<void> {
+  const timer = new AbortController()
+  const late = sleep(ms, undefined, { signal: timer.signal }).catch(() => undefined)
+  await Promise.race([done, late])
+  timer.abort()
+}

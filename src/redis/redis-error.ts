@@ -1,0 +1,22 @@
+import { GanchoError } from '../errors.ts'
+
+/** How ioredis says that it got no answer: by name where there is one, else by the texts it uses. */
+const names = new Set(['MaxRetriesPerRequestError', 'ClusterAllFailedError', 'AbortError'])
+const texts = /^(Connection is closed|Command timed out|Stream isn't writeable|Connection in subscriber mode)/
+const systemCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN'])
+/** Answers of a server that is there, but cannot serve: starting, failing over, or full. */
+const refusals = /^(LOADING|MASTERDOWN|READONLY|CLUSTERDOWN|OOM|BUSY|MISCONF) /
+
+function isRedisAway(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const { name, message, code } = error as NodeJS.ErrnoException
+  return names.has(name) || texts.test(message) || refusals.test(message) || systemCodes.has(code ?? '')
+}
+
+/** What a caller is told of an error: its own code, REDIS_UNAVAILABLE when Redis did not answer, else INTERNAL. */
+export function toGanchoError(error: unknown): GanchoError {
+  if (error instanceof GanchoError) return error
+  if (isRedisAway(error))
+    return new GanchoError('REDIS_UNAVAILABLE', undefined, { cause: error, retryAfterSeconds: 1 })
+  return new GanchoError('INTERNAL', undefined, { cause: error })
+}
