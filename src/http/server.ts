@@ -31,21 +31,31 @@ type Deps = {
 /** Longer than the idle time-outs of common proxies, so that they, and not Gancho, end an idle connection. */
 const keepAliveMs = 75_000
 const slowestHeadersMs = 10_000
-const slowestRequestMs = 30_000
+/** How often Node looks for slow requests, as a share of their time-out. */
+const timeoutPrecision = 1 / 6
 const idleSweepMs = 100
 
-export function createHttpServer({ webhook, handle }: Deps): HttpServer {
+export function createHttpServer({ webhook, handle, requestTimeoutMs, log }: Deps): HttpServer {
+  const options: ServerOptions = {
+    keepAliveTimeout: keepAliveMs,
+    headersTimeout: Math.min(slowestHeadersMs, requestTimeoutMs),
+    requestTimeout: requestTimeoutMs,
+    connectionsCheckingInterval: Math.ceil(requestTimeoutMs * timeoutPrecision),
+  }
+  const answers = new WeakMap<Duplex, ServerResponse>()
   let closing = false
-  const server = createServer((request, response) => {
+  const server = createServer(options, (request, response) => {
+    answers.set(request.socket, response)
     // A sender that keeps its connection busy would otherwise hold up the end.
     if (closing) response.shouldKeepAlive = false
     const isWebhook = request.method === 'POST' && isPath(request.url ?? '', '/webhook')
     if (webhook && isWebhook) webhook(request, response)
     else handle(request, response)
   })
-  server.keepAliveTimeout = keepAliveMs
-  server.headersTimeout = slowestHeadersMs
-  server.requestTimeout = slowestRequestMs
+  server.on('clientError', (error, socket) => {
+    const { headersSent = false, writableFinished = true } = answers.get(socket) ?? {}
+    answerBrokenRequest(error, socket, headersSent && !writableFinished, log)
+  })
   return {
     listen: (port, host) => listen(server, port, host),
     close(withinMs) {
