@@ -63,7 +63,6 @@ export async function createCore(config: Config, foundation: Foundation, log: Lo
   }
   return {
     lanes,
-    records,
     errorQueue,
     jobs,
     reprocess,
