@@ -6,7 +6,7 @@ import { createHttpClient } from '../delivery/http-client.ts'
 import { createRetryPolicy } from '../delivery/retry-policy.ts'
 import { createWorkers } from '../delivery/worker.ts'
 import { defaultDestinationId, defaultQueue } from '../events/routing.ts'
-import type { WorkerParts } from './worker-side.ts'
+import type { WorkerParts } from './worker-parts.ts'
 
 /** How long a worker may take to record an outcome after its attempt's deadline, before its job counts as lost. */
 const leaseMarginMs = 2_000

@@ -1,13 +1,5 @@
-import type { Redis } from 'ioredis'
-import type { Logger } from 'pino'
-import type { Config } from '../config.ts'
-import { createErrorQueue, type ErrorQueue } from '../delivery/error-queue.ts'
 import { createSweeper } from '../delivery/sweeper.ts'
 import { createDispatcher } from '../events/dispatcher.ts'
-import { createJobRecords, type JobRecords } from '../events/job-records.ts'
-import { createLanes, type Lanes } from '../events/lanes.ts'
-import { defaultQueue } from '../events/routing.ts'
-import { createTransitions, type Transitions } from '../events/transitions.ts'
 import { forgetJobs, forgetProjected, overStatuses } from '../history/forget-jobs.ts'
 import { createMaintenance } from '../history/maintenance.ts'
 import { createProjector } from '../history/projector.ts'
@@ -15,7 +7,7 @@ import { trimJournal } from '../journal/trim-journal.ts'
 import { createLease } from '../redis/lease.ts'
 import { repeat } from '../redis/repeat.ts'
 import { createDelivery } from './delivery.ts'
-import type { Foundation } from './foundation.ts'
+import { openWorkerParts, type WorkerDeps, type WorkerParts } from './worker-parts.ts'
 
 export type WorkerSide = {
   start(): void
@@ -23,39 +15,12 @@ export type WorkerSide = {
   close(withinMs: number): Promise<void>
 }
 
-type Deps = {
-  config: Config
-  foundation: Foundation
-  log: Logger
-  /** Name of this process, unique. */
-  owner: string
-  destinationUrl: string
-}
-
-/** What the parts of a worker share; all of it waits while Redis is away. */
-export type WorkerParts = Deps & {
-  redis: Redis
-  lanes: Lanes
-  errorQueue: ErrorQueue
-  records: JobRecords
-  transitions: Transitions
-}
-
 const dayMs = 86_400_000
 const projectorLeaseMs = 10_000
 
 /** Dispatcher, delivery, sweeper, projector and maintenance. */
-export function createWorkerSide(deps: Deps): WorkerSide {
-  const redis = deps.foundation.connections.patient
-  const lanes = createLanes(redis, [defaultQueue])
-  const parts: WorkerParts = {
-    ...deps,
-    redis,
-    lanes,
-    errorQueue: createErrorQueue(lanes),
-    records: createJobRecords(redis),
-    transitions: createTransitions(redis, { graceMs: deps.config.SWEEP_INTERVAL_MS }),
-  }
+export function createWorkerSide(deps: WorkerDeps): WorkerSide {
+  const parts = openWorkerParts(deps)
   const dispatcher = dispatcherOf(parts)
   const delivery = createDelivery(parts)
   const projector = projectorOf(parts)
@@ -68,7 +33,7 @@ export function createWorkerSide(deps: Deps): WorkerSide {
     async close(withinMs) {
       await Promise.all([dispatcher.stop(), sweeper.stop(), delivery.close(withinMs)])
       await Promise.all([projector.stop(), maintenance.close()])
-      await lanes.close()
+      await parts.lanes.close()
     },
   }
 }

@@ -1,0 +1,40 @@
+import type { Redis } from 'ioredis'
+import type { Logger } from 'pino'
+import type { Config } from '../config.ts'
+import { createErrorQueue, type ErrorQueue } from '../delivery/error-queue.ts'
+import { createJobRecords, type JobRecords } from '../events/job-records.ts'
+import { createLanes, type Lanes } from '../events/lanes.ts'
+import { defaultQueue } from '../events/routing.ts'
+import { createTransitions, type Transitions } from '../events/transitions.ts'
+import type { Foundation } from './foundation.ts'
+
+export type WorkerDeps = {
+  config: Config
+  foundation: Foundation
+  log: Logger
+  /** Name of this process, unique. */
+  owner: string
+  destinationUrl: string
+}
+
+/** What the parts of a worker share; all of it waits while Redis is away. */
+export type WorkerParts = WorkerDeps & {
+  redis: Redis
+  lanes: Lanes
+  errorQueue: ErrorQueue
+  records: JobRecords
+  transitions: Transitions
+}
+
+export function openWorkerParts(deps: WorkerDeps): WorkerParts {
+  const redis = deps.foundation.connections.patient
+  const lanes = createLanes(redis, [defaultQueue])
+  return {
+    ...deps,
+    redis,
+    lanes,
+    errorQueue: createErrorQueue(lanes),
+    records: createJobRecords(redis),
+    transitions: createTransitions(redis, { graceMs: deps.config.SWEEP_INTERVAL_MS }),
+  }
+}
