@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import type { Logger } from 'pino'
 import { type Core, createCore } from './app/core.ts'
 import { type Foundation, openFoundation } from './app/foundation.ts'
-import { createGatewaySide } from './app/gateway-side.ts'
+import { createGatewaySide, showsGraphiql } from './app/gateway-side.ts'
 import { createWorkerSide } from './app/worker-side.ts'
 import type { Config } from './config.ts'
 import { secondProcessCommand, writeSecondProcessEnv } from './redis/second-process.ts'
@@ -92,7 +92,8 @@ async function welcome(
   receiver: SampleReceiver | undefined,
 ): Promise<string> {
   const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST
-  const facts = { origin: `http://${host}:${port}`, role: config.ROLE, sampleReceiver: receiver }
+  const graphiql = showsGraphiql(config, foundation)
+  const facts = { origin: `http://${host}:${port}`, role: config.ROLE, graphiql, sampleReceiver: receiver }
   if (!foundation.embedded) return banner(facts)
   const { tenants, cipher } = core
   return banner({

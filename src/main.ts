@@ -1,6 +1,7 @@
 import { createLog } from './app/log.ts'
 import { startApp } from './app.ts'
 import { ConfigError, readConfig } from './config.ts'
+import { UnfitServerError } from './redis/check-server.ts'
 import { ForeignDataSetError } from './redis/data-set.ts'
 import { EmbeddedRedisError } from './redis/embedded-redis-error.ts'
 
@@ -38,8 +39,9 @@ try {
   }
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void stop(signal))
 } catch (error) {
-  const forPeople = error instanceof EmbeddedRedisError || error instanceof ForeignDataSetError
-  if (forPeople) console.error(`Gancho cannot start: ${error.message}`)
-  else log.fatal({ err: error }, 'Gancho cannot start')
+  const forPeople = [EmbeddedRedisError, ForeignDataSetError, UnfitServerError]
+  if (error instanceof Error && forPeople.some((kind) => error instanceof kind)) {
+    console.error(`Gancho cannot start: ${error.message}`)
+  } else log.fatal({ err: error }, 'Gancho cannot start')
   process.exit(1)
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { createDataSet, type DataSet } from '../history/data-set.ts'
+import { checkServer } from '../redis/check-server.ts'
 import { type Connections, openConnections } from '../redis/connections.ts'
 import { type EmbeddedRedis, startEmbeddedRedis } from '../redis/embedded-server.ts'
 import { type MemoryGuard, watchMemory } from '../redis/memory-guard.ts'
@@ -40,6 +41,7 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
     const redisUrl = redis?.url ?? (config.REDIS_URL as string)
     const secrets = secretsOf(config)
     const connections = keep(await openConnections({ url: redisUrl, log }))
+    await checkServer(connections.commands, log)
     const stores = keep(await openSqliteStores({ path: join(config.DATA_DIR, 'gancho.db') }))
     const dataSet = await createDataSet(connections.patient, stores.history)
     const memory = keep(await watchMemory({ redis: connections.commands, log }))

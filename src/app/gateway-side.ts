@@ -42,7 +42,7 @@ export function createGatewaySide(deps: Deps): HttpServer {
     idempotencyTtlSeconds: config.IDEMPOTENCY_TTL_SECONDS,
   })
   const routes = [...adminTenantRoutes(core), failedJobsRoute(core)]
-  const graphiql = config.GRAPHIQL ?? foundation.embedded
+  const graphiql = showsGraphiql(config, foundation)
   const graphql = createGraphql({
     services: {
       ...core,
@@ -63,6 +63,9 @@ export function createGatewaySide(deps: Deps): HttpServer {
     log,
   })
 }
+
+/** On a developer's machine, unless the environment says otherwise. */
+export const showsGraphiql = (config: Config, { embedded }: Foundation) => config.GRAPHIQL ?? embedded
 
 function healthChecks({ connections, stores }: Foundation, { lanes }: Core) {
   return {

@@ -3,6 +3,8 @@ export type BannerFacts = {
   /** Origin that Gancho listens on, such as `http://127.0.0.1:4000`. */
   origin: string
   role: 'all' | 'gateway' | 'worker'
+  /** Whether a browser that opens `/graphql` gets GraphiQL. */
+  graphiql: boolean
   adminToken?: string | undefined
   tenant?: { cnpj: string; name: string; token: string } | undefined
   sampleReceiver?: { url: string; switchUrl: string } | undefined
@@ -18,8 +20,11 @@ export function banner(facts: BannerFacts): string {
   return `\n${shown.map(({ title, lines }) => [title, ...lines.map((line) => `  ${line}`)].join('\n')).join('\n\n')}\n`
 }
 
-function addresses({ origin, role }: BannerFacts): Section {
-  const serves = role === 'worker' ? [] : [`REST      ${origin}/webhook`, `GraphiQL  ${origin}/graphql`]
+function addresses({ origin, role, graphiql }: BannerFacts): Section {
+  const serves =
+    role === 'worker'
+      ? []
+      : [`REST      ${origin}/webhook`, `${graphiql ? 'GraphiQL' : 'GraphQL '}  ${origin}/graphql`]
   return { title: `Gancho is ready (${role})`, lines: [...serves, `Health    ${origin}/health/ready`] }
 }
 

@@ -5,6 +5,7 @@ const origin = 'http://127.0.0.1:4000'
 const development = {
   origin,
   role: 'all' as const,
+  graphiql: true,
   adminToken: 'gadm_secret',
   tenant: { cnpj: '12ABC34501DE35', name: 'Demo', token: 'gtok_secret' },
   sampleReceiver: { url: 'http://127.0.0.1:4001/events', switchUrl: 'http://127.0.0.1:4001/switch' },
@@ -33,13 +34,13 @@ describe('the text at start', () => {
   })
 
   it('leaves out what production has no use for', () => {
-    const text = banner({ origin, role: 'gateway' })
+    const text = banner({ origin, role: 'gateway', graphiql: false })
     expect(text).toContain(`${origin}/graphql`)
     expect(text).not.toMatch(/token|tenant|receiver|curl|undefined/i)
   })
 
   it('names only what a worker serves', () => {
-    const text = banner({ origin, role: 'worker' })
+    const text = banner({ origin, role: 'worker', graphiql: false })
     expect(text).toContain('/health/ready')
     expect(text).not.toMatch(/webhook|graphql/)
   })

@@ -1,0 +1,41 @@
+import type { Redis } from 'ioredis'
+import type { Logger } from 'pino'
+import { serverInfo } from './server-info.ts'
+
+/** This Redis cannot carry Gancho; the message is for the person who starts it. */
+export class UnfitServerError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'UnfitServerError'
+  }
+}
+
+/** XAUTOCLAIM is of 6.2. */
+const oldest = [6, 2] as const
+
+/**
+ * Looks at the server once, at start: warns loudly of settings with which accepted events can be lost.
+ * @throws UnfitServerError when it is too old, or a Cluster
+ */
+export async function checkServer(redis: Redis, log: Logger): Promise<void> {
+  const info = await serverInfo(redis, 'all')
+  const version = info.get('redis_version') ?? '0'
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
+    throw new UnfitServerError(`Redis ${version} is too old: Gancho needs ${oldest.join('.')} or newer.`)
+  }
+  if (info.get('cluster_enabled') === '1') {
+    throw new UnfitServerError(
+      'REDIS_URL names a node of a Redis Cluster, which Gancho does not support yet.',
+    )
+  }
+  if (info.get('aof_enabled') === '0') {
+    log.error(
+      'Redis writes no append-only file, so a crash of it loses accepted events: set appendonly to yes',
+    )
+  }
+  const policy = info.get('maxmemory_policy')
+  if (policy !== 'noeviction') {
+    log.error({ policy }, 'Redis may evict keys, which loses jobs: set maxmemory-policy to noeviction')
+  }
+}
