@@ -43,7 +43,7 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
     const connections = keep(await openConnections({ url: redisUrl, log }))
     await checkServer(connections.commands, log)
     const stores = keep(await openSqliteStores({ path: join(config.DATA_DIR, 'gancho.db') }))
-    const dataSet = await createDataSet(connections.patient, stores.history)
+    const dataSet = await createDataSet(connections.commands, stores.history)
     const memory = keep(await watchMemory({ redis: connections.commands, log }))
     return { redisUrl, connections, stores, dataSet, memory, secrets, embedded: redis !== undefined, close }
   } catch (error) {

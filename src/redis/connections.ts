@@ -15,6 +15,9 @@ export type Connections = {
 
 type Deps = { url: string; log: Logger; commandTimeoutMs?: number }
 
+/** Leaves time to answer: a caller is told within 2 s, also when Redis hangs. */
+const defaultTimeoutMs = 1_500
+
 const impatient = (commandTimeoutMs: number): RedisOptions => ({
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
@@ -23,7 +26,8 @@ const impatient = (commandTimeoutMs: number): RedisOptions => ({
 })
 
 /** Opens Gancho's connections; resolves when Redis answers on each of them. */
-export async function openConnections({ url, log, commandTimeoutMs = 2_000 }: Deps): Promise<Connections> {
+export async function openConnections(deps: Deps): Promise<Connections> {
+  const { url, log, commandTimeoutMs = defaultTimeoutMs } = deps
   const opened: Redis[] = []
   const open = (name: string, options: RedisOptions): Redis => {
     const redis = new Redis(url, {

@@ -46,11 +46,11 @@ export function clientOf({ origin }: Pick<GanchoProcess, 'origin'>, token = admi
 export async function until<Value>(
   check: () => Promise<Value> | Value,
   { withinMs = 20_000, what = 'condition' } = {},
-): Promise<NonNullable<Value>> {
+): Promise<Exclude<Value, undefined | null | false>> {
   const end = Date.now() + withinMs
   for (;;) {
     const value = await check()
-    if (value) return value
+    if (value) return value as Exclude<Value, undefined | null | false>
     if (Date.now() > end) throw new Error(`${what}: not within ${withinMs} ms`)
     await sleep(20)
   }
