@@ -7,7 +7,7 @@ import type { Destination } from './destination.ts'
  * parts (Standard Webhooks 1.0.0, "Signature scheme"). The destination's own headers stand below Gancho's, except `user-agent`.
  */
 export function deliveryHeaders(
-  job: Pick<Job, 'n' | 'eventId' | 'round' | 'contentType' | 'eventType' | 'correlationId'>,
+  job: Pick<Job, 'n' | 'eventId' | 'round' | 'contentType' | 'eventType' | 'correlationId' | 'headers'>,
   attemptNumber: number,
   nowMs: number,
   destination: Pick<Destination, 'id' | 'headers'>,
@@ -15,6 +15,9 @@ export function deliveryHeaders(
   const headers: Record<string, string> = { 'user-agent': 'Gancho' }
   for (const [name, value] of Object.entries(destination.headers)) headers[name.toLowerCase()] = value
   if (job.contentType !== null) headers['content-type'] = sendable(job.contentType)
+  // The body goes out as it came in, so what was done to it must be said.
+  const encoding = job.headers['content-encoding']
+  if (encoding !== undefined) headers['content-encoding'] = encoding
   if (job.eventType !== null) headers['x-event-type'] = sendable(job.eventType)
   if (job.correlationId !== null) headers['x-correlation-id'] = sendable(job.correlationId)
   return Object.assign(headers, {

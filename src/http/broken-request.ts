@@ -1,34 +1,42 @@
 import { randomUUID } from 'node:crypto'
-import { STATUS_CODES } from 'node:http'
+import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Logger } from 'pino'
 import { type ErrorCode, GanchoError } from '../errors.ts'
 import { errorAnswer } from '../rest/answer.ts'
 
-/** Of Node's error codes, those that are not simply a request that breaks the protocol. */
-const codes: Readonly<Record<string, ErrorCode>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
-  HPE_HEADER_OVERFLOW: 'HEADERS_TOO_LARGE',
-}
-
 /**
- * Answers what Node could not read as a request, or not in time, in the form of every error, and ends the connection. Says nothing
- * to a sender that is gone, or in the middle of another answer (`isAnswering`).
+ * Answers what Node could not read as a request, or not in time, in the form of every error, and ends the connection. `last` is the
+ * answer to the connection's newest request: a pipelined request that is whole gets its own answer first.
  */
 export function answerBrokenRequest(
   error: NodeJS.ErrnoException,
   socket: Duplex,
-  isAnswering: boolean,
+  last: ServerResponse | undefined,
   log: Logger,
 ): void {
-  if (!socket.writable || isAnswering || error.code === 'ECONNRESET') {
-    socket.destroy()
-    return
+  const refuse = () => {
+    if (socket.writableEnded) return
+    if (!socket.writable || error.code === 'ECONNRESET') socket.destroy()
+    else socket.end(textOf(problemOf(error.code), log), () => socket.destroy())
   }
-  const problem =
-    codes[error.code ?? ''] === undefined
-      ? new GanchoError('BAD_REQUEST', 'This is not a valid HTTP request.')
-      : new GanchoError(codes[error.code ?? ''] as ErrorCode)
+  if (!last || last.writableFinished) refuse()
+  else if (last.req.complete) last.once('close', refuse)
+  // The broken request is the one that is being answered.
+  else if (last.headersSent) socket.destroy()
+  else refuse()
+}
+
+function problemOf(code: string | undefined): GanchoError {
+  const known: Readonly<Record<string, ErrorCode>> = {
+    ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
+    HPE_HEADER_OVERFLOW: 'HEADERS_TOO_LARGE',
+  }
+  const ours = known[code ?? '']
+  return ours ? new GanchoError(ours) : new GanchoError('BAD_REQUEST', 'This is not a valid HTTP request.')
+}
+
+function textOf(problem: GanchoError, log: Logger): string {
   const requestId = randomUUID()
   const { status, body } = errorAnswer(problem, requestId, log)
   const text = JSON.stringify(body)
@@ -40,5 +48,5 @@ export function answerBrokenRequest(
     'x-content-type-options: nosniff',
     'connection: close',
   ]
-  socket.end(`${head.join('\r\n')}\r\n\r\n${text}`, () => socket.destroy())
+  return `${head.join('\r\n')}\r\n\r\n${text}`
 }

@@ -52,10 +52,7 @@ export function createHttpServer({ webhook, handle, requestTimeoutMs, log }: Dep
     if (webhook && isWebhook) webhook(request, response)
     else handle(request, response)
   })
-  server.on('clientError', (error, socket) => {
-    const { headersSent = false, writableFinished = true } = answers.get(socket) ?? {}
-    answerBrokenRequest(error, socket, headersSent && !writableFinished, log)
-  })
+  server.on('clientError', (error, socket) => answerBrokenRequest(error, socket, answers.get(socket), log))
   return {
     listen: (port, host) => listen(server, port, host),
     close(withinMs) {

@@ -13,6 +13,7 @@ const job = {
   contentType: null,
   eventType: null,
   correlationId: null,
+  headers: {},
 }
 
 test('an event without type, content type and correlation id has just the headers of its delivery', () => {
@@ -41,6 +42,12 @@ test('content type, event type and correlation id of the event are passed on', (
     'x-event-type': 'order.paid',
     'x-correlation-id': 'c-1',
   })
+})
+
+test('a body that was compressed by its sender is still said to be', () => {
+  const headers = { 'content-encoding': 'gzip', 'user-agent': 'sender' }
+  const sent = deliveryHeaders({ ...job, headers }, 1, now, destination)
+  expect(sent).toMatchObject({ 'content-encoding': 'gzip', 'user-agent': 'Gancho' })
 })
 
 test('headers of the destination are sent, but cannot pretend another delivery', () => {
