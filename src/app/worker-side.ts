@@ -44,6 +44,7 @@ function dispatcherOf({ config, foundation, redis, transitions, lanes, log, owne
     redis,
     transitions,
     lanes,
+    hasRoom: foundation.memory.hasRoom,
     log,
     consumer: owner,
     claimAfterMs: config.SWEEP_INTERVAL_MS,

@@ -18,6 +18,8 @@ type Deps = {
   redis: Redis
   transitions: Transitions
   lanes: Lanes
+  /** Whether Redis has memory for many more scheduled jobs; while not, they stay in the inbox, where they are small. */
+  hasRoom: () => Promise<boolean>
   log: Logger
   /** Name of this consumer, unique among processes. */
   consumer: string
@@ -29,6 +31,7 @@ type Entry = [id: string, fields: string[]]
 
 const group = 'dispatchers'
 const batchSize = 500
+const crampedBatchSize = 10
 const blockMs = 1_000
 /** A job that waits costs some 1.6 KB in BullMQ and a tenth of that in the inbox, so a long queue waits there. */
 const maxWaiting = 10_000
@@ -56,8 +59,9 @@ export function createDispatcher(deps: Deps): Dispatcher {
       return answer?.kind === 'add' ? [{ n, round: answer.round, queue: answer.queue }] : []
     })
     await lanes.add(added)
+    // Both or neither: nobody would ever claim an entry that is acknowledged and still there.
     await redis
-      .pipeline([
+      .multi([
         ['xack', keys.inbox, group, ...ids],
         ['xdel', keys.inbox, ...ids],
       ])
@@ -74,33 +78,45 @@ export function createDispatcher(deps: Deps): Dispatcher {
     await dispatch(entries.filter((entry) => entry?.[1]))
   }
 
-  const read = async (): Promise<Entry[]> => {
-    const options = ['COUNT', batchSize, 'BLOCK', blockMs, 'STREAMS', keys.inbox, '>'] as const
+  const read = async (count: number): Promise<Entry[]> => {
+    const options = ['COUNT', count, 'BLOCK', blockMs, 'STREAMS', keys.inbox, '>'] as const
     const streams = (await reader.xreadgroup('GROUP', group, consumer, ...options)) as
       | [string, Entry[]][]
       | null
     return streams?.[0]?.[1] ?? []
   }
 
+  /** How many jobs may be scheduled now. A few always follow when none wait, because only deliveries make room. */
+  const sizeOfNext = async () => {
+    const waiting = await lanes.longest()
+    if (waiting >= maxWaiting) return 0
+    if (await deps.hasRoom()) return batchSize
+    return waiting === 0 ? crampedBatchSize : 0
+  }
+
   const turn = async () => {
     await claim()
-    if ((await lanes.longest()) < maxWaiting) await dispatch(await read())
+    const count = await sizeOfNext()
+    if (count > 0) await dispatch(await read(count))
     else await sleep(pauseMs)
     if (troubled) log.info('dispatching again')
     troubled = false
   }
 
-  /** After an error: makes the group when Redis lost it, says so once, and waits a little. */
-  const recover = async (error: Error) => {
+  /** Says so once, and waits a little. */
+  const pause = async (error: Error) => {
     if (stopping) return
-    if (error.message.startsWith('NOGROUP')) return createGroup(redis).catch(() => undefined)
     if (!troubled) log.error({ err: error }, 'cannot dispatch, trying again')
     troubled = true
     await sleep(troublePauseMs)
   }
 
+  /** After an error: makes the group anew where Redis lost it. */
+  const recover = (error: Error) =>
+    error.message.startsWith('NOGROUP') ? createGroup(redis).catch(pause) : pause(error)
+
   const loop = async () => {
-    await createGroup(redis).catch(recover)
+    await createGroup(redis).catch(pause)
     while (!stopping) await turn().catch(recover)
   }
 

@@ -2,28 +2,44 @@ import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { serverInfo } from './server-info.ts'
 
-export type MemoryGuard = { isShort(): boolean; close(): void }
+export type MemoryGuard = {
+  /** Whether nothing new may be accepted, as last seen. */
+  isShort(): boolean
+  /** Whether accepted jobs may be scheduled, which needs memory that only their delivery frees. Asks Redis. */
+  hasRoom(): Promise<boolean>
+  close(): void
+}
 
 type Deps = { redis: Redis; log: Logger; everyMs?: number }
 
-/** Share of `maxmemory` beyond which nothing new is accepted: what is accepted must still be moved, retried and journaled. */
-const shareLimit = 0.8
+/** Share of `maxmemory` beyond which nothing new is accepted: what is accepted must still be scheduled, retried and journaled. */
+const acceptShare = 0.8
+/**
+ * Share beyond which nothing more is scheduled. A job needs several times the memory of an event in the inbox, so without this the
+ * backlog that intake was allowed would fill Redis on its way to delivery, and a full Redis cannot even record what was delivered.
+ */
+const scheduleShare = 0.9
 
 /** Watches Redis' memory against its `maxmemory`; without one, memory is never short. */
-export async function watchMemory({ redis, log, everyMs = 1_000 }: Deps): Promise<MemoryGuard> {
+export async function watchMemory({ redis, log, everyMs = 100 }: Deps): Promise<MemoryGuard> {
   let short = false
   const look = async () => {
     const info = await serverInfo(redis, 'memory')
     const used = Number(info.get('used_memory'))
     const most = Number(info.get('maxmemory'))
-    const nowShort = most > 0 && used > shareLimit * most
+    const nowShort = most > 0 && used > acceptShare * most
     if (nowShort !== short)
       log.warn({ used, most, short: nowShort }, 'Redis memory: intake refuses events while short')
     short = nowShort
+    return most > 0 ? used / most : 0
   }
   const lookQuietly = () => look().catch(() => undefined) // The connection reports its own trouble.
   await lookQuietly()
   const timer = setInterval(lookQuietly, everyMs)
   timer.unref()
-  return { isShort: () => short, close: () => clearInterval(timer) }
+  return {
+    isShort: () => short,
+    hasRoom: async () => (await look()) <= scheduleShare,
+    close: () => clearInterval(timer),
+  }
 }

@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Router } from '../../src/events/routing.ts'
+import { keys } from '../../src/redis/keys.ts'
+import { type Core, openCore, sampleEvent } from '../support/core.ts'
+import { startTestRedis, type TestRedis } from '../support/redis.ts'
+
+const threeForInvoices: Router = ({ eventType }) => {
+  if (eventType === 'nobody.cares') return []
+  const names = eventType === 'invoice' ? ['erp', 'nifi', 'archive'] : ['nifi']
+  return names.map((destination) => ({ destination, queue: 'nifi' }))
+}
+
+let server: TestRedis
+let core: Core
+let other: Core
+beforeAll(async () => {
+  server = await startTestRedis()
+  core = await openCore(server.url, { route: threeForInvoices })
+  other = await openCore(server.url, { route: threeForInvoices })
+  // The first call brings the script to Redis, later ones name it.
+  for (const { accept } of [core, other, core]) await accept()
+})
+afterAll(async () => {
+  await Promise.all([core.close(), other.close()])
+  await server.stop()
+})
+
+const scriptCalls = async () =>
+  Number(/cmdstat_evalsha:calls=(\d+)/.exec(await core.redis.info('commandstats'))?.[1])
+
+/** How many scripts Redis ran while the events were accepted, and the numbers they got. */
+async function acceptAll(count: number, body = sampleEvent.body) {
+  const before = await scriptCalls()
+  const ns = await Promise.all(Array.from({ length: count }, () => core.accept({ body })))
+  return { ns, calls: (await scriptCalls()) - before }
+}
+
+test('all requests of one event-loop turn cost one script call', async () => {
+  const { ns, calls } = await acceptAll(150)
+  expect(calls).toBe(1)
+  expect(ns).toEqual(ns.map((_, i) => (ns[0] ?? 0) + i))
+})
+
+test('a call takes at most 200 events, so that Redis serves others in between', async () => {
+  const { ns, calls } = await acceptAll(450)
+  expect(calls).toBe(3)
+  expect(ns).toEqual(ns.map((_, i) => (ns[0] ?? 0) + i))
+})
+
+test('bodies of more than 4 MiB together are split over several calls', async () => {
+  const { ns, calls } = await acceptAll(6, Buffer.alloc(1024 * 1024, 'x'))
+  expect(calls).toBe(2)
+  expect(new Set(ns).size).toBe(6)
+})
+
+test('two instances that accept at once give every number once and leave none out', async () => {
+  const last = Number(await core.redis.get(keys.seq))
+  const ns: number[] = []
+  for (let turn = 0; turn < 10; turn += 1) {
+    const accepts = Array.from({ length: 60 }, (_, i) => (i % 2 ? core : other).accept())
+    ns.push(...(await Promise.all(accepts)))
+  }
+  expect(ns.sort((a, b) => a - b)).toEqual(Array.from({ length: 600 }, (_, i) => last + 1 + i))
+})
+
+test('an event for three destinations is three jobs in a row that share its id', async () => {
+  const { eventId, ns } = await core.intake.accept({ ...sampleEvent, eventType: 'invoice' })
+  expect(ns).toEqual([ns[0], Number(ns[0]) + 1, Number(ns[0]) + 2])
+  const jobs = await core.records.jobs(ns)
+  expect(jobs.map((job) => [job.destination, job.eventId])).toEqual([
+    ['erp', eventId],
+    ['nifi', eventId],
+    ['archive', eventId],
+  ])
+})
+
+test('an event that no destination wants is answered and takes no number', async () => {
+  const last = await core.redis.get(keys.seq)
+  const accepted = await core.intake.accept({ ...sampleEvent, eventType: 'nobody.cares' })
+  expect(accepted).toMatchObject({ ns: [], repeated: false })
+  expect(await core.redis.get(keys.seq)).toBe(last)
+})
+
+test('what was accepted can be read at once, is in the inbox, and its change is in the journal', async () => {
+  const { eventId, ns } = await core.intake.accept(sampleEvent)
+  const [n = 0] = ns
+  const { cnpj, eventType, correlationId, contentType, headers } = sampleEvent
+  expect(await other.job(n)).toMatchObject({
+    ...{
+      n,
+      eventId,
+      cnpj,
+      eventType,
+      correlationId,
+      contentType,
+      headers,
+      destination: 'nifi',
+      queue: 'nifi',
+    },
+    ...{ status: 'RECEIVED', round: 0, attempts: 0, nextAttemptAt: null, deliveredAt: null, failure: null },
+  })
+  expect((await core.redis.xrange(keys.inbox, `${n}-0`, `${n}-0`)).length).toBe(1)
+  expect(await core.journal(n)).toEqual([
+    {
+      ...{ n: String(n), status: 'RECEIVED', previous: '', round: '0', attempts: '0', event: eventId, cnpj },
+      ...{
+        destination: 'nifi',
+        queue: 'nifi',
+        type: 'order.paid',
+        at: String((await core.job(n))?.receivedAt),
+      },
+    },
+  ])
+})
+
+test.each([
+  ['empty', Buffer.alloc(0)],
+  ['every byte there is', Buffer.from(Array.from({ length: 256 }, (_, i) => i))],
+  ['a mebibyte of noise', randomBytes(1024 * 1024)],
+])('a body is kept byte for byte: %s', async (_what, body) => {
+  const n = await core.accept({ body, contentType: 'application/octet-stream' })
+  expect(await core.records.body(n)).toEqual(body)
+})

@@ -1,0 +1,113 @@
+import { type Logger, pino } from 'pino'
+import { createErrorQueue } from '../../src/delivery/error-queue.ts'
+import { createSweeper } from '../../src/delivery/sweeper.ts'
+import { createDispatcher } from '../../src/events/dispatcher.ts'
+import type { IncomingEvent } from '../../src/events/event.ts'
+import { createIntake } from '../../src/events/intake.ts'
+import { createJobRecords } from '../../src/events/job-records.ts'
+import { createLanes } from '../../src/events/lanes.ts'
+import { defaultQueue, defaultRouter, type Router } from '../../src/events/routing.ts'
+import { createTransitions } from '../../src/events/transitions.ts'
+import { forgetProjected } from '../../src/history/forget-jobs.ts'
+import { type Connections, openConnections } from '../../src/redis/connections.ts'
+import { openDataSet } from '../../src/redis/data-set.ts'
+import { keys } from '../../src/redis/keys.ts'
+
+type Options = {
+  log?: Logger
+  /** How long after a change the sweeper looks. */
+  graceMs?: number
+  route?: Router
+  maxBacklog?: number
+  memoryIsShort?: () => boolean
+}
+
+type DispatcherOptions = Partial<Parameters<typeof createDispatcher>[0]>
+
+export type Core = Awaited<ReturnType<typeof openCore>>
+
+export const sampleEvent: IncomingEvent = {
+  cnpj: '11222333000181',
+  eventType: 'order.paid',
+  correlationId: 'c-1',
+  contentType: 'application/json',
+  headers: { 'content-type': 'application/json', 'x-shop': 'padaria' },
+  body: Buffer.from('{"order":7}'),
+  idempotencyKey: null,
+}
+
+let consumers = 0
+
+/** What stands over Redis alone: intake, dispatcher, transitions, queues and sweeper, without history. */
+export async function openCore(url: string, options: Options = {}) {
+  const { log = pino({ level: 'silent' }), graceMs = 30_000 } = options
+  const connections = await openConnections({ url, log })
+  const redis = connections.patient
+  const lanes = createLanes(redis, [defaultQueue])
+  const transitions = createTransitions(redis, { graceMs })
+  const records = createJobRecords(redis)
+  const errorQueue = createErrorQueue(lanes)
+  const intake = await openIntake(connections, options)
+  const newDispatcher = ({
+    claimAfterMs = 50,
+    hasRoom = async () => true,
+    ...parts
+  }: DispatcherOptions = {}) => {
+    consumers += 1
+    const reader = connections.dedicated('inbox')
+    const consumer = `${process.pid}.${consumers}`
+    const deps = { redis, transitions, lanes, log, hasRoom, claimAfterMs, consumer, ...parts }
+    return createDispatcher({ reader, ...deps })
+  }
+  const newSweeper = () => {
+    const forget = forgetProjected(redis)
+    const deps = { redis, records, transitions, lanes, errorQueue, forget, log, graceMs }
+    return createSweeper({ ...deps, now: Date.now })
+  }
+  return {
+    ...{ connections, redis, lanes, transitions, records, errorQueue, intake, log },
+    ...{ newDispatcher, newSweeper },
+    /** Accepts one event and answers the number of its first job. */
+    async accept(event: Partial<IncomingEvent> = {}): Promise<number> {
+      return (await intake.accept({ ...sampleEvent, ...event })).ns[0] ?? 0
+    },
+    async job(n: number) {
+      return (await records.jobs([n]))[0] ?? null
+    },
+    async attempts(n: number) {
+      return (await records.attempts([n])).get(n) ?? []
+    },
+    /** The changes of one job, oldest first, as the journal tells them. */
+    async journal(n: number): Promise<Record<string, string>[]> {
+      const entries = await redis.xrange(keys.journal, '-', '+')
+      return entries.map(([, fields]) => fieldsOf(fields)).filter((fields) => fields.n === String(n))
+    },
+    async close() {
+      await lanes.close()
+      await connections.close()
+    },
+  }
+}
+
+async function openIntake(connections: Connections, options: Options) {
+  const open = async () => (await openDataSet(connections.patient, { id: 'test', highestNumber: 0 })).epoch
+  let epoch = await open()
+  const reopen = async () => {
+    epoch = await open()
+    return epoch
+  }
+  return createIntake({
+    redis: connections.intake,
+    route: options.route ?? defaultRouter(),
+    dataSet: { epoch: () => epoch, reopen },
+    memoryIsShort: options.memoryIsShort ?? (() => false),
+    maxBacklog: options.maxBacklog ?? 100_000,
+    idempotencyTtlSeconds: 60,
+  })
+}
+
+function fieldsOf(pairs: readonly string[]): Record<string, string> {
+  const fields: Record<string, string> = {}
+  for (let i = 0; i + 1 < pairs.length; i += 2) fields[pairs[i] ?? ''] = pairs[i + 1] ?? ''
+  return fields
+}

@@ -1,0 +1,56 @@
+import { deliverJob } from '../../src/delivery/deliver-job.ts'
+import type { Destination } from '../../src/delivery/destination.ts'
+import { createHttpClient } from '../../src/delivery/http-client.ts'
+import { createRetryPolicy } from '../../src/delivery/retry-policy.ts'
+import { createWorkers } from '../../src/delivery/worker.ts'
+import { defaultDestinationId, defaultQueue } from '../../src/events/routing.ts'
+import type { Core } from './core.ts'
+
+type Parts = Pick<Core, 'redis' | 'lanes' | 'transitions' | 'errorQueue' | 'log'>
+
+type Options = {
+  url: string
+  scheduleSeconds?: readonly number[]
+  timeoutMs?: number
+  concurrency?: number
+  lockDurationMs?: number
+  leaseMarginMs?: number
+}
+
+let owners = 0
+
+/** Workers that deliver to `url` as the app's do, with short times. `stop` waits for what is in flight. */
+export function startDelivery({ redis, lanes, transitions, errorQueue, log }: Parts, options: Options) {
+  const { url, timeoutMs = 1_000, scheduleSeconds = [0, 0, 0] } = options
+  const client = createHttpClient({ connectTimeoutMs: timeoutMs })
+  const destination: Destination = {
+    ...{ id: defaultDestinationId, queue: defaultQueue, headers: {} },
+    ...{ url, timeoutMs },
+  }
+  const deps = {
+    ...{ transitions, errorQueue, client, log },
+    destination: () => destination,
+    policy: createRetryPolicy({ scheduleSeconds }),
+    leaseMarginMs: options.leaseMarginMs ?? 500,
+    maxTimeoutMs: timeoutMs,
+    now: Date.now,
+    aborted: new AbortController().signal,
+  }
+  owners += 1
+  const workers = createWorkers({
+    ...{ redis, lanes, log },
+    deliver: (job, owner) => deliverJob(deps, job, owner),
+    owner: `worker-${owners}`,
+    concurrency: options.concurrency ?? 10,
+    lockDurationMs: options.lockDurationMs ?? 30_000,
+  })
+  workers.start()
+  return {
+    deps,
+    async stop() {
+      await workers.drain()
+      await workers.close()
+      await client.close()
+    },
+  }
+}
