@@ -39,6 +39,12 @@ export function createLog({ level, forPeople }: Options): Logger {
   if (!forPeople) return pino(options)
   return pino(
     options,
-    pretty({ sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l', singleLine: true }),
+    pretty({
+      sync: true,
+      ignore: 'pid,hostname',
+      translateTime: 'HH:MM:ss.l',
+      singleLine: true,
+      errorLikeObjectKeys: ['err'],
+    }),
   )
 }

@@ -54,9 +54,9 @@ export async function openFleet({ answer, env = {} }: { answer: Answer; env?: Va
 }
 
 /** A new tenant's client of that gateway, and the administrator's. */
-export async function clientsOf(gateway: GanchoProcess) {
+export async function clientsOf(gateway: GanchoProcess, cnpj = '11222333000181') {
   const admin = clientOf(gateway)
-  const token = await admin.newTenant()
+  const token = await admin.newTenant(cnpj)
   return { admin, tenant: clientOf(gateway, token), token }
 }
 

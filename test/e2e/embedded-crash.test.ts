@@ -1,0 +1,94 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { clientOf, until } from '../support/client.ts'
+import { attemptsAt, clientsOf, untilStatus } from '../support/fleet.ts'
+import { type GanchoProcess, startGancho } from '../support/gancho.ts'
+import { startLoad } from '../support/load.ts'
+import { isRunning } from '../support/processes.ts'
+import { type Receiver, startReceiver } from '../support/receiver.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let receiver: Receiver
+let gancho: GanchoProcess
+let token: string
+let answers = 503
+
+const start = () =>
+  startGancho({
+    env: {
+      DATA_DIR: folder.path,
+      DESTINATION_URL: receiver.url,
+      RETRY_SCHEDULE_SECONDS: '1,1,1,1,1,1,1,1,1,1,1,1',
+      ATTEMPT_TIMEOUT_MS: '1000',
+      LOCK_DURATION_MS: '1000',
+      SWEEP_INTERVAL_MS: '500',
+    },
+  })
+const redisPid = () => Number(readFileSync(join(folder.path, 'redis', 'redis.pid'), 'utf8'))
+
+beforeAll(async () => {
+  folder = await temporaryFolder()
+  receiver = await startReceiver((response) => {
+    response.statusCode = answers
+    response.end()
+  })
+  gancho = await start()
+})
+afterAll(async () => {
+  await gancho.kill9()
+  await receiver.close()
+  await folder.remove()
+})
+
+test('jobs that wait when Gancho is killed are delivered after a restart half a second later', async () => {
+  const { tenant, token: newToken } = await clientsOf(gancho, '11444777000161')
+  token = newToken
+  const ids = await Promise.all(Array.from({ length: 20 }, (_, i) => tenant.postJob({ order: i })))
+  await until(() => ids.every((id) => attemptsAt(receiver).includes(`${id}.0.1`)), {
+    what: 'every job failed once',
+  })
+  const serverBefore = redisPid()
+  await gancho.kill9()
+  await sleep(500)
+  gancho = await start()
+  expect(isRunning(serverBefore), 'the server of the killed process').toBe(false)
+
+  answers = 200
+  for (const id of ids) {
+    const { attempts } = await untilStatus(clientOf(gancho), id, 'DELIVERED')
+    expect(attempts.at(-1)).toMatchObject({ outcome: 'DELIVERED', statusCode: 200 })
+    expect(attempts.length).toBeGreaterThan(1)
+  }
+})
+
+test('an embedded Redis that is killed under load comes back by itself, and nothing accepted is lost', async () => {
+  const load = startLoad(clientOf(gancho, token), 16)
+  const grow = async () => {
+    const goal = load.accepted.size + 200
+    await until(() => load.accepted.size >= goal, { what: 'events are accepted' })
+  }
+  await grow()
+  const killed = redisPid()
+  process.kill(killed, 'SIGKILL')
+  await until(() => load.refused.length > 0, { what: 'senders notice' })
+  await grow()
+  await load.stop()
+  expect(load.unanswered).toEqual([])
+  expect(redisPid()).not.toBe(killed)
+  const missing = () => {
+    const delivered = new Set(receiver.received.map(({ headers }) => headers['x-gancho-job']))
+    return [...load.accepted].filter((id) => !delivered.has(id))
+  }
+  await until(() => missing().length === 0, { what: 'every accepted event is delivered' })
+  expect(new Set(load.refused.map(({ answered }) => answered.status))).toEqual(new Set([503]))
+})
+
+test('stopped, it leaves no server behind', async () => {
+  const server = redisPid()
+  expect(isRunning(server)).toBe(true)
+  expect(await gancho.stop()).toBe(0)
+  expect(isRunning(server)).toBe(false)
+})

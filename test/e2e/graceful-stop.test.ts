@@ -1,0 +1,99 @@
+import { once } from 'node:events'
+import { type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { keys } from '../../src/redis/keys.ts'
+import { clientOf, until } from '../support/client.ts'
+import { attemptsAt, clientsOf, type Fleet, openFleet, showJob, untilStatus } from '../support/fleet.ts'
+import type { GanchoProcess } from '../support/gancho.ts'
+import { startLoad } from '../support/load.ts'
+
+let fleet: Fleet
+let gancho: GanchoProcess
+let token: string
+/** Answers that the receiver holds back. */
+const held: ServerResponse[] = []
+let holding = false
+const release = () => {
+  holding = false
+  for (const response of held.splice(0)) response.end()
+}
+
+beforeAll(async () => {
+  fleet = await openFleet({
+    answer(response) {
+      if (holding) held.push(response)
+      else response.end()
+    },
+    // A lease that nobody gives back outlasts these tests.
+    env: { ATTEMPT_TIMEOUT_MS: '60000', WORKER_CONCURRENCY: '4' },
+  })
+  gancho = await fleet.start('all')
+  token = (await clientsOf(gancho)).token
+})
+afterAll(() => fleet.close())
+
+const numberOfJobs = async () => Number(await fleet.data.get(keys.seq))
+const isStopping = () => gancho.output().includes('stopping: finishing what is in flight')
+
+/** Sends the head and half the body of an event; the rest goes when `finish` is called. */
+async function beginRequest() {
+  const body = JSON.stringify({ order: 'a body that takes its time' })
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+  const outgoing = request(`${gancho.origin}/webhook`, {
+    method: 'POST',
+    headers: { ...headers, 'content-length': body.length },
+  })
+  outgoing.write(body.slice(0, 10))
+  await once(outgoing, 'socket').then(([socket]) => socket.connecting && once(socket, 'connect'))
+  return async () => {
+    outgoing.end(body.slice(10))
+    const [response] = (await once(outgoing, 'response')) as [IncomingMessage]
+    response.resume()
+    return response.statusCode
+  }
+}
+
+test('stopped under load, Gancho answers what it accepted, finishes what it delivers, and exits with 0', async () => {
+  const load = startLoad(clientOf(gancho, token), 32)
+  await until(() => load.accepted.size > 300, { what: 'load' })
+  const finishRequest = await beginRequest()
+  holding = true
+  await until(() => held.length === 4, { what: 'deliveries in flight' })
+  const inFlight = attemptsAt(fleet.receiver).slice(-4)
+  const ended = gancho.stop()
+  await until(isStopping, { what: 'the signal arrived' })
+  expect(await finishRequest()).toBe(202)
+  release()
+  expect(await ended).toBe(0)
+  await load.stop()
+
+  expect(load.unanswered.length, 'senders whose connection was closed').toBe(32)
+  expect(load.refused.map(({ answered }) => answered.status).filter((status) => status !== 503)).toEqual([])
+  expect(await numberOfJobs(), 'whoever got no 202 has no job').toBe(load.accepted.size + 1)
+
+  gancho = await fleet.start('all')
+  const isDone = () => attemptsAt(fleet.receiver).length >= load.accepted.size + 1
+  await until(isDone, { what: 'the rest is delivered' })
+  for (const attempt of inFlight) {
+    const job = await untilStatus(clientOf(gancho), attempt.split('.')[0] ?? '', 'DELIVERED')
+    expect(job.attempts.map(({ outcome }) => outcome)).toEqual(['DELIVERED'])
+  }
+  const jobs = Array.from({ length: await numberOfJobs() }, (_, i) => `ID-${i + 1}.0.1`)
+  expect(attemptsAt(fleet.receiver).toSorted(), 'each job is sent once').toEqual(jobs.toSorted())
+})
+
+test('an attempt that outlasts the time to stop is broken off, handed back, and made again by the next process at once', async () => {
+  holding = true
+  const impatient = await fleet.start('all', { SHUTDOWN_TIMEOUT_MS: '200' })
+  await gancho.stop()
+  const id = await clientOf(impatient, token).postJob({ order: 'slow' })
+  await until(() => held.length === 1, { what: 'the delivery is in flight' })
+  expect(await impatient.stop()).toBe(0)
+  held.splice(0)
+  holding = false
+
+  gancho = await fleet.start('all')
+  await untilStatus(clientOf(gancho), id, 'DELIVERED')
+  const { attempts } = await showJob(clientOf(gancho), id)
+  expect(attempts.map(({ outcome }) => outcome)).toEqual(['RETRY', 'DELIVERED'])
+})

@@ -1,0 +1,61 @@
+import { Queue } from 'bullmq'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { bullPrefix } from '../../src/redis/keys.ts'
+import { clientOf, until } from '../support/client.ts'
+import { type Fleet, openFleet } from '../support/fleet.ts'
+import type { GanchoProcess } from '../support/gancho.ts'
+
+const tickMs = 2_000
+let fleet: Fleet
+let instances: GanchoProcess[]
+beforeAll(async () => {
+  fleet = await openFleet({
+    answer: (response) => response.end(),
+    env: { MAINTENANCE_CRON: '*/2 * * * * *' },
+  })
+  instances = await Promise.all([fleet.start('all'), fleet.start('all')])
+})
+afterAll(() => fleet.close())
+
+/** When the runs began that these instances logged, in epoch ms. */
+const runs = () =>
+  instances
+    .flatMap((one) => [...one.output().matchAll(/"startedAt":(\d+).*"maintenance done"/g)])
+    .map(([, startedAt]) => Number(startedAt))
+    .toSorted()
+
+test('two instances share one schedule and run maintenance once a tick', async () => {
+  await until(() => runs().length >= 3, { what: 'three runs' })
+  const ticks = runs().map((startedAt) => Math.floor(startedAt / tickMs))
+  expect(new Set(ticks).size).toBe(ticks.length)
+
+  const queue = new Queue('maintenance', {
+    connection: fleet.data,
+    prefix: bullPrefix('maintenance'),
+  })
+  const schedulers = await queue.getJobSchedulers()
+  expect(schedulers.map(({ key, pattern }) => [key, pattern])).toEqual([['daily', '*/2 * * * * *']])
+  expect((await queue.getDelayed()).length, 'one next run').toBe(1)
+  await queue.close()
+})
+
+test('the last run and what it removed are visible on either instance', async () => {
+  const shown = async (one: GanchoProcess) => {
+    const fields = 'startedAt finishedAt removedJobs removedErrorEntries trimmedJournalEntries'
+    const { maintenance } = await clientOf(one).graphql<{ maintenance: Record<string, unknown> }>(
+      `{ maintenance { ${fields} } }`,
+    )
+    return maintenance
+  }
+  for (const one of instances) {
+    const since = Date.now()
+    const { startedAt, ...rest } = await shown(one)
+    expect(rest).toEqual({
+      finishedAt: expect.any(String),
+      removedJobs: 0,
+      removedErrorEntries: 0,
+      trimmedJournalEntries: 0,
+    })
+    expect(since - Date.parse(startedAt as string)).toBeLessThan(3 * tickMs)
+  }
+})
