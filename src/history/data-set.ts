@@ -19,7 +19,9 @@ export async function createDataSet(redis: Redis, history: HistoryStore): Promis
   let opening: Promise<string> | undefined
 
   const open = async () => {
-    const [id, highestNumber] = await Promise.all([history.id(), history.highestNumber()])
+    const [id, written] = await Promise.all([history.id(), history.highestNumber()])
+    // A process that had a data set before has given numbers, even when none is written yet.
+    const highestNumber = epoch === '' ? written : Math.max(written, 1)
     epoch = (await openDataSet(redis, { id, highestNumber })).epoch
     return epoch
   }

@@ -6,8 +6,8 @@ import { loadScript } from './scripts.ts'
 /** What the data set must know of the history database beside it. */
 export type HistoryFacts = { id: string; highestNumber: number }
 
-/** Numbers given but not yet in history when Redis was lost; the next ones start beyond them. */
-const jumpOnLoss = 10_000
+/** Numbers given but not yet in history when Redis was lost, as many as journal and inbox hold; the next ones start beyond them. */
+const jumpOnLoss = 1_000_000
 
 /** This Redis data set belongs to another history database, so two histories would each tell a part. */
 export class ForeignDataSetError extends Error {

@@ -1,0 +1,149 @@
+import { once } from 'node:events'
+import { pino } from 'pino'
+import { afterEach, expect, test, vi } from 'vitest'
+import { createIntake } from '../../src/events/intake.ts'
+import { defaultRouter } from '../../src/events/routing.ts'
+import { createDataSet } from '../../src/history/data-set.ts'
+import { openConnections } from '../../src/redis/connections.ts'
+import { keys } from '../../src/redis/keys.ts'
+import { sampleJob, snapshot } from '../contract/sample-jobs.ts'
+import { type Core, openCore, sampleEvent } from '../support/core.ts'
+import { startTestRedis, type TestRedis } from '../support/redis.ts'
+import { startTestStores } from '../support/sqlite-stores.ts'
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
+
+const log = pino({ level: 'silent' })
+const opened: (() => Promise<unknown> | unknown)[] = []
+afterEach(async () => {
+  for (const close of opened.splice(0).reverse()) await close()
+})
+const keep = <Part>(part: Part, close: (part: Part) => unknown): Part => {
+  opened.push(() => close(part) as Promise<unknown>)
+  return part
+}
+
+const away = { code: 'REDIS_UNAVAILABLE', status: 503, retryAfterSeconds: 1 }
+
+/** What became of one event, and after how long. */
+async function refusal(core: Core, intake = core.intake) {
+  const startedAt = performance.now()
+  const error = await intake.accept(sampleEvent).then(
+    () => undefined,
+    (cause: unknown) => cause,
+  )
+  return { error, ms: performance.now() - startedAt }
+}
+
+/** Cuts the wire; resolves when intake is connected again. */
+async function cutAndReconnect(core: Core, wire: TcpProxy) {
+  const isBack = once(core.connections.intake, 'ready')
+  wire.cut()
+  await isBack
+}
+
+/** Intake behind a wire that can be cut, and a look at Redis that goes past it. */
+async function openBehindWire(): Promise<{ core: Core; direct: Core; wire: TcpProxy }> {
+  const server = keep(await startTestRedis(), (redis) => redis.stop())
+  const wire = keep(await startTcpProxy(server.port), (proxy) => proxy.close())
+  const core = keep(await openCore(`redis://127.0.0.1:${wire.port}`), (one) => one.close())
+  const direct = keep(await openCore(server.url), (one) => one.close())
+  await core.accept()
+  return { core, direct, wire }
+}
+
+test('an answer that never comes is told as such within 2 s, and the event is there once, also when the wire is back', async () => {
+  const { core, direct, wire } = await openBehindWire()
+  wire.swallowAnswers()
+  const { error, ms } = await refusal(core)
+  expect(error).toMatchObject(away)
+  expect(ms).toBeLessThan(2_100)
+  await cutAndReconnect(core, wire)
+  expect(await core.accept()).toBe(3)
+  expect(await direct.redis.xlen(keys.inbox)).toBe(3)
+})
+
+test('a connection cut before the answer is told at once, and the append is not sent again', async () => {
+  const { core, direct, wire } = await openBehindWire()
+  wire.swallowAnswers()
+  const refused = refusal(core)
+  await vi.waitFor(async () => expect(await direct.redis.xlen(keys.inbox)).toBe(2), 2_000)
+  await cutAndReconnect(core, wire)
+  const { error, ms } = await refused
+  expect(error).toMatchObject(away)
+  expect(ms).toBeLessThan(1_000)
+  expect(await core.accept()).toBe(3)
+  expect(await direct.redis.xlen(keys.inbox)).toBe(3)
+})
+
+test('while Redis is gone events are refused at once, and taken again when it is back with its data', async () => {
+  const server = keep(await startTestRedis({ config: ['appendfsync always'] }), (redis) => redis.stop())
+  const core = keep(await openCore(server.url), (one) => one.close())
+  const n = await core.accept()
+  await server.kill9()
+  await vi.waitFor(() => expect(core.connections.intake.status).not.toBe('ready'), 2_000)
+  const { error, ms } = await refusal(core)
+  expect(error).toMatchObject(away)
+  expect(ms).toBeLessThan(200)
+  const isBack = once(core.connections.intake, 'ready')
+  await server.restart({ keepData: true })
+  await isBack
+  expect(await core.accept()).toBe(n + 1)
+  expect(await core.job(n)).toMatchObject({ status: 'RECEIVED' })
+})
+
+test('a Redis that hangs is told within 2 s', async () => {
+  const server = keep(await startTestRedis(), (redis) => redis.stop())
+  const core = keep(await openCore(server.url), (one) => one.close())
+  await core.accept()
+  process.kill(server.pid, 'SIGSTOP')
+  const { error, ms } = await refusal(core)
+  process.kill(server.pid, 'SIGCONT')
+  expect(error).toMatchObject(away)
+  expect(ms).toBeLessThan(2_100)
+})
+
+/** Two instances with one history, as the app opens them. */
+async function openTwo(server: TestRedis) {
+  const stores = keep(await startTestStores(), (one) => one.close())
+  const open = async () => {
+    const connections = keep(await openConnections({ url: server.url, log }), (one) => one.close())
+    const dataSet = await createDataSet(connections.patient, stores.history)
+    const intake = createIntake({
+      ...{ redis: connections.intake, route: defaultRouter(), dataSet, memoryIsShort: () => false },
+      ...{ maxBacklog: 1_000, idempotencyTtlSeconds: 60 },
+    })
+    return { connections, dataSet, intake }
+  }
+  return { stores, one: await open(), two: await open() }
+}
+type Instance = Awaited<ReturnType<typeof openTwo>>['one']
+
+async function replaceByEmptyOne(server: TestRedis, instances: readonly Instance[]) {
+  await server.restart({ keepData: false })
+  await vi.waitFor(() => {
+    for (const { connections } of instances) expect(connections.intake.status).toBe('ready')
+  }, 5_000)
+}
+
+test('a Redis replaced by an empty one is a new data set, the same for all, with numbers above all of history', async () => {
+  const server = keep(await startTestRedis(), (redis) => redis.stop())
+  const { stores, one, two } = await openTwo(server)
+  const epoch = one.dataSet.epoch()
+  expect(two.dataSet.epoch()).toBe(epoch)
+  await stores.history.record([snapshot(sampleJob(41))], { epoch, journalId: '1-1' })
+
+  await replaceByEmptyOne(server, [one, two])
+  const accepted = await Promise.all([one, two].map(({ intake }) => intake.accept(sampleEvent)))
+  expect(accepted.flatMap(({ ns }) => ns).sort()).toEqual([1_000_042, 1_000_043])
+  expect(one.dataSet.epoch()).not.toBe(epoch)
+  expect(two.dataSet.epoch()).toBe(one.dataSet.epoch())
+})
+
+test('numbers that were given and never reached history are not given again either', async () => {
+  const server = keep(await startTestRedis(), (redis) => redis.stop())
+  const { one, two } = await openTwo(server)
+  const { ns: given } = await one.intake.accept(sampleEvent)
+  await replaceByEmptyOne(server, [one, two])
+  const { ns } = await two.intake.accept(sampleEvent)
+  expect(ns[0]).toBeGreaterThan(given[0] ?? 0)
+})
