@@ -36,7 +36,7 @@ export function webhookHandler({ intake, authenticate, maxBodyBytes, log }: Deps
 }
 
 /** `id` is null where no destination matched. */
-export function acceptedBody({ eventId, ns }: Accepted) {
+function acceptedBody({ eventId, ns }: Accepted) {
   const ids = ns.map(jobId)
   return { id: ids[0] ?? null, ids, eventId }
 }

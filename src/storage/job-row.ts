@@ -3,7 +3,7 @@ import { plainJournalId, sortableJournalId } from './journal-order.ts'
 import type { Binds, Row, SqlValue } from './sql.ts'
 
 /** Columns of `jobs` that never change after the first write. */
-export const fixedJobColumns = [
+const fixedJobColumns = [
   'n',
   'event_id',
   'cnpj',

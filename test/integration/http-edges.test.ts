@@ -88,11 +88,16 @@ describe('GraphQL', () => {
   test.each([
     ['no token', null],
     ['an unknown token', 'gnt_nobody'],
-  ])('is not for who has %s, told in the form of REST', async (_what, token) => {
+  ])('is not for who has %s, told in its own form and in that of REST', async (_what, token) => {
     const response = await ask('POST', '/graphql', token)
     expect(response.status).toBe(401)
     expect(response.headers.get('www-authenticate')).toBe('Bearer')
+    const { errors } = (await response.clone().json()) as { errors: unknown }
     expect(await codeOf(response)).toBe('UNAUTHENTICATED')
+    const requestId = response.headers.get('x-request-id')
+    expect(errors).toEqual([
+      { message: expect.any(String), extensions: { code: 'UNAUTHENTICATED', requestId } },
+    ])
   })
 
   test('shows no page where GraphiQL is off, as it is by default beside a shared Redis', async () => {

@@ -43,7 +43,7 @@ export function jobSteps({ transitions, lanes, errorQueue, records }: Parts) {
   }
 }
 
-export const failure: Failure = {
+const failure: Failure = {
   reason: 'EXHAUSTED',
   error: 'HTTP 500',
   statusCode: 500,
