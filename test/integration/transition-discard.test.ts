@@ -1,0 +1,41 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Core, openCore } from '../support/core.ts'
+import { failed } from '../support/failures.ts'
+import { jobStages } from '../support/job-stages.ts'
+import { startTestRedis, type TestRedis } from '../support/redis.ts'
+
+let server: TestRedis
+let core: Core
+beforeAll(async () => {
+  server = await startTestRedis()
+  core = await openCore(server.url)
+})
+afterAll(async () => {
+  await core.close()
+  await server.stop()
+})
+
+const { queued, started, finish, finished } = jobStages(() => core)
+
+describe('a discard', () => {
+  test.each<[string, () => Promise<number>]>([
+    ['RECEIVED', () => core.accept()],
+    ['QUEUED', queued],
+    ['RETRYING', () => finished({ status: 'RETRYING', delayMs: 1_000 })],
+    ['HELD', () => finished({ status: 'HELD' })],
+    ['FAILED', () => finished({ status: 'FAILED', failure: failed })],
+  ])('takes a job that is %s', async (before, make) => {
+    const n = await make()
+    expect(await core.transitions.discard(n)).toMatchObject({ kind: 'discarded', round: 0 })
+    expect(await core.job(n)).toMatchObject({ status: 'DISCARDED', nextAttemptAt: null })
+    expect((await core.journal(n)).at(-1)).toMatchObject({ previous: before, status: 'DISCARDED' })
+  })
+
+  test('is refused while a worker has the job, after it was delivered, and for none', async () => {
+    const n = await started()
+    expect(await core.transitions.discard(n)).toEqual({ kind: 'refused', status: 'DELIVERING' })
+    await finish(n, 1, { status: 'DELIVERED' })
+    expect(await core.transitions.discard(n)).toEqual({ kind: 'refused', status: 'DELIVERED' })
+    expect(await core.transitions.discard(999_999)).toEqual({ kind: 'missing' })
+  })
+})
