@@ -20,10 +20,13 @@ export type Fleet = {
   close(): Promise<void>
 }
 
+type FleetOptions = { env?: Variables } & ({ answer: Answer } | { receiver: Receiver })
+
 /** A Redis server, a receiver, and as many Gancho processes over them as a test starts. */
-export async function openFleet({ answer, env = {} }: { answer: Answer; env?: Variables }): Promise<Fleet> {
+export async function openFleet(options: FleetOptions): Promise<Fleet> {
+  const { env = {} } = options
   const redis = await startTestRedis()
-  const receiver = await startReceiver(answer)
+  const receiver = 'receiver' in options ? options.receiver : await startReceiver(options.answer)
   const shared = sharedEnvironment(redis.url, receiver.url)
   const data = new Redis(redis.url)
   // Tests take the server away; ioredis comes back by itself.

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config'
+import base from './vitest.config.ts'
+
+/** Long runs: the ledger over many events (SOAK_EVENTS, SOAK_SEED) and the transition property over many runs (PROPERTY_RUNS). */
+export default defineConfig({
+  ...base,
+  test: {
+    ...base.test,
+    include: ['test/soak/*.soak.ts', 'test/integration/transition-properties.test.ts'],
+    fileParallelism: false,
+    env: { PROPERTY_RUNS: process.env.PROPERTY_RUNS ?? '2000' },
+  },
+})
