@@ -1,16 +1,33 @@
 import { z } from 'zod'
 
-const positive = (fallback: number) => z.coerce.number().int().positive().default(fallback)
-const atLeastZero = (fallback: number) => z.coerce.number().int().min(0).default(fallback)
-const httpUrl = z.url({ protocol: /^https?$/ })
-
-/** A comma-separated list of whole seconds. */
-const seconds = z
+const whole = (fallback: number, min: number, max: number) => {
+  const expected = `expected a whole number from ${min.toLocaleString('en')} to ${max.toLocaleString('en')}`
+  return z.coerce.number(expected).int(expected).min(min, expected).max(max, expected).default(fallback)
+}
+const count = (fallback: number) => whole(fallback, 1, 1_000_000_000)
+/** Timers of Node hold at most 2^31 ms. */
+const milliseconds = (fallback: number, min = 1) => whole(fallback, min, 2_000_000_000)
+const httpUrl = z.url({ protocol: /^https?$/, error: 'expected http://… or https://…' })
+/** What an Authorization header can carry. */
+const token = z
   .string()
-  .transform((text) => text.split(',').map((part) => Number(part.trim())))
-  .refine(
-    (list) => list.every((value) => Number.isInteger(value) && value >= 0),
-    'expected whole seconds, separated by commas',
+  .regex(/^[!-~]{16,512}$/, 'expected 16 to 512 printable ASCII characters without blanks')
+
+/** Whole numbers, separated by commas, each of the form `part`. */
+const list = (part: RegExp, expected: string) =>
+  z
+    .string()
+    .refine((text) => text.split(',').every((one) => part.test(one.trim())), expected)
+    .transform((text) => text.split(',').map(Number))
+
+const seconds = list(/^\d{1,7}$/, 'expected whole seconds, separated by commas')
+
+/** Names of months and days, steps, ranges and lists included; five fields, or six with seconds. */
+const cron = z
+  .string()
+  .regex(
+    /^\s*([\dA-Za-z*?,/#-]+\s+){4,5}[\dA-Za-z*?,/#-]+\s*$/,
+    'expected a cron expression of five fields, such as 0 3 * * *',
   )
 
 /**
@@ -19,46 +36,44 @@ const seconds = z
  */
 const defaultRetrySchedule = '10,60,300,1200,3600,7200,14400,28800,57600,86400'
 
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+
 const environment = z.object({
   HOST: z.string().default('127.0.0.1'),
-  PORT: z.coerce.number().int().min(0).max(65535).default(4000),
-  ROLE: z.enum(['all', 'gateway', 'worker']).default('all'),
+  PORT: whole(4000, 0, 65_535),
+  ROLE: z.enum(['all', 'gateway', 'worker'], 'expected all, gateway or worker').default('all'),
   DATA_DIR: z.string().min(1).default('.gancho'),
   REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'expected redis://… or rediss://…' }).optional(),
-  ADMIN_TOKEN: z.string().min(16, 'expected at least 16 characters').optional(),
+  ADMIN_TOKEN: token.optional(),
   ENCRYPTION_SECRET: z.string().min(16, 'expected at least 16 characters').optional(),
   DESTINATION_URL: httpUrl.optional(),
-  MAX_BACKLOG: positive(1_000_000),
-  JOURNAL_MAX_ENTRIES: positive(1_000_000),
-  MAX_BODY_BYTES: positive(1_048_576),
-  REQUEST_TIMEOUT_MS: positive(30_000),
-  RETENTION_DAYS: positive(14),
-  WORKER_CONCURRENCY: positive(50),
-  TOKEN_CACHE_TTL_SECONDS: positive(300),
-  IDEMPOTENCY_TTL_SECONDS: positive(86_400),
+  MAX_BACKLOG: count(1_000_000),
+  JOURNAL_MAX_ENTRIES: count(1_000_000),
+  MAX_BODY_BYTES: whole(1_048_576, 1, 268_435_456),
+  REQUEST_TIMEOUT_MS: milliseconds(30_000),
+  RETENTION_DAYS: whole(14, 1, 36_500),
+  WORKER_CONCURRENCY: whole(50, 1, 10_000),
+  TOKEN_CACHE_TTL_SECONDS: count(300),
+  IDEMPOTENCY_TTL_SECONDS: count(86_400),
   RETRY_SCHEDULE_SECONDS: seconds.default(seconds.parse(defaultRetrySchedule)),
-  FINAL_STATUS_CODES: z
-    .string()
-    .default('410')
-    .transform((text) => text.split(',').filter(Boolean).map(Number))
-    .refine(
-      (list) => list.every((code) => code >= 300 && code <= 599),
-      'expected status codes from 300 to 599, separated by commas',
-    ),
-  CONNECT_TIMEOUT_MS: positive(5_000),
-  ATTEMPT_TIMEOUT_MS: positive(30_000),
-  MAX_REPROCESS_ROUNDS: positive(20),
-  LOCK_DURATION_MS: positive(30_000),
-  SWEEP_INTERVAL_MS: positive(30_000),
-  SHUTDOWN_TIMEOUT_MS: atLeastZero(35_000),
-  MAINTENANCE_CRON: z.string().default('0 3 * * *'),
-  GRAPHIQL: z.stringbool().optional(),
-  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  FINAL_STATUS_CODES: list(
+    /^[3-5]\d\d$/,
+    'expected status codes from 300 to 599, separated by commas',
+  ).default([410]),
+  CONNECT_TIMEOUT_MS: milliseconds(5_000),
+  ATTEMPT_TIMEOUT_MS: milliseconds(30_000),
+  MAX_REPROCESS_ROUNDS: count(20),
+  LOCK_DURATION_MS: milliseconds(30_000),
+  SWEEP_INTERVAL_MS: milliseconds(30_000),
+  SHUTDOWN_TIMEOUT_MS: milliseconds(35_000, 0),
+  MAINTENANCE_CRON: cron.default('0 3 * * *'),
+  GRAPHIQL: z.stringbool('expected true or false').optional(),
+  LOG_LEVEL: z.enum(logLevels, `expected one of ${logLevels.join(', ')}`).default('info'),
 })
 
 export type Config = Readonly<z.output<typeof environment>>
 
-/** Thrown by `readConfig`: one line for each wrong variable, with what was expected. */
+/** Thrown by `readConfig`: one line for each wrong variable, with what was expected and, unless it may be a secret, what was given. */
 export class ConfigError extends Error {
   readonly problems: readonly string[]
 
@@ -78,21 +93,34 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
   )
   const parsed = environment.safeParse(set)
-  const problems = parsed.success
-    ? missingForProduction(parsed.data)
-    : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
-  if (!parsed.success || problems.length > 0) throw new ConfigError(problems)
+  const problems = new Map(missingForProduction(set).map((name) => [name, requiredWithRedis]))
+  for (const { path, message } of parsed.error?.issues ?? []) {
+    const name = String(path[0])
+    problems.set(name, `${message}, got ${shown(name, set[name])}`)
+  }
+  if (!parsed.success || problems.size > 0)
+    throw new ConfigError([...problems].map(([name, problem]) => `${name}: ${problem}`))
   return Object.freeze(parsed.data)
 }
+
+/** Addresses may carry a password. */
+const mayHoldSecret = /(TOKEN|SECRET|PASS|APIKEY|URL)$/
+
+function shown(name: string, value = ''): string {
+  if (mayHoldSecret.test(name)) return `${value.length} characters that are not shown`
+  return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)
+}
+
+const requiredWithRedis = 'required as soon as REDIS_URL is set'
 
 /**
  * What is made up fits the embedded Redis alone: a second process would make other secrets and could not read the first one's
  * tokens, and a sample receiver is no destination for real events.
  */
-function missingForProduction(config: Config): string[] {
-  if (!config.REDIS_URL) return []
-  const delivers = config.ROLE !== 'gateway'
-  return ['ADMIN_TOKEN', 'ENCRYPTION_SECRET', ...(delivers ? ['DESTINATION_URL'] : [])]
-    .filter((name) => !config[name as keyof Config])
-    .map((name) => `${name}: required as soon as REDIS_URL is set`)
+function missingForProduction(set: Record<string, string | undefined>): string[] {
+  if (!set.REDIS_URL) return []
+  const delivers = set.ROLE !== 'gateway'
+  return ['ADMIN_TOKEN', 'ENCRYPTION_SECRET', ...(delivers ? ['DESTINATION_URL'] : [])].filter(
+    (name) => !set[name],
+  )
 }

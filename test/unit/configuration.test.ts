@@ -1,0 +1,110 @@
+import { describe, expect, test } from 'vitest'
+import { ConfigError, readConfig } from '../../src/config.ts'
+
+const problemsOf = (env: Record<string, string>): readonly string[] => {
+  try {
+    readConfig(env)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems
+    throw error
+  }
+  return []
+}
+
+describe('an environment that says nothing', () => {
+  test('gives the defaults of a developer', () => {
+    const config = readConfig({ PATH: '/bin', PORT: '', ROLE: undefined })
+    expect(config).toMatchObject({ HOST: '127.0.0.1', PORT: 4_000, ROLE: 'all', DATA_DIR: '.gancho' })
+    expect(config).toMatchObject({ MAX_BACKLOG: 1_000_000, MAX_BODY_BYTES: 1_048_576, RETENTION_DAYS: 14 })
+    expect(config.REDIS_URL).toBeUndefined()
+    expect(config).not.toHaveProperty('PATH')
+    expect(Object.isFrozen(config)).toBe(true)
+  })
+
+  test('retries at least 8 times, over a day on average, and gives up at 410', () => {
+    const { RETRY_SCHEDULE_SECONDS: bounds, FINAL_STATUS_CODES } = readConfig({})
+    expect(bounds.length + 1).toBeGreaterThanOrEqual(8)
+    expect(bounds.reduce((sum, bound) => sum + bound / 2, 0)).toBeGreaterThanOrEqual(86_400)
+    expect(FINAL_STATUS_CODES).toEqual([410])
+  })
+})
+
+test('lists are read with blanks between their parts', () => {
+  const config = readConfig({ RETRY_SCHEDULE_SECONDS: '1, 20,300', FINAL_STATUS_CODES: '400 ,410' })
+  expect(config.RETRY_SCHEDULE_SECONDS).toEqual([1, 20, 300])
+  expect(config.FINAL_STATUS_CODES).toEqual([400, 410])
+})
+
+describe('a wrong variable', () => {
+  test.each([
+    ['PORT', 'abc', 'expected a whole number from 0 to 65,535, got "abc"'],
+    ['PORT', '65536', 'expected a whole number from 0 to 65,535, got "65536"'],
+    ['ROLE', 'master', 'expected all, gateway or worker, got "master"'],
+    ['MAX_BACKLOG', '0', 'expected a whole number from 1 to 1,000,000,000, got "0"'],
+    ['MAX_BACKLOG', '1.5', 'expected a whole number from 1 to 1,000,000,000, got "1.5"'],
+    [
+      'SHUTDOWN_TIMEOUT_MS',
+      '9999999999',
+      'expected a whole number from 0 to 2,000,000,000, got "9999999999"',
+    ],
+    ['RETRY_SCHEDULE_SECONDS', '10,,20', 'expected whole seconds, separated by commas, got "10,,20"'],
+    [
+      'FINAL_STATUS_CODES',
+      '410,200',
+      'expected status codes from 300 to 599, separated by commas, got "410,200"',
+    ],
+    [
+      'MAINTENANCE_CRON',
+      'daily',
+      'expected a cron expression of five fields, such as 0 3 * * *, got "daily"',
+    ],
+    ['GRAPHIQL', 'perhaps', 'expected true or false, got "perhaps"'],
+    ['LOG_LEVEL', 'loud', 'expected one of fatal, error, warn, info, debug, trace, silent, got "loud"'],
+    [
+      'LOG_LEVEL',
+      'x'.repeat(200),
+      `expected one of fatal, error, warn, info, debug, trace, silent, got "${'x'.repeat(80)}…"`,
+    ],
+  ])('is told with what was expected and what was given: %s=%s', (name, value, problem) => {
+    expect(problemsOf({ [name]: value })).toEqual([`${name}: ${problem}`])
+  })
+
+  test.each([
+    ['ADMIN_TOKEN', 'secret'],
+    ['ADMIN_TOKEN', 'secret with blanks in it'],
+    ['ENCRYPTION_SECRET', 'secret'],
+    ['REDIS_URL', 'http://user:secret@host'],
+    ['DESTINATION_URL', 'ftp://user:secret@host'],
+  ])('that may hold a secret is not shown: %s=%s', (name, value) => {
+    const [problem] = problemsOf({ [name]: value }).filter((one) => one.startsWith(`${name}: `))
+    expect(problem).toMatch(/: expected .*, got \d+ characters that are not shown$/)
+    expect(problem).not.toContain('secret')
+  })
+
+  test('does not hide the others', () => {
+    const env = { REDIS_URL: 'redis://localhost', PORT: 'x', WORKER_CONCURRENCY: '-1' }
+    expect(problemsOf(env).map((problem) => problem.split(':', 1)[0])).toEqual([
+      'ADMIN_TOKEN',
+      'ENCRYPTION_SECRET',
+      'DESTINATION_URL',
+      'PORT',
+      'WORKER_CONCURRENCY',
+    ])
+  })
+})
+
+describe('a Redis of its own', () => {
+  const secrets = { ADMIN_TOKEN: 'a'.repeat(16), ENCRYPTION_SECRET: 's'.repeat(16) }
+
+  test('needs secrets that are shared, and a destination where events are delivered', () => {
+    const required = 'required as soon as REDIS_URL is set'
+    expect(problemsOf({ REDIS_URL: 'rediss://host:6380', ...secrets })).toEqual([
+      `DESTINATION_URL: ${required}`,
+    ])
+    expect(problemsOf({ REDIS_URL: 'rediss://host:6380', ROLE: 'gateway' })).toEqual([
+      `ADMIN_TOKEN: ${required}`,
+      `ENCRYPTION_SECRET: ${required}`,
+    ])
+    expect(problemsOf({ REDIS_URL: 'redis://host', ROLE: 'gateway', ...secrets })).toEqual([])
+  })
+})
