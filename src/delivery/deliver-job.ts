@@ -33,6 +33,8 @@ export type DeliverDeps = {
   aborted: AbortSignal
 }
 
+const shortestWaitMs = 250
+
 /** Longest deadline of an attempt whose destination is unknown until the record is read. */
 export type LeaseOptions = { maxTimeoutMs: number }
 
@@ -46,7 +48,9 @@ export async function deliverJob(
   owner: string,
 ): Promise<Afterwards> {
   const started = await deps.transitions.start(n, round, owner, deps.maxTimeoutMs + deps.leaseMarginMs)
-  if (started.kind === 'wait') return { kind: 'later', at: started.until }
+  // Until when is told by Redis' clock: to a process whose own is ahead it may be over, and it would ask on and on.
+  if (started.kind === 'wait')
+    return { kind: 'later', at: Math.max(started.until, deps.now() + shortestWaitMs) }
   if (started.kind === 'refused') {
     deps.log.debug({ job: jobId(n), round, status: started.status }, 'delivery refused by the record')
     return { kind: 'done' }

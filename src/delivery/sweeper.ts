@@ -86,8 +86,10 @@ export function createSweeper(deps: Deps): { sweep(): Promise<void> } {
       const jobs = new Map((await records.jobs(entries.map(({ n }) => n))).map((job) => [job.n, job]))
       for (const { n, round } of entries) {
         const job = jobs.get(n)
-        if (job && job.round === round && !isFinished(job)) await mend(job)
-        else await queue.remove(bullJobId(n, round))
+        const isOfRecord = job?.round === round && !isFinished(job)
+        if (isOfRecord) await mend(job)
+        // One that failed for good rests in the error queue now; what is to be delivered was scheduled anew.
+        if (!isOfRecord || job.status === 'FAILED') await queue.remove(bullJobId(n, round))
       }
     }
   }

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import type { JobStatus } from '../../src/events/job.ts'
-import { bullJobId } from '../../src/events/job.ts'
+import { deliverJob } from '../../src/delivery/deliver-job.ts'
+import { bullJobId, type JobStatus } from '../../src/events/job.ts'
 import { until } from '../support/client.ts'
 import { type Core, openCore } from '../support/core.ts'
 import { startDelivery } from '../support/delivery.ts'
@@ -32,6 +32,7 @@ const receive = async (answer: Answer): Promise<Receiver> => {
 const deliverTo = (options: Parameters<typeof startDelivery>[1]) => {
   const delivery = startDelivery(core, options)
   opened.push(delivery.stop)
+  return delivery
 }
 /** Accepts an event and schedules it, as intake and dispatcher do. */
 const scheduled = async (event: Parameters<Core['accept']>[0] = {}) => {
@@ -261,4 +262,16 @@ test.each([
     ...{ 'content-type': 'application/octet-stream', 'content-length': String(body.length) },
     ...{ 'x-event-type': 'order.paid', 'x-correlation-id': 'c-9' },
   })
+})
+
+test('a process whose clock is ahead of Redis does not ask again and again for a job that has to wait', async () => {
+  const { deps } = deliverTo({ url: 'http://127.0.0.1:1/' })
+  const n = await core.accept()
+  await core.transitions.enqueue([n])
+  await core.transitions.start(n, 0, 'another', 5_000)
+  const now = () => Date.now() + 60_000
+  const before = now()
+  const afterwards = await deliverJob({ ...deps, now }, { n, round: 0 }, 'me')
+  expect(afterwards).toMatchObject({ kind: 'later' })
+  expect(afterwards.kind === 'later' && afterwards.at - before).toBeGreaterThanOrEqual(250)
 })
