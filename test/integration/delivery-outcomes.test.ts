@@ -275,3 +275,18 @@ test('a process whose clock is ahead of Redis does not ask again and again for a
   expect(afterwards).toMatchObject({ kind: 'later' })
   expect(afterwards.kind === 'later' && afterwards.at - before).toBeGreaterThanOrEqual(250)
 })
+
+test('an attempt that this process breaks off because it stops is handed back at once, and is no failure of the receiver', async () => {
+  const receiver = await receive(() => undefined)
+  const { deps } = deliverTo({ url: receiver.url, scheduleSeconds: [] })
+  const n = await core.accept()
+  await core.transitions.enqueue([n])
+  const stopping = new AbortController()
+  const delivered = deliverJob({ ...deps, aborted: stopping.signal }, { n, round: 0 }, 'me')
+  await until(() => receiver.received.length === 1)
+  stopping.abort()
+  const afterwards = await delivered
+  expect(afterwards).toEqual({ kind: 'later', at: (await core.job(n))?.updatedAt })
+  expect(await core.job(n)).toMatchObject({ status: 'RETRYING', failure: null })
+  expect(await core.attempts(n)).toMatchObject([{ outcome: 'RETRY', error: 'aborted: shutting down' }])
+})
