@@ -87,6 +87,7 @@ describe('a worker that never came back', () => {
       { number: 1, round: 0, outcome: 'LOST', statusCode: null, responseHeaders: null },
     ])
     expect(attempts[0]?.error).toMatch(/^WORKER_LOST/)
+    expect(attempts[0]?.startedAt).toBe(Number((await core.journal(n))[2]?.at))
     expect(attempts[0]?.timing.totalMs).toBeGreaterThanOrEqual(1)
 
     const late = await finish(n, 1, { status: 'DELIVERED', attempt: sampleAttempt(1) })
