@@ -88,7 +88,9 @@ test('an attempt that outlasts the time to stop is broken off, handed back, and 
   await gancho.stop()
   const id = await clientOf(impatient, token).postJob({ order: 'slow' })
   await until(() => held.length === 1, { what: 'the delivery is in flight' })
+  const since = performance.now()
   expect(await impatient.stop()).toBe(0)
+  expect(performance.now() - since, 'ms to stop').toBeLessThan(5_000)
   held.splice(0)
   holding = false
 
