@@ -50,8 +50,9 @@ const timings = {
  */
 export async function keepLedger(plan: LedgerPlan): Promise<Ledger> {
   const since = performance.now()
+  // Streams of their own: the receiver draws in the order of arrival, which no seed decides.
   const random = seededRandom(plan.seed)
-  const receiver = await startLedgerReceiver(random, 40)
+  const receiver = await startLedgerReceiver(seededRandom(plan.seed + 1), 40)
   const fleet = await openFleet({ receiver, env: timings })
   try {
     const [gateway, ...crew] = await Promise.all([
