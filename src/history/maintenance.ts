@@ -33,7 +33,7 @@ type Deps = {
   records: JobRecords
   /** Deletes records of FAILED jobs. */
   forgetFailed: ForgetJobs
-  history: HistoryStore
+  history: Pick<HistoryStore, 'removeFinished'>
   log: Logger
   retentionMs: number
   maxJournalEntries: number
@@ -68,25 +68,30 @@ export async function lastMaintenance(redis: Redis): Promise<MaintenanceRun | nu
   ) as MaintenanceRun
 }
 
-/** Error queues are in order of arrival, so the first entry that is young enough ends the search. */
+/**
+ * Error queues are in order of arrival, so the first job that is young enough ends the search. Entries without a FAILED job behind
+ * them are the sweeper's, and do not.
+ */
 async function expireFailed(
   deps: Omit<Deps, 'cron' | 'log'>,
   queue: string,
   before: number,
 ): Promise<number> {
   let removed = 0
-  for (;;) {
-    const entries = await deps.errorQueue.page(queue, 0, batchSize)
-    const jobs = await deps.records.jobs(entries.map(({ n }) => n))
-    const expired = jobs.filter((job) => job.status === 'FAILED' && job.updatedAt < before)
+  for (let start = 0; ; ) {
+    const entries = await deps.errorQueue.page(queue, start, batchSize)
+    const jobs = await deps.records.jobs([...new Set(entries.map(({ n }) => n))])
+    const failed = jobs.filter((job) => job.status === 'FAILED')
+    const expired = failed.filter((job) => job.updatedAt < before)
     await deps.forgetFailed(expired)
     for (const { n, round } of expired) await deps.errorQueue.remove(queue, n, round)
     removed += expired.length
-    if (expired.length < batchSize) return removed
+    if (entries.length < batchSize || expired.length < failed.length) return removed
+    start += entries.length - expired.length
   }
 }
 
-async function removeHistory(history: HistoryStore, before: number): Promise<number> {
+async function removeHistory(history: Deps['history'], before: number): Promise<number> {
   let removed = 0
   for (;;) {
     const batch = await history.removeFinished(before, batchSize)

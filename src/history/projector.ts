@@ -13,7 +13,7 @@ type Deps = {
   reader: Redis
   redis: Redis
   records: JobRecords
-  history: HistoryStore
+  history: Pick<HistoryStore, 'position' | 'record'>
   forget: ForgetJobs
   /** Only its holder projects; a second one for a moment writes the same rows and harms nothing. */
   lease: Lease

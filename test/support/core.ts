@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis'
 import { type Logger, pino } from 'pino'
 import { createErrorQueue } from '../../src/delivery/error-queue.ts'
 import { createSweeper } from '../../src/delivery/sweeper.ts'
@@ -8,6 +9,7 @@ import { createJobRecords } from '../../src/events/job-records.ts'
 import { createLanes } from '../../src/events/lanes.ts'
 import { defaultQueue, defaultRouter, type Router } from '../../src/events/routing.ts'
 import { createTransitions } from '../../src/events/transitions.ts'
+import type { DataSet } from '../../src/history/data-set.ts'
 import { forgetProjected } from '../../src/history/forget-jobs.ts'
 import { type Connections, openConnections } from '../../src/redis/connections.ts'
 import { openDataSet } from '../../src/redis/data-set.ts'
@@ -19,6 +21,8 @@ type Options = {
   graceMs?: number
   route?: Router
   maxBacklog?: number
+  /** In place of one that no history stands beside. */
+  dataSetOf?: (redis: Redis) => Promise<Pick<DataSet, 'epoch' | 'reopen'>>
   memoryIsShort?: () => boolean
 }
 
@@ -90,20 +94,25 @@ export async function openCore(url: string, options: Options = {}) {
 }
 
 async function openIntake(connections: Connections, options: Options) {
-  const open = async () => (await openDataSet(connections.patient, { id: 'test', highestNumber: 0 })).epoch
+  const { dataSetOf = dataSetAlone } = options
+  return createIntake({
+    redis: connections.intake,
+    route: options.route ?? defaultRouter(),
+    dataSet: await dataSetOf(connections.patient),
+    memoryIsShort: options.memoryIsShort ?? (() => false),
+    maxBacklog: options.maxBacklog ?? 100_000,
+    idempotencyTtlSeconds: 60,
+  })
+}
+
+async function dataSetAlone(redis: Redis) {
+  const open = async () => (await openDataSet(redis, { id: 'test', highestNumber: 0 })).epoch
   let epoch = await open()
   const reopen = async () => {
     epoch = await open()
     return epoch
   }
-  return createIntake({
-    redis: connections.intake,
-    route: options.route ?? defaultRouter(),
-    dataSet: { epoch: () => epoch, reopen },
-    memoryIsShort: options.memoryIsShort ?? (() => false),
-    maxBacklog: options.maxBacklog ?? 100_000,
-    idempotencyTtlSeconds: 60,
-  })
+  return { epoch: () => epoch, reopen }
 }
 
 function fieldsOf(pairs: readonly string[]): Record<string, string> {
