@@ -1,5 +1,6 @@
 import { createSweeper } from '../delivery/sweeper.ts'
 import { createDispatcher } from '../events/dispatcher.ts'
+import { dropAttempts } from '../history/drop-attempts.ts'
 import { forgetJobs, forgetProjected, overStatuses } from '../history/forget-jobs.ts'
 import { createMaintenance } from '../history/maintenance.ts'
 import { createProjector } from '../history/projector.ts'
@@ -58,6 +59,7 @@ function projectorOf({ foundation, redis, records, log, owner }: WorkerParts) {
     records,
     history: foundation.stores.history,
     forget: forgetJobs(redis, overStatuses),
+    dropAttempts: dropAttempts(redis),
     lease: createLease(redis, 'projector', owner, projectorLeaseMs),
     epoch: foundation.dataSet.current,
     log,

@@ -70,11 +70,10 @@ async function decide(deps: DeliverDeps, begun: Begun): Promise<FinishAs> {
     return giveUp('WORKER_LOST', 'every attempt was made, the last by a worker that never came back')
   }
   const result = await send(deps, begun, destination)
-  const isBrokenOff = deps.aborted.aborted && result.outcome.kind === 'unanswered'
   // That this process stops says nothing about the receiver: another one goes on at once.
-  const handBack: NextStep = { do: 'retry', delayMs: 0 }
-  const step = isBrokenOff ? handBack : nextStep(deps.policy, attemptInRound, result.outcome)
-  return finishAs(deps, begun, result, step)
+  const isBrokenOff = deps.aborted.aborted && result.outcome.kind === 'unanswered'
+  if (isBrokenOff) return { ...finishAs(deps, begun, result, { do: 'retry', delayMs: 0 }), uncounted: true }
+  return finishAs(deps, begun, result, nextStep(deps.policy, attemptInRound, result.outcome))
 }
 
 function send(deps: DeliverDeps, begun: Begun, destination: Destination): Promise<AttemptResult> {

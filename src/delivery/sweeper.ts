@@ -21,6 +21,8 @@ type Deps = {
 }
 
 const batchSize = 500
+/** Of one sweep; the rest waits for the next one. */
+const maxBatches = 40
 
 /**
  * Mends what a crash left between two steps, by asking the record:
@@ -68,8 +70,14 @@ export function createSweeper(deps: Deps): { sweep(): Promise<void> } {
   }
 
   const sweepDue = async () => {
-    const members = await redis.zrangebyscore(keys.due, '-inf', deps.now(), 'LIMIT', 0, batchSize)
-    const ns = members.map(Number)
+    for (let batch = 0; batch < maxBatches; batch += 1) {
+      const members = await redis.zrangebyscore(keys.due, '-inf', deps.now(), 'LIMIT', 0, batchSize)
+      await sweepBatch(members.map(Number))
+      if (members.length < batchSize) return
+    }
+  }
+
+  const sweepBatch = async (ns: readonly number[]) => {
     const jobs = await records.jobs(ns)
     for (const job of jobs) await mend(job)
     await deps.forget(jobs.filter(isFinished))

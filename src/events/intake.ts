@@ -15,11 +15,21 @@ export type Intake = {
   accept(event: IncomingEvent): Promise<Accepted>
 }
 
+/** The data set that numbers are taken from. */
+type NumberSource = {
+  epoch(): string | Promise<string>
+  /** Finds it anew when Redis was replaced. */
+  reopen(): Promise<string>
+  /** Remembers a number that was given. */
+  given(n: number): void
+  /** Redis was away, and may have come back with less than it had. */
+  doubt(): void
+}
+
 type Deps = {
   redis: Redis
   route: Router
-  /** The data set that numbers are taken from, and how to find it anew when Redis was replaced. */
-  dataSet: { epoch(): string; reopen(): Promise<string> }
+  dataSet: NumberSource
   /** Whether Redis' memory is so full that nothing may be added. */
   memoryIsShort: () => boolean
   maxBacklog: number
@@ -40,6 +50,7 @@ const maxBytesPerCall = 4 * 1024 * 1024
 /** Accepts events with one script call for all requests of an event-loop turn. */
 export function createIntake(deps: Deps): Intake {
   const script = loadScript(deps.redis, 'accept')
+  deps.redis.on('ready', deps.dataSet.doubt)
   const scriptKeys = [keys.seq, keys.epoch, keys.inbox, keys.journal]
   let waiting: Waiting[] = []
   let waitingBytes = 0
@@ -64,10 +75,10 @@ export function createIntake(deps: Deps): Intake {
     waitingBytes = 0
     if (batch.length === 0) return
     try {
-      let answer = await call(batch, deps.dataSet.epoch())
+      let answer = await call(batch, await deps.dataSet.epoch())
       if (answer === 'EPOCH') answer = await call(batch, await deps.dataSet.reopen())
       if (!Array.isArray(answer)) throw new Error(`the accept script answered ${String(answer)}`)
-      for (const [i, one] of batch.entries()) settle(one, answer[i] as ScriptAnswer)
+      for (const [i, one] of batch.entries()) settle(one, answer[i] as ScriptAnswer, deps.dataSet.given)
     } catch (cause) {
       for (const one of batch) one.reject(unavailable(cause))
     }
@@ -91,10 +102,14 @@ export function createIntake(deps: Deps): Intake {
 
 type ScriptAnswer = ['accepted' | 'repeated', string, number, number] | ['conflict'] | ['full']
 
-function settle(one: Waiting, answer: ScriptAnswer): void {
+function settle(one: Waiting, answer: ScriptAnswer, given: (n: number) => void): void {
   if (answer[0] === 'full') one.reject(backlogFull())
   else if (answer[0] === 'conflict') one.reject(new GanchoError('IDEMPOTENCY_CONFLICT'))
-  else one.resolve(acceptedOf(answer))
+  else {
+    const accepted = acceptedOf(answer)
+    for (const n of accepted.ns) given(n)
+    one.resolve(accepted)
+  }
 }
 
 function acceptedOf([kind, eventId, first, count]: Extract<ScriptAnswer, { length: 4 }>): Accepted {

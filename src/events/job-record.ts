@@ -39,7 +39,7 @@ export function jobFromFields(n: number, fields: Record<string, Buffer>): Job {
 export function recordFields(job: Job, body: Buffer): ScriptArgument[] {
   const ended = job.status === 'DELIVERED' || job.status === 'DISCARDED'
   const status = ended ? job.status : 'FAILED'
-  const failure = ended ? job.failure : (job.failure ?? lostWithRedis(job))
+  const failure = ended ? job.failure : (job.failure ?? lostWithRedis(job.updatedAt))
   const fields: Record<string, ScriptArgument | null> = {
     event: job.eventId,
     cnpj: job.cnpj,
@@ -65,8 +65,16 @@ export function recordFields(job: Job, body: Buffer): ScriptArgument[] {
   return Object.entries(fields).flatMap(([name, value]) => (value === null ? [] : [name, value]))
 }
 
-function lostWithRedis({ attempts, updatedAt }: Job): Failure {
-  const unknown = { statusCode: null, responseExcerpt: null, firstAttemptAt: null, lastAttemptAt: null }
-  const error = 'the Redis data set that held this job is gone; the job is known from history alone'
-  return { reason: 'DATA_SET_LOST', error, attempts, failedAt: updatedAt, ...unknown }
+/** Why a job failed that only history still knows. */
+export function lostWithRedis(failedAt: number): Failure {
+  return {
+    reason: 'DATA_SET_LOST',
+    error: 'the Redis data set that held this job is gone; the job is known from history alone',
+    statusCode: null,
+    responseExcerpt: null,
+    attempts: 0,
+    firstAttemptAt: null,
+    lastAttemptAt: null,
+    failedAt,
+  }
 }

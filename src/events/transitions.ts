@@ -51,6 +51,8 @@ export type FinishAs = {
   failure?: Failure
   /** Left out when nothing was sent. */
   attempt?: Attempt
+  /** True when the attempt does not count against those that a round may take. */
+  uncounted?: boolean
 }
 
 export type RequeueRequest = {
@@ -100,9 +102,16 @@ export function createTransitions(redis: Redis, { graceMs }: { graceMs: number }
       return started(n, answer as [Buffer, ...unknown[]])
     },
     async finish(n, attempt, as) {
-      const { status, delayMs, failure, attempt: record } = as
+      const { status, delayMs, failure, attempt: record, uncounted } = as
       const texts = [failure, record].map((value) => (value ? JSON.stringify(value) : ''))
-      const [kind, ...rest] = await runOne('finish', n, [attempt, status, delayMs ?? '', ...texts, graceMs])
+      const [kind, ...rest] = await runOne('finish', n, [
+        attempt,
+        status,
+        delayMs ?? '',
+        ...texts,
+        graceMs,
+        uncounted ? 1 : 0,
+      ])
       if (kind === 'refused') return { kind: 'refused', status: rest[0] as string }
       return {
         kind: 'done',

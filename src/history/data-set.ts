@@ -5,39 +5,61 @@ import type { HistoryStore } from './history-store.ts'
 
 /** The Redis data set that this process works on. It changes when Redis loses its data or is replaced while the process runs. */
 export type DataSet = {
-  /** Its name as last seen. */
-  epoch(): string
+  /** Its name, to be trusted for the next number; a promise where Redis was away, since it may have come back with less. */
+  epoch(): string | Promise<string>
   /** Asks Redis, and makes a new one where there is none. */
   current(): Promise<string>
   /** Makes or finds it anew; once for all who ask at the same time. @throws ForeignDataSetError */
   reopen(): Promise<string>
+  /** Remembers that this process was given number `n`. */
+  given(n: number): void
+  /** Makes the next one who needs a number look whether Redis still knows the last ones. */
+  doubt(): void
 }
 
 /** @throws ForeignDataSetError when Redis holds the jobs of another history database. */
 export async function createDataSet(redis: Redis, history: HistoryStore): Promise<DataSet> {
+  const historyId = await history.id()
   let epoch = ''
+  let highestGiven = 0
+  let doubted = false
   let opening: Promise<string> | undefined
 
+  /** History need not be asked for a data set that is still there: this process knows what it was given itself. */
   const open = async () => {
-    const [id, written] = await Promise.all([history.id(), history.highestNumber()])
-    // A process that had a data set before has given numbers, even when none is written yet.
-    const highestNumber = epoch === '' ? written : Math.max(written, 1)
-    epoch = (await openDataSet(redis, { id, highestNumber })).epoch
+    doubted = false
+    const isThere = epoch !== '' && (await redis.get(keys.epoch)) === epoch
+    const written = isThere ? 0 : await history.highestNumber()
+    // A process that had a data set before has seen numbers given, even when none is written yet.
+    const atLeast = epoch === '' || isThere ? 0 : 1
+    const highestNumber = Math.max(written, highestGiven, atLeast)
+    epoch = await openDataSet(redis, { historyId, highestNumber })
     return epoch
   }
   const reopen = () => {
-    opening ??= open().finally(() => {
-      opening = undefined
-    })
+    opening ??= open()
+      .catch((error) => {
+        doubted = true
+        throw error
+      })
+      .finally(() => {
+        opening = undefined
+      })
     return opening
   }
 
   await reopen()
   return {
-    epoch: () => epoch,
+    epoch: () => (doubted ? reopen() : (opening ?? epoch)),
     async current() {
       return (await redis.get(keys.epoch)) === epoch ? epoch : reopen()
     },
     reopen,
+    given(n) {
+      if (n > highestGiven) highestGiven = n
+    },
+    doubt() {
+      doubted = true
+    },
   }
 }

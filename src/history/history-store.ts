@@ -1,4 +1,4 @@
-import type { Attempt, Job, JobStatus } from '../events/job.ts'
+import type { Attempt, Failure, Job, JobStatus } from '../events/job.ts'
 
 /** A job as the projector found it: its record, the attempts known by then, and its body, null once that is written. */
 export type JobSnapshot = { job: Job; body: Buffer | null; attempts: Attempt[] }
@@ -33,6 +33,11 @@ export interface HistoryStore {
    * within an epoch.
    */
   record(snapshots: readonly JobSnapshot[], position: ProjectorPosition): Promise<void>
+  /**
+   * Makes up to `limit` jobs FAILED that are neither finished nor FAILED, all with this failure. For those that a lost data set left
+   * behind. Returns how many.
+   */
+  failUnfinished(failure: Failure, limit: number): Promise<number>
   /** In no order; unknown numbers are left out. */
   jobs(ns: readonly number[]): Promise<Job[]>
   body(n: number): Promise<Buffer | null>

@@ -1,10 +1,12 @@
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import type { Job } from '../events/job.ts'
+import { lostWithRedis } from '../events/job-record.ts'
 import type { JobRecords } from '../events/job-records.ts'
 import { keys } from '../redis/keys.ts'
 import type { Lease } from '../redis/lease.ts'
 import { type Repeating, repeat } from '../redis/repeat.ts'
+import type { DropAttempts } from './drop-attempts.ts'
 import { type ForgetJobs, isOver } from './forget-jobs.ts'
 import type { HistoryStore, ProjectorPosition } from './history-store.ts'
 
@@ -13,8 +15,9 @@ type Deps = {
   reader: Redis
   redis: Redis
   records: JobRecords
-  history: Pick<HistoryStore, 'position' | 'record'>
+  history: Pick<HistoryStore, 'position' | 'record' | 'failUnfinished'>
   forget: ForgetJobs
+  dropAttempts: DropAttempts
   /** Only its holder projects; a second one for a moment writes the same rows and harms nothing. */
   lease: Lease
   /** The data set that Redis holds now. */
@@ -46,10 +49,23 @@ export function createProjector(deps: Deps): Repeating {
   const { reader, redis, records, history, lease } = deps
   let position: ProjectorPosition | undefined
 
+  const failAll = async () => {
+    const failure = lostWithRedis(Date.now())
+    let failed = 0
+    for (let batch = batchSize; batch === batchSize; failed += batch) {
+      batch = await history.failUnfinished(failure, batchSize)
+    }
+    if (failed > 0)
+      deps.log.error({ jobs: failed }, 'the Redis data set is a new one; jobs of the lost one are FAILED')
+  }
+
   /** Where history ends; the beginning for a data set that it has not seen. */
   const resume = async (epoch: string) => {
     const stored = await history.position()
-    const journalId = stored?.epoch === epoch ? stored.journalId : start
+    const isKnown = stored?.epoch === epoch
+    // Nobody works on what a lost data set left unfinished. History has nothing of the new one yet.
+    if (stored && !isKnown) await failAll()
+    const journalId = isKnown ? stored.journalId : start
     await redis.set(keys.projected, journalId)
     return { epoch, journalId }
   }
@@ -72,6 +88,7 @@ export function createProjector(deps: Deps): Repeating {
       const snapshots = await records.snapshots(part, received)
       const isLast = from + partSize >= ns.length
       await history.record(snapshots, { epoch, journalId: isLast ? end : journalId })
+      await deps.dropAttempts(snapshots.filter(({ job }) => !isOver(job)))
       over.push(...snapshots.map(({ job }) => job).filter(isOver))
     }
     await redis.set(keys.projected, end)

@@ -3,10 +3,10 @@ import type { Redis } from 'ioredis'
 import { keys } from './keys.ts'
 import { loadScript } from './scripts.ts'
 
-/** What the data set must know of the history database beside it. */
-export type HistoryFacts = { id: string; highestNumber: number }
+/** What the data set must know: the history database beside it, and the highest number that anyone knows to be given. */
+export type GivenFacts = { historyId: string; highestNumber: number }
 
-/** Numbers given but not yet in history when Redis was lost, as many as journal and inbox hold; the next ones start beyond them. */
+/** Numbers given but remembered by nobody when Redis was lost, as many as journal and inbox hold; the next ones start beyond them. */
 const jumpOnLoss = 1_000_000
 
 /** This Redis data set belongs to another history database, so two histories would each tell a part. */
@@ -21,21 +21,14 @@ export class ForeignDataSetError extends Error {
 }
 
 /**
- * Finds or makes the epoch, the name of this Redis data set. An empty or replaced Redis gets a new one, and its numbers start
- * above the highest of the history.
+ * Finds or makes the epoch, the name of this Redis data set: an empty or replaced Redis gets a new one. Where Redis knows of fewer
+ * numbers than were given, because it was lost or went back to an older state, the next ones start far above.
  * @throws ForeignDataSetError
  */
-export async function openDataSet(
-  redis: Redis,
-  history: HistoryFacts,
-): Promise<{ epoch: string; isNew: boolean }> {
+export async function openDataSet(redis: Redis, { historyId, highestNumber }: GivenFacts): Promise<string> {
   const run = loadScript(redis, 'open-data-set')
-  const args = [randomUUID(), history.id, history.highestNumber, jumpOnLoss]
-  const [verdict, value, isNew] = (await run([keys.epoch, keys.history, keys.seq], args)) as [
-    string,
-    string,
-    string,
-  ]
-  if (verdict === 'other') throw new ForeignDataSetError(history.id, value)
-  return { epoch: value, isNew: isNew === '1' }
+  const args = [randomUUID(), historyId, highestNumber, jumpOnLoss]
+  const [verdict, value] = (await run([keys.epoch, keys.history, keys.seq], args)) as [string, string]
+  if (verdict === 'other') throw new ForeignDataSetError(historyId, value)
+  return value
 }

@@ -1,7 +1,14 @@
 import { readFileSync } from 'node:fs'
 import type { Redis } from 'ioredis'
 
-export type ScriptName = 'accept' | 'transition' | 'forget' | 'trim' | 'open-data-set' | 'hold-lease'
+export type ScriptName =
+  | 'accept'
+  | 'transition'
+  | 'forget'
+  | 'trim'
+  | 'open-data-set'
+  | 'hold-lease'
+  | 'drop-attempts'
 export type ScriptArgument = string | number | Buffer
 
 const keyCounts: Record<ScriptName, number> = {
@@ -11,6 +18,7 @@ const keyCounts: Record<ScriptName, number> = {
   trim: 3,
   'open-data-set': 3,
   'hold-lease': 1,
+  'drop-attempts': 1,
 }
 const withJobFunctions: ReadonlySet<ScriptName> = new Set(['accept', 'transition'])
 

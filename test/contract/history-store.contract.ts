@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { lostWithRedis } from '../../src/events/job-record.ts'
 import type { HistoryStore, JobsFilter, JobsPage } from '../../src/history/history-store.ts'
 import { sampleAttempt, sampleJob, snapshot } from './sample-jobs.ts'
 
@@ -186,6 +187,23 @@ export function historyStoreContract(open: () => Promise<Opened>) {
         expect((await store.list({}, { limit: 100 })).map((job) => job.n)).toEqual([10, 9, 8, 7, 3])
         expect(await store.body(1)).toBeNull()
         expect([...(await store.attempts([1, 2, 3])).keys()]).toEqual([3])
+      })
+
+      it('makes unfinished jobs FAILED, in batches, and leaves the others as they are', async () => {
+        const statusOf = async () =>
+          new Map((await store.list({}, { limit: 100 })).map((job) => [job.n, job.status]))
+        const before = await statusOf()
+        const isOpen = (status: string) => !['DELIVERED', 'FAILED', 'DISCARDED'].includes(status)
+        const open = [...before].filter(([, status]) => isOpen(status)).map(([n]) => n)
+        expect(open.length).toBeGreaterThan(1)
+        expect(await store.failUnfinished(lostWithRedis(1_900_000_000_000), 1)).toBe(1)
+        expect(await store.failUnfinished(lostWithRedis(1_900_000_000_000), 100)).toBe(open.length - 1)
+        expect(await store.failUnfinished(lostWithRedis(1_900_000_000_000), 100)).toBe(0)
+        for (const [n, status] of await statusOf())
+          expect(status).toBe(open.includes(n) ? 'FAILED' : before.get(n))
+        for (const job of await store.jobs(open)) {
+          expect(job).toMatchObject({ updatedAt: 1_900_000_000_000, failure: { reason: 'DATA_SET_LOST' } })
+        }
       })
 
       it('remembers the highest number after its job is gone', async () => {

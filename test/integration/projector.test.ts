@@ -6,7 +6,9 @@ import { DatabaseSync } from 'node:sqlite'
 import type { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Failure } from '../../src/events/job.ts'
 import { createDataSet, type DataSet } from '../../src/history/data-set.ts'
+import { dropAttempts } from '../../src/history/drop-attempts.ts'
 import { forgetJobs, overStatuses } from '../../src/history/forget-jobs.ts'
 import type { HistoryStore, JobSnapshot, ProjectorPosition } from '../../src/history/history-store.ts'
 import { createProjector } from '../../src/history/projector.ts'
@@ -63,6 +65,7 @@ function watched(history: HistoryStore) {
   return {
     written,
     position: () => history.position(),
+    failUnfinished: (failure: Failure, limit: number) => history.failUnfinished(failure, limit),
     record(snapshots: readonly JobSnapshot[], position: ProjectorPosition) {
       written.push(snapshots.map(({ job }) => job.n))
       return history.record(snapshots, position)
@@ -77,6 +80,7 @@ function startProjector(connections = core.connections, owner = 'one') {
     ...{ redis: patient, records: core.records, history, epoch: dataSet.current, log: core.log },
     reader: connections.dedicated('journal'),
     forget: forgetJobs(patient, overStatuses),
+    dropAttempts: dropAttempts(patient),
     lease: createLease(patient, 'projector', owner, leaseMs),
   })
   projector.start()
@@ -106,14 +110,32 @@ describe('the projector', () => {
     await steps.retryLater(retrying, 60_000)
     await steps.fail(failed)
     await steps.enqueue(queued)
+    const inRedis = new Map([[retrying, await core.attempts(retrying)]])
+    expect(inRedis.get(retrying)).toHaveLength(1)
     startProjector()
     await caughtUp()
     for (const n of ns) expect(await inHistory(n)).toEqual(await core.job(n))
     expect([...(await stores.history.bodies(ns)).values()]).toEqual(bodies)
     const attempts = await stores.history.attempts(ns)
-    expect(attempts.get(retrying)).toEqual(await core.attempts(retrying))
+    expect(attempts.get(retrying)).toEqual(inRedis.get(retrying))
     expect(attempts.get(failed)).toHaveLength(1)
     expect(attempts.has(queued)).toBe(false)
+  })
+
+  test('leaves in Redis no attempts that history has, and drops none that is newer', async () => {
+    const n = await core.accept()
+    await steps.retryLater(n, 0)
+    const [written] = await core.records.snapshots([n], new Set())
+    await steps.retryLater(n, 60_000)
+    const drop = dropAttempts(core.redis)
+    for (let repeat = 0; repeat < 2; repeat += 1) {
+      if (written) await drop([written])
+      expect((await core.attempts(n)).map(({ number }) => number)).toEqual([2])
+    }
+    startProjector()
+    await caughtUp()
+    await until(async () => (await core.attempts(n)).length === 0, { what: 'history has them all' })
+    expect((await stores.history.attempts([n])).get(n)?.map(({ number }) => number)).toEqual([2])
   })
 
   test('deletes the records of jobs that are over, and keeps the others', async () => {
@@ -233,6 +255,8 @@ test('a Redis that was replaced is projected from the beginning of its journal, 
   await caughtUp()
   expect((await stores.history.position())?.epoch).not.toBe(epoch)
   expect(after).toBeGreaterThan(before)
+  expect(await inHistory(before)).toMatchObject({ status: 'FAILED', failure: { reason: 'DATA_SET_LOST' } })
+  expect(await inHistory(after)).toMatchObject({ status: 'RECEIVED' })
   expect((await stores.history.body(before))?.toString()).toBe('before')
   expect((await stores.history.body(after))?.toString()).toBe('after')
 })

@@ -48,6 +48,12 @@ describe('a start is refused', () => {
   })
 })
 
+test('an attempt that does not count leaves the round as many as it had', async () => {
+  const n = await started(5_000)
+  await core.transitions.finish(n, 1, { status: 'RETRYING', delayMs: 0, uncounted: true })
+  expect(await start(n)).toMatchObject({ kind: 'started', attempt: 2, attemptInRound: 1 })
+})
+
 describe('a start has to wait', () => {
   test('while another worker has the job', async () => {
     const before = Date.now()

@@ -22,7 +22,7 @@ type Options = {
   route?: Router
   maxBacklog?: number
   /** In place of one that no history stands beside. */
-  dataSetOf?: (redis: Redis) => Promise<Pick<DataSet, 'epoch' | 'reopen'>>
+  dataSetOf?: (redis: Redis) => Promise<Pick<DataSet, 'epoch' | 'reopen' | 'given' | 'doubt'>>
   memoryIsShort?: () => boolean
 }
 
@@ -106,13 +106,13 @@ async function openIntake(connections: Connections, options: Options) {
 }
 
 async function dataSetAlone(redis: Redis) {
-  const open = async () => (await openDataSet(redis, { id: 'test', highestNumber: 0 })).epoch
+  const open = () => openDataSet(redis, { historyId: 'test', highestNumber: 0 })
   let epoch = await open()
   const reopen = async () => {
     epoch = await open()
     return epoch
   }
-  return { epoch: () => epoch, reopen }
+  return { epoch: () => epoch, reopen, given: () => {}, doubt: () => {} }
 }
 
 function fieldsOf(pairs: readonly string[]): Record<string, string> {

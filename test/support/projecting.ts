@@ -1,4 +1,5 @@
 import { createDataSet } from '../../src/history/data-set.ts'
+import { dropAttempts } from '../../src/history/drop-attempts.ts'
 import { forgetJobs, overStatuses } from '../../src/history/forget-jobs.ts'
 import { createProjector } from '../../src/history/projector.ts'
 import { keys } from '../../src/redis/keys.ts'
@@ -15,6 +16,7 @@ export async function startProjecting({ connections, redis, records, log }: Core
     ...{ redis, records, log, history: stores.history, epoch: dataSet.current },
     reader: connections.dedicated('journal'),
     forget: forgetJobs(redis, overStatuses),
+    dropAttempts: dropAttempts(redis),
     lease: createLease(redis, 'projector', 'test', 10_000),
   })
   projector.start()

@@ -8,6 +8,7 @@ import { createLanes } from '../../src/events/lanes.ts'
 import { defaultQueue, defaultRouter } from '../../src/events/routing.ts'
 import { createTransitions } from '../../src/events/transitions.ts'
 import { createDataSet } from '../../src/history/data-set.ts'
+import { dropAttempts } from '../../src/history/drop-attempts.ts'
 import { forgetJobs, overStatuses } from '../../src/history/forget-jobs.ts'
 import type { HistoryStore } from '../../src/history/history-store.ts'
 import { createJobReader } from '../../src/history/job-reader.ts'
@@ -64,6 +65,7 @@ export async function openTestServices(options: Options = {}) {
     records,
     history: stores.history,
     forget: forgetJobs(connections.patient, overStatuses),
+    dropAttempts: dropAttempts(connections.patient),
     lease: createLease(connections.patient, 'projector', 'test', 10_000),
     epoch: dataSet.current,
     log,

@@ -4,21 +4,20 @@
   KEYS
     1 epoch  2 history  3 seq
   ARGV
-    1 epoch to use when there is none  2 id of the history database  3 highest number in that history
-    4 how far to jump beyond it when the data set is new: numbers that were given but never reached history
+    1 epoch to use when there is none  2 id of the history database  3 highest number known to be given
+    4 how far to jump when the data set knows less than that: further numbers were given that nobody remembers
   OUTPUT
-    {'ok', epoch, '1' when the data set is new} | {'other', id of the history database that it belongs to}
+    {'ok', epoch} | {'other', id of the history database that it belongs to}
 ]]
 local epoch, history = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
 if history and history ~= ARGV[2] then return { 'other', history } end
-local highest, isNew = tonumber(ARGV[3]), not epoch
-if isNew then
+if not epoch then
   epoch = ARGV[1]
   redis.call('SET', KEYS[1], epoch)
   redis.call('SET', KEYS[2], ARGV[2])
-  if highest > 0 then highest = highest + tonumber(ARGV[4]) end
 end
+local highest = tonumber(ARGV[3])
 if highest > tonumber(redis.call('GET', KEYS[3]) or 0) then
-  redis.call('SET', KEYS[3], string.format('%.0f', highest))
+  redis.call('SET', KEYS[3], string.format('%.0f', highest + tonumber(ARGV[4])))
 end
-return { 'ok', epoch, isNew and '1' or '0' }
+return { 'ok', epoch }

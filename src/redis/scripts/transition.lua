@@ -117,7 +117,8 @@ local function requeue(n, recordKey, record, args)
 end
 
 -- DELIVERING -> DELIVERED, RETRYING, HELD or FAILED. Arguments: attempt, new status, delay in ms ('' unless RETRYING),
--- failure ('' unless FAILED), attempt record ('' when nothing was sent), ms until the sweeper looks.
+-- failure ('' unless FAILED), attempt record ('' when nothing was sent), ms until the sweeper looks, '1' when the attempt does not
+-- count against the round's.
 -- {'ok', status, round, next attempt at or 0} | {'same', …}: done before | {'refused', status}
 local function finish(n, recordKey, record, args)
   local attempt, status, graceMs = tonumber(args[1]), args[2], tonumber(args[6])
@@ -131,6 +132,7 @@ local function finish(n, recordKey, record, args)
   if status == 'DELIVERED' then redis.call('HSET', recordKey, 'deliveredAt', int(now)) end
   if args[4] ~= '' then redis.call('HSET', recordKey, 'failure', args[4]) end
   if args[5] ~= '' then redis.call('RPUSH', recordKey .. ':attempts', args[5]) end
+  if args[7] == '1' then redis.call('HINCRBY', recordKey, 'roundStart', 1) end
   journal(journalKey, recordKey, n, 'DELIVERING', now)
   lookAt(n, math.max(nextAttemptAt - now, 0) + graceMs)
   local limit = record.report and tonumber(redis.call('HGET', recordKey, 'reportLimit'))

@@ -1,4 +1,4 @@
-import type { Attempt, Job } from '../../events/job.ts'
+import type { Attempt, Failure, Job } from '../../events/job.ts'
 import type {
   HistoryStore,
   JobSnapshot,
@@ -34,6 +34,9 @@ const movePosition = `UPDATE history_meta SET epoch = :epoch, journal = :journal
 const removeFinished = `DELETE FROM jobs WHERE n IN (
   SELECT n FROM jobs INDEXED BY jobs_finished WHERE status IN ('DELIVERED', 'FAILED', 'DISCARDED') AND updated_at < :before
   ORDER BY updated_at LIMIT :limit)`
+
+const failUnfinished = `UPDATE jobs SET status = 'FAILED', failure = :failure, updated_at = :at, next_attempt_at = NULL
+  WHERE n IN (SELECT n FROM jobs WHERE status IN ('RECEIVED', 'QUEUED', 'HELD', 'DELIVERING', 'RETRYING') LIMIT :limit)`
 
 /** History in SQLite. The caller opens and closes the database. */
 export class SqliteHistoryStore implements HistoryStore {
@@ -77,6 +80,14 @@ export class SqliteHistoryStore implements HistoryStore {
       },
     ]
     await this.#database.transaction(steps)
+  }
+
+  failUnfinished(failure: Failure, limit: number): Promise<number> {
+    return this.#database.run(failUnfinished, {
+      failure: JSON.stringify(failure),
+      at: failure.failedAt,
+      limit,
+    })
   }
 
   async jobs(ns: readonly number[]): Promise<Job[]> {
