@@ -104,7 +104,9 @@ export function createProjector(deps: Deps): Repeating {
     const epoch = await deps.epoch()
     if (position?.epoch !== epoch) position = await resume(epoch)
     const changes = await read(position.journalId)
-    if (changes.length > 0) position = await project(changes, position)
+    // While this waited, the journal may have become that of another data set.
+    const isSame = changes.length > 0 && (await deps.epoch()) === epoch
+    if (isSame) position = await project(changes, position)
     return true
   }
 
