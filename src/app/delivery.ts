@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config.ts'
 import { deliverJob } from '../delivery/deliver-job.ts'
 import type { Destination } from '../delivery/destination.ts'
@@ -6,12 +5,11 @@ import { createHttpClient } from '../delivery/http-client.ts'
 import { createRetryPolicy } from '../delivery/retry-policy.ts'
 import { createWorkers } from '../delivery/worker.ts'
 import { defaultDestinationId, defaultQueue } from '../events/routing.ts'
+import { handBackMs, within } from './within.ts'
 import type { WorkerParts } from './worker-parts.ts'
 
 /** How long a worker may take to record an outcome after its attempt's deadline, before its job counts as lost. */
 const leaseMarginMs = 2_000
-/** Time for attempts that were broken off to be recorded. */
-const handBackMs = 3_000
 
 /** The workers of this process, with what they deliver by. */
 export function createDelivery(parts: WorkerParts) {
@@ -57,12 +55,4 @@ function environmentDestination(config: Config, url: string): Destination {
     headers: {},
     timeoutMs: config.ATTEMPT_TIMEOUT_MS,
   }
-}
-
-/** Waits for `done`, but no longer than `ms`. */
-async function within(done: Promise<void>, ms: number): Promise<void> {
-  const timer = new AbortController()
-  const late = sleep(ms, undefined, { signal: timer.signal }).catch(() => undefined)
-  await Promise.race([done, late])
-  timer.abort()
 }

@@ -8,6 +8,7 @@ import { trimJournal } from '../journal/trim-journal.ts'
 import { createLease } from '../redis/lease.ts'
 import { repeat } from '../redis/repeat.ts'
 import { createDelivery } from './delivery.ts'
+import { handBackMs, within } from './within.ts'
 import { openWorkerParts, type WorkerDeps, type WorkerParts } from './worker-parts.ts'
 
 export type WorkerSide = {
@@ -32,9 +33,11 @@ export function createWorkerSide(deps: WorkerDeps): WorkerSide {
       for (const part of [delivery, dispatcher, sweeper, projector, maintenance]) part.start()
     },
     async close(withinMs) {
-      await Promise.all([dispatcher.stop(), sweeper.stop(), delivery.close(withinMs)])
-      await Promise.all([projector.stop(), maintenance.close()])
-      await parts.lanes.close()
+      // Each of them waits for Redis, which may be away for longer than anyone waits for the end.
+      const stopped = Promise.all([dispatcher.stop(), sweeper.stop()])
+      await Promise.all([within(stopped, withinMs + handBackMs), delivery.close(withinMs)])
+      await within(Promise.all([projector.stop(), maintenance.close()]), handBackMs)
+      await within(parts.lanes.close(), handBackMs)
     },
   }
 }
