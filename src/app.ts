@@ -38,12 +38,13 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     const server = createGatewaySide({ config, foundation, core, log, isStopping: () => stopping })
     const worker = createWorkerSideFor(config, foundation, log, destinationUrl)
     worker?.start()
-    if (worker) parts.push(() => worker.close(config.SHUTDOWN_TIMEOUT_MS))
-    const port = await server.listen(config.PORT, config.HOST)
-    parts.push(() => server.close(config.SHUTDOWN_TIMEOUT_MS))
+    // Both at once: while requests finish, no new delivery begins.
     parts.push(async () => {
       stopping = true
+      const within = config.SHUTDOWN_TIMEOUT_MS
+      await Promise.all([server.close(within), worker?.close(within)])
     })
+    const port = await server.listen(config.PORT, config.HOST)
     const text = await welcome(config, foundation, core, port, receiver)
     return { banner: text, port, close }
   } catch (error) {

@@ -32,7 +32,8 @@ const cron = z
 
 /**
  * Upper bounds of the delays after attempts 1 to 10 (10 s, 1 min, 5 min, 20 min, then 1, 2, 4, 8, 16, 24 h). Each delay is drawn
- * evenly between 0 and its bound (full jitter), so eleven attempts take about 28 hours on average.
+ * evenly between 0 and its bound (full jitter), so eleven attempts take about 28 hours on average, and some draws less than a day:
+ * `RETRY_FOR_SECONDS` has those go on.
  */
 const defaultRetrySchedule = '10,60,300,1200,3600,7200,14400,28800,57600,86400'
 
@@ -55,6 +56,7 @@ const environment = z.object({
   WORKER_CONCURRENCY: whole(50, 1, 10_000),
   TOKEN_CACHE_TTL_SECONDS: count(300),
   IDEMPOTENCY_TTL_SECONDS: count(86_400),
+  RETRY_FOR_SECONDS: whole(86_400, 0, 10_000_000),
   RETRY_SCHEDULE_SECONDS: seconds.default(seconds.parse(defaultRetrySchedule)),
   FINAL_STATUS_CODES: list(
     /^[3-5]\d\d$/,
@@ -70,6 +72,9 @@ const environment = z.object({
   GRAPHIQL: z.stringbool('expected true or false').optional(),
   LOG_LEVEL: z.enum(logLevels, `expected one of ${logLevels.join(', ')}`).default('info'),
 })
+
+/** Names of all variables. */
+export const environmentVariables: readonly string[] = Object.keys(environment.shape)
 
 export type Config = Readonly<z.output<typeof environment>>
 
@@ -100,7 +105,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   }
   if (!parsed.success || problems.size > 0)
     throw new ConfigError([...problems].map(([name, problem]) => `${name}: ${problem}`))
-  return Object.freeze(parsed.data)
+  const ownSchedule = set.RETRY_SCHEDULE_SECONDS !== undefined && set.RETRY_FOR_SECONDS === undefined
+  return Object.freeze({ ...parsed.data, ...(ownSchedule && { RETRY_FOR_SECONDS: 0 }) })
 }
 
 /** Addresses may carry a password. */

@@ -18,6 +18,8 @@ function configOrExit() {
   }
 }
 
+// Payloads and tokens are in what this process writes: for its owner alone.
+process.umask(0o077)
 const config = configOrExit()
 const log = createLog({ level: config.LOG_LEVEL, forPeople: !config.REDIS_URL || process.stdout.isTTY })
 

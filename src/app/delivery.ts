@@ -10,15 +10,21 @@ import type { WorkerParts } from './worker-parts.ts'
 
 /** How long a worker may take to record an outcome after its attempt's deadline, before its job counts as lost. */
 const leaseMarginMs = 2_000
+/** More connections than deliveries, so that none waits for one while its deadline runs. */
+const spareConnections = 16
 
 /** The workers of this process, with what they deliver by. */
 export function createDelivery(parts: WorkerParts) {
   const { config, redis, lanes, errorQueue, transitions, log, owner } = parts
-  const client = createHttpClient({ connectTimeoutMs: config.CONNECT_TIMEOUT_MS })
+  const client = createHttpClient({
+    connectTimeoutMs: config.CONNECT_TIMEOUT_MS,
+    connectionsPerOrigin: config.WORKER_CONCURRENCY + spareConnections,
+  })
   const aborting = new AbortController()
   const destination = environmentDestination(config, parts.destinationUrl)
   const policy = createRetryPolicy({
     scheduleSeconds: config.RETRY_SCHEDULE_SECONDS,
+    forSeconds: config.RETRY_FOR_SECONDS,
     finalStatuses: config.FINAL_STATUS_CODES,
   })
   const deliverDeps = {

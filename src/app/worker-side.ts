@@ -1,7 +1,7 @@
 import { createSweeper } from '../delivery/sweeper.ts'
 import { createDispatcher } from '../events/dispatcher.ts'
 import { dropAttempts } from '../history/drop-attempts.ts'
-import { forgetJobs, forgetProjected, overStatuses } from '../history/forget-jobs.ts'
+import { forgetJobs, forgetOver, forgetProjected } from '../history/forget-jobs.ts'
 import { createMaintenance } from '../history/maintenance.ts'
 import { createProjector } from '../history/projector.ts'
 import { trimJournal } from '../journal/trim-journal.ts'
@@ -61,7 +61,7 @@ function projectorOf({ foundation, redis, records, log, owner }: WorkerParts) {
     redis,
     records,
     history: foundation.stores.history,
-    forget: forgetJobs(redis, overStatuses),
+    forget: forgetOver(redis),
     dropAttempts: dropAttempts(redis),
     lease: createLease(redis, 'projector', owner, projectorLeaseMs),
     epoch: foundation.dataSet.current,

@@ -1,5 +1,5 @@
+import { maskCredentials } from '../events/credential-headers.ts'
 import type { AttemptTiming } from '../events/job.ts'
-import { maskCredentials } from './credential-headers.ts'
 import { type Exchanged, exchange, type ResponseHeaders } from './exchange.ts'
 import type { HttpClient } from './http-client.ts'
 import { parseRetryAfter } from './retry-after.ts'

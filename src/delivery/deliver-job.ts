@@ -60,20 +60,22 @@ export async function deliverJob(
 
 /** Sends, unless that makes no sense any more, and says what the record becomes. */
 async function decide(deps: DeliverDeps, begun: Begun): Promise<FinishAs> {
-  const { job, attemptInRound } = begun
+  const { job, attemptInRound, firstAttemptAt } = begun
   const destination = deps.destination(job.destination)
   const giveUp = (reason: string, error: string): FinishAs => {
     return { status: 'FAILED', failure: failureWithoutAttempt(begun, reason, error, deps.now()) }
   }
   if (!destination) return giveUp('DESTINATION_GONE', `there is no destination ${job.destination}`)
-  if (attemptInRound > deps.policy.scheduleMs.length + 1) {
-    return giveUp('WORKER_LOST', 'every attempt was made, the last by a worker that never came back')
+  // Whatever this job does to its workers, it does not do it for ever.
+  if (begun.lost > deps.policy.scheduleMs.length) {
+    return giveUp('WORKER_LOST', `${begun.lost} workers that had the job never came back`)
   }
   const result = await send(deps, begun, destination)
   // That this process stops says nothing about the receiver: another one goes on at once.
   const isBrokenOff = deps.aborted.aborted && result.outcome.kind === 'unanswered'
   if (isBrokenOff) return { ...finishAs(deps, begun, result, { do: 'retry', delayMs: 0 }), uncounted: true }
-  return finishAs(deps, begun, result, nextStep(deps.policy, attemptInRound, result.outcome))
+  const step = nextStep(deps.policy, attemptInRound, result.outcome, deps.now() - firstAttemptAt)
+  return finishAs(deps, begun, result, step)
 }
 
 function send(deps: DeliverDeps, begun: Begun, destination: Destination): Promise<AttemptResult> {

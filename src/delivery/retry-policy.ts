@@ -1,8 +1,10 @@
 import type { Outcome } from './attempt.ts'
 
 export type RetryPolicy = {
-  /** Upper bounds of the delays after attempts 1, 2, …; one attempt more than there are bounds is made. */
+  /** Upper bounds of the delays after attempts 1, 2, …; one attempt more than there are bounds is made, or more, see `forMs`. */
   scheduleMs: readonly number[]
+  /** No round is given up as exhausted sooner than this after its first attempt: the last bound is drawn from again. */
+  forMs: number
   /** Statuses that end the round at once. */
   finalStatuses: ReadonlySet<number>
   /** Evenly from 0 up to, but not including, 1. */
@@ -18,6 +20,8 @@ export type NextStep =
 
 type Options = {
   scheduleSeconds: readonly number[]
+  /** 0 unless given. */
+  forSeconds?: number
   /** 410 unless given: the receiver unsubscribes (Standard Webhooks 1.0.0, "Delivery success and failure"). */
   finalStatuses?: Iterable<number>
   /** A day unless given. */
@@ -28,6 +32,7 @@ type Options = {
 export function createRetryPolicy(options: Options): RetryPolicy {
   return {
     scheduleMs: options.scheduleSeconds.map((seconds) => seconds * 1000),
+    forMs: (options.forSeconds ?? 0) * 1000,
     finalStatuses: new Set(options.finalStatuses ?? [410]),
     random: options.random ?? Math.random,
     maxRetryAfterMs: options.maxRetryAfterMs ?? 86_400_000,
@@ -35,17 +40,26 @@ export function createRetryPolicy(options: Options): RetryPolicy {
 }
 
 /**
- * Decides what follows attempt number `attemptInRound` (from 1). Any answer but 2xx is a failure, redirects included. The delay is
- * drawn evenly between 0 and its bound (full jitter), so that jobs which failed together do not come back together; `Retry-After`
- * wins when it asks for longer, up to the policy's cap.
+ * Decides what follows attempt number `attemptInRound` (from 1), `elapsedMs` after the round's first one began. Any answer but 2xx is
+ * a failure, redirects included. The delay is drawn evenly between 0 and its bound (full jitter), so that jobs which failed together
+ * do not come back together; `Retry-After` wins when it asks for longer, up to the policy's cap.
  */
-export function nextStep(policy: RetryPolicy, attemptInRound: number, outcome: Outcome): NextStep {
+export function nextStep(
+  policy: RetryPolicy,
+  attemptInRound: number,
+  outcome: Outcome,
+  elapsedMs: number,
+): NextStep {
   const answered = outcome.kind === 'answered'
   if (answered && outcome.status >= 200 && outcome.status < 300) return { do: 'done' }
   if (answered && policy.finalStatuses.has(outcome.status)) return { do: 'give-up', why: 'FINAL_STATUS' }
-  const boundMs = policy.scheduleMs[attemptInRound - 1]
+  const boundMs = boundAfter(policy, attemptInRound, elapsedMs)
   if (boundMs === undefined) return { do: 'give-up', why: 'EXHAUSTED' }
   const drawnMs = Math.floor(policy.random() * (boundMs + 1))
   const askedMs = Math.min((answered && outcome.retryAfterMs) || 0, policy.maxRetryAfterMs)
   return { do: 'retry', delayMs: Math.max(drawnMs, askedMs) }
+}
+
+function boundAfter({ scheduleMs, forMs }: RetryPolicy, attemptInRound: number, elapsedMs: number) {
+  return scheduleMs[attemptInRound - 1] ?? (elapsedMs < forMs ? scheduleMs.at(-1) : undefined)
 }

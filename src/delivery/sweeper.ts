@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
-import { bullJobId, type Job, jobId } from '../events/job.ts'
+import { bullJobId, isOver, type Job, jobId } from '../events/job.ts'
 import type { JobRecords } from '../events/job-records.ts'
 import type { LaneEntry, Lanes } from '../events/lanes.ts'
 import type { Transitions } from '../events/transitions.ts'
@@ -63,7 +63,7 @@ export function createSweeper(deps: Deps): { sweep(): Promise<void> } {
     if (job.status === 'FAILED') {
       if (job.failure) await errorQueue.add(job, job.failure)
       await transitions.settle(job.n, job.round)
-    } else if (!isFinished(job)) {
+    } else if (!isOver(job)) {
       if (!(await isScheduled(job))) await reschedule(job)
       if (job.round > 0) await errorQueue.remove(job.queue, job.n, job.round - 1)
     }
@@ -80,7 +80,7 @@ export function createSweeper(deps: Deps): { sweep(): Promise<void> } {
   const sweepBatch = async (ns: readonly number[]) => {
     const jobs = await records.jobs(ns)
     for (const job of jobs) await mend(job)
-    await deps.forget(jobs.filter(isFinished))
+    await deps.forget(jobs.filter(isOver))
     await lookLater(jobs.filter((job) => job.status !== 'FAILED'))
     const known = new Set(jobs.map((job) => job.n))
     for (const n of ns) if (!known.has(n)) await transitions.settle(n, 0)
@@ -94,7 +94,7 @@ export function createSweeper(deps: Deps): { sweep(): Promise<void> } {
       const jobs = new Map((await records.jobs(entries.map(({ n }) => n))).map((job) => [job.n, job]))
       for (const { n, round } of entries) {
         const job = jobs.get(n)
-        const isOfRecord = job?.round === round && !isFinished(job)
+        const isOfRecord = job?.round === round && !isOver(job)
         if (isOfRecord) await mend(job)
         // One that failed for good rests in the error queue now; what is to be delivered was scheduled anew.
         if (!isOfRecord || job.status === 'FAILED') await queue.remove(bullJobId(n, round))
@@ -124,5 +124,3 @@ export function createSweeper(deps: Deps): { sweep(): Promise<void> } {
     },
   }
 }
-
-const isFinished = (job: Job) => job.status === 'DELIVERED' || job.status === 'DISCARDED'

@@ -1,3 +1,5 @@
+import { isCredential } from './credential-headers.ts'
+
 /** What a sender posted once, checked and ready for intake. */
 export type IncomingEvent = {
   cnpj: string
@@ -20,7 +22,6 @@ export type Accepted = {
   repeated: boolean
 }
 
-const credentials = new Set(['authorization', 'cookie', 'proxy-authorization', 'x-api-key', 'x-admin-token'])
 const hopByHop = new Set([
   'connection',
   'keep-alive',
@@ -37,7 +38,7 @@ export function keptHeaders(headers: NodeJS.Dict<string | string[]>): Record<str
   const kept: Record<string, string> = {}
   for (const name in headers) {
     const value = headers[name]
-    if (value === undefined || credentials.has(name) || hopByHop.has(name)) continue
+    if (value === undefined || isCredential(name) || hopByHop.has(name)) continue
     kept[name] = typeof value === 'string' ? value : value.join(', ')
   }
   return kept

@@ -17,13 +17,12 @@ export type Intake = {
 
 /** The data set that numbers are taken from. */
 type NumberSource = {
-  epoch(): string | Promise<string>
-  /** Finds it anew when Redis was replaced. */
+  epoch(): string
+  /** Finds it anew when Redis was replaced, or came back with less than it had. */
   reopen(): Promise<string>
   /** Remembers a number that was given. */
   given(n: number): void
-  /** Redis was away, and may have come back with less than it had. */
-  doubt(): void
+  highestGiven(): number
 }
 
 type Deps = {
@@ -46,14 +45,16 @@ type Waiting = {
 /** Bounds of one script call: Redis serves nobody else while it runs. */
 const maxEventsPerCall = 200
 const maxBytesPerCall = 4 * 1024 * 1024
+/** Bodies that wait for Redis' answer: more are refused, because a Redis that hangs would let them fill memory. */
+const maxBytesInFlight = 256 * 1024 * 1024
 
 /** Accepts events with one script call for all requests of an event-loop turn. */
 export function createIntake(deps: Deps): Intake {
   const script = loadScript(deps.redis, 'accept')
-  deps.redis.on('ready', deps.dataSet.doubt)
   const scriptKeys = [keys.seq, keys.epoch, keys.inbox, keys.journal]
   let waiting: Waiting[] = []
   let waitingBytes = 0
+  let bytesInFlight = 0
 
   const call = async (batch: readonly Waiting[], epoch: string): Promise<unknown> => {
     const head = [
@@ -62,11 +63,19 @@ export function createIntake(deps: Deps): Intake {
       keys.jobPrefix,
       keys.idempotencyPrefix,
       deps.idempotencyTtlSeconds,
+      deps.dataSet.highestGiven(),
       batch.length,
     ]
     const args: ScriptArgument[] = head
     for (const one of batch) for (const arg of one.args) args.push(arg)
     return script(scriptKeys, args)
+  }
+
+  const ask = async (batch: readonly Waiting[]): Promise<ScriptAnswer[]> => {
+    let answer = await call(batch, deps.dataSet.epoch())
+    if (answer === 'EPOCH') answer = await call(batch, await deps.dataSet.reopen())
+    if (!Array.isArray(answer)) throw new Error(`the accept script answered ${String(answer)}`)
+    return answer
   }
 
   const flush = async () => {
@@ -75,12 +84,14 @@ export function createIntake(deps: Deps): Intake {
     waitingBytes = 0
     if (batch.length === 0) return
     try {
-      let answer = await call(batch, await deps.dataSet.epoch())
-      if (answer === 'EPOCH') answer = await call(batch, await deps.dataSet.reopen())
-      if (!Array.isArray(answer)) throw new Error(`the accept script answered ${String(answer)}`)
-      for (const [i, one] of batch.entries()) settle(one, answer[i] as ScriptAnswer, deps.dataSet.given)
+      const answers = await ask(batch)
+      for (const [i, one] of batch.entries()) settle(one, answers[i] as ScriptAnswer, deps.dataSet.given)
     } catch (cause) {
+      // What was not answered in time still waits to be sent, and would be accepted long after its sender was refused.
+      if ((cause as Error).message === 'Command timed out') deps.redis.stream.destroy()
       for (const one of batch) one.reject(unavailable(cause))
+    } finally {
+      for (const one of batch) bytesInFlight -= one.bytes
     }
   }
 
@@ -89,12 +100,13 @@ export function createIntake(deps: Deps): Intake {
       if (waiting.length === 0) setImmediate(flush)
       waiting.push({ args, bytes, resolve, reject })
       waitingBytes += bytes
+      bytesInFlight += bytes
       if (waiting.length >= maxEventsPerCall || waitingBytes >= maxBytesPerCall) void flush()
     })
 
   return {
     accept(event) {
-      if (deps.memoryIsShort()) return Promise.reject(backlogFull())
+      if (deps.memoryIsShort() || bytesInFlight > maxBytesInFlight) return Promise.reject(backlogFull())
       return enqueue(scriptArguments(event, deps.route(event)), event.body.length)
     },
   }

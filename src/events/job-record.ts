@@ -1,5 +1,5 @@
 import type { ScriptArgument } from '../redis/scripts.ts'
-import type { Failure, Job, JobStatus } from './job.ts'
+import { type Failure, isOver, type Job, type JobStatus } from './job.ts'
 
 const text = (value: Buffer | undefined) =>
   value === undefined || value.length === 0 ? null : value.toString()
@@ -37,7 +37,7 @@ export function jobFromFields(n: number, fields: Record<string, Buffer>): Job {
  * unfinished although Redis has lost it counts as failed.
  */
 export function recordFields(job: Job, body: Buffer): ScriptArgument[] {
-  const ended = job.status === 'DELIVERED' || job.status === 'DISCARDED'
+  const ended = isOver(job)
   const status = ended ? job.status : 'FAILED'
   const failure = ended ? job.failure : (job.failure ?? lostWithRedis(job.updatedAt))
   const fields: Record<string, ScriptArgument | null> = {

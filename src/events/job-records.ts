@@ -11,6 +11,8 @@ export type JobRecords = {
   body(n: number): Promise<Buffer | null>
   bodies(ns: readonly number[]): Promise<Map<number, Buffer>>
   attempts(ns: readonly number[]): Promise<Map<number, Attempt[]>>
+  /** Lengths of the bodies; 0 for records that are gone. */
+  bodyBytes(ns: readonly number[]): Promise<Map<number, number>>
   /** Each job with its attempts, and the bodies of those in `withBody`, in one round trip. */
   snapshots(ns: readonly number[], withBody: ReadonlySet<number>): Promise<RecordSnapshot[]>
 }
@@ -58,6 +60,10 @@ export function createJobRecords(redis: Redis): JobRecords {
     async attempts(ns) {
       const rows = await answers(redis.pipeline(ns.map((n) => ['lrange', keys.attempts(n), 0, -1])))
       return new Map(ns.map((n, i) => [n, parseAttempts(rows[i] as string[])]))
+    },
+    async bodyBytes(ns) {
+      const rows = await answers(redis.pipeline(ns.map((n) => ['hstrlen', keys.job(n), 'body'])))
+      return new Map(ns.map((n, i) => [n, Number(rows[i])]))
     },
     async snapshots(ns, withBody) {
       const reads = ns.flatMap((n) => [

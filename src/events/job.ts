@@ -12,6 +12,11 @@ export const jobStatuses = [
 ] as const
 export type JobStatus = (typeof jobStatuses)[number]
 
+/** Of jobs that are over: nothing follows unless somebody asks. A FAILED one rests in its error queue. */
+export const overStatuses = ['DELIVERED', 'DISCARDED'] as const satisfies readonly JobStatus[]
+export const isOver = ({ status }: { status: JobStatus }) =>
+  (overStatuses as readonly JobStatus[]).includes(status)
+
 /** What is known of a job that failed for good. Times are epoch milliseconds. */
 export type Failure = {
   /** `EXHAUSTED`, `FINAL_STATUS`, `WORKER_LOST`, or `REPORTED` by downstream. */

@@ -16,6 +16,8 @@ export type Started =
       attempt: number
       attemptInRound: number
       firstAttemptAt: number
+      /** Attempts of this round whose worker never came back. */
+      lost: number
     }
   /** Not yet: its delay, or the lease of whoever delivers it, ends at this time. */
   | { kind: 'wait'; until: number }
@@ -161,6 +163,7 @@ function started(n: number, [kind, ...rest]: [Buffer, ...unknown[]]): Started {
     attempt,
     attemptInRound,
     firstAttemptAt: Number(fields.firstAttemptAt),
+    lost: Number(fields.lost ?? 0),
   }
 }
 

@@ -5,16 +5,16 @@ import type { HistoryStore } from './history-store.ts'
 
 /** The Redis data set that this process works on. It changes when Redis loses its data or is replaced while the process runs. */
 export type DataSet = {
-  /** Its name, to be trusted for the next number; a promise where Redis was away, since it may have come back with less. */
-  epoch(): string | Promise<string>
+  /** Its name as last seen. */
+  epoch(): string
   /** Asks Redis, and makes a new one where there is none. */
   current(): Promise<string>
   /** Makes or finds it anew; once for all who ask at the same time. @throws ForeignDataSetError */
   reopen(): Promise<string>
   /** Remembers that this process was given number `n`. */
   given(n: number): void
-  /** Makes the next one who needs a number look whether Redis still knows the last ones. */
-  doubt(): void
+  /** The highest of those: a Redis that knows of fewer has gone back to an older state. */
+  highestGiven(): number
 }
 
 /** @throws ForeignDataSetError when Redis holds the jobs of another history database. */
@@ -22,12 +22,10 @@ export async function createDataSet(redis: Redis, history: HistoryStore): Promis
   const historyId = await history.id()
   let epoch = ''
   let highestGiven = 0
-  let doubted = false
   let opening: Promise<string> | undefined
 
   /** History need not be asked for a data set that is still there: this process knows what it was given itself. */
   const open = async () => {
-    doubted = false
     const isThere = epoch !== '' && (await redis.get(keys.epoch)) === epoch
     const written = isThere ? 0 : await history.highestNumber()
     // A process that had a data set before has seen numbers given, even when none is written yet.
@@ -37,20 +35,15 @@ export async function createDataSet(redis: Redis, history: HistoryStore): Promis
     return epoch
   }
   const reopen = () => {
-    opening ??= open()
-      .catch((error) => {
-        doubted = true
-        throw error
-      })
-      .finally(() => {
-        opening = undefined
-      })
+    opening ??= open().finally(() => {
+      opening = undefined
+    })
     return opening
   }
 
   await reopen()
   return {
-    epoch: () => (doubted ? reopen() : (opening ?? epoch)),
+    epoch: () => epoch,
     async current() {
       return (await redis.get(keys.epoch)) === epoch ? epoch : reopen()
     },
@@ -58,8 +51,6 @@ export async function createDataSet(redis: Redis, history: HistoryStore): Promis
     given(n) {
       if (n > highestGiven) highestGiven = n
     },
-    doubt() {
-      doubted = true
-    },
+    highestGiven: () => highestGiven,
   }
 }

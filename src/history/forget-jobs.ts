@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import type { Job } from '../events/job.ts'
+import { isOver, type Job, overStatuses } from '../events/job.ts'
 import { isAtOrBefore } from '../journal/journal-id.ts'
 import { keys } from '../redis/keys.ts'
 import { loadScript, type ScriptArgument } from '../redis/scripts.ts'
@@ -21,16 +21,15 @@ export function forgetJobs(redis: Redis, statuses: readonly Job['status'][]): Fo
   }
 }
 
-/** The same for records that are over, and only where history has their last change. */
+/** Deletes records of jobs that are over; those of FAILED jobs stay with their error queue entry. */
+export const forgetOver = (redis: Redis): ForgetJobs => forgetJobs(redis, overStatuses)
+
+/** The same, and only where history has their last change. */
 export function forgetProjected(redis: Redis): ForgetJobs {
-  const forget = forgetJobs(redis, overStatuses)
+  const forget = forgetOver(redis)
   return async (jobs) => {
     const projected = await redis.get(keys.projected)
     if (projected === null) return 0
     return forget(jobs.filter((job) => isOver(job) && isAtOrBefore(job.journalId, projected)))
   }
 }
-
-/** Records of jobs that are over; those of FAILED jobs stay with their error queue entry. */
-export const overStatuses = ['DELIVERED', 'DISCARDED'] as const
-export const isOver = (job: Job) => job.status === 'DELIVERED' || job.status === 'DISCARDED'

@@ -1,13 +1,14 @@
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
-import type { Job } from '../events/job.ts'
+import { isOver, type Job } from '../events/job.ts'
 import { lostWithRedis } from '../events/job-record.ts'
 import type { JobRecords } from '../events/job-records.ts'
 import { keys } from '../redis/keys.ts'
 import type { Lease } from '../redis/lease.ts'
 import { type Repeating, repeat } from '../redis/repeat.ts'
+import { loadScript } from '../redis/scripts.ts'
 import type { DropAttempts } from './drop-attempts.ts'
-import { type ForgetJobs, isOver } from './forget-jobs.ts'
+import type { ForgetJobs } from './forget-jobs.ts'
 import type { HistoryStore, ProjectorPosition } from './history-store.ts'
 
 type Deps = {
@@ -27,8 +28,8 @@ type Deps = {
 
 const start = '0-0'
 const batchSize = 500
-/** Jobs written at a time: each may bring a body of `MAX_BODY_BYTES`. */
-const partSize = 100
+/** Bodies written at a time, in bytes; a longer one goes alone. */
+const partBytes = 8 * 1024 * 1024
 const blockMs = 1_000
 const pauseMs = 1_000
 
@@ -41,12 +42,27 @@ const changeOf = ([id, fields]: [string, string[]]): Change => ({
   status: fields[3] ?? '',
 })
 
+/** Cuts the numbers into parts whose bodies fit into memory together. */
+function partsOf(ns: readonly number[], bytes: ReadonlyMap<number, number>): number[][] {
+  const parts: number[][] = []
+  let room = 0
+  for (const n of ns) {
+    const size = bytes.get(n) ?? 0
+    const part = parts.at(-1)
+    if (part && size <= room) part.push(n)
+    else parts.push([n])
+    room = (part && size <= room ? room : partBytes) - size
+  }
+  return parts
+}
+
 /**
  * Copies the journal into history: for every job that changed, its record as it is now. Records of jobs that are over are deleted
  * once they are written. While the database is down it waits, and the journal keeps what it needs.
  */
 export function createProjector(deps: Deps): Repeating {
   const { reader, redis, records, history, lease } = deps
+  const setProjected = loadScript(redis, 'set-projected')
   let position: ProjectorPosition | undefined
 
   const failAll = async () => {
@@ -66,7 +82,7 @@ export function createProjector(deps: Deps): Repeating {
     // Nobody works on what a lost data set left unfinished. History has nothing of the new one yet.
     if (stored && !isKnown) await failAll()
     const journalId = isKnown ? stored.journalId : start
-    await redis.set(keys.projected, journalId)
+    await setProjected([keys.projected], [journalId])
     return { epoch, journalId }
   }
 
@@ -83,15 +99,14 @@ export function createProjector(deps: Deps): Repeating {
     const received = new Set(changes.filter(({ status }) => status === 'RECEIVED').map(({ n }) => n))
     const end = changes.at(-1)?.id ?? journalId
     const over: Job[] = []
-    for (let from = 0; from < ns.length; from += partSize) {
-      const part = ns.slice(from, from + partSize)
+    const parts = partsOf(ns, await records.bodyBytes([...received]))
+    for (const [i, part] of parts.entries()) {
       const snapshots = await records.snapshots(part, received)
-      const isLast = from + partSize >= ns.length
-      await history.record(snapshots, { epoch, journalId: isLast ? end : journalId })
+      await history.record(snapshots, { epoch, journalId: i === parts.length - 1 ? end : journalId })
       await deps.dropAttempts(snapshots.filter(({ job }) => !isOver(job)))
       over.push(...snapshots.map(({ job }) => job).filter(isOver))
     }
-    await redis.set(keys.projected, end)
+    await setProjected([keys.projected], [end])
     await deps.forget(over)
     return { epoch, journalId: end }
   }

@@ -34,6 +34,11 @@ export async function checkServer(redis: Redis, log: Logger): Promise<void> {
       'Redis writes no append-only file, so a crash of it loses accepted events: set appendonly to yes',
     )
   }
+  if (info.get('maxmemory') === '0') {
+    log.warn(
+      'Redis has no maxmemory, so intake cannot refuse events before its memory is full: set maxmemory',
+    )
+  }
   const policy = info.get('maxmemory_policy')
   if (policy !== 'noeviction') {
     log.error({ policy }, 'Redis may evict keys, which loses jobs: set maxmemory-policy to noeviction')

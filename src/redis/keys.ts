@@ -14,7 +14,7 @@
  * | `journal` | stream | trimmed | accept and transition scripts; trim script |
  * | `trimmedTo` | string | for ever | trim script: id of the last entry removed |
  * | `projected` | string | for ever | projector: journal id up to which history is written and finished records are gone |
- * | `idempotency:<cnpj>:<hash>` | string | `IDEMPOTENCY_TTL_SECONDS` | accept script |
+ * | `idempotency:<cnpj>:<hash>` | hash | `IDEMPOTENCY_TTL_SECONDS` | accept script |
  * | `lease:<name>` | string | seconds | whoever holds that lease |
  * | `maintenance` | hash | for ever | maintenance: its last run |
  */

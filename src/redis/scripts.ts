@@ -9,6 +9,7 @@ export type ScriptName =
   | 'open-data-set'
   | 'hold-lease'
   | 'drop-attempts'
+  | 'set-projected'
 export type ScriptArgument = string | number | Buffer
 
 const keyCounts: Record<ScriptName, number> = {
@@ -19,6 +20,7 @@ const keyCounts: Record<ScriptName, number> = {
   'open-data-set': 3,
   'hold-lease': 1,
   'drop-attempts': 1,
+  'set-projected': 1,
 }
 const withJobFunctions: ReadonlySet<ScriptName> = new Set(['accept', 'transition'])
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdirSync } from 'node:fs'
+import { totalmem } from 'node:os'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { readPrivateFile, writePrivateFile } from './private-file.ts'
@@ -49,6 +50,8 @@ export function writeServerConfig(files: ServerFiles, access: ServerAccess & { p
     'appendonly yes',
     'appendfsync everysec',
     'save ""',
+    // Where intake begins to refuse, long before the machine would.
+    `maxmemory ${Math.floor(totalmem() / 2)}`,
     'maxmemory-policy noeviction',
     // The command line keeps naming the configuration file, by which a later start recognises a left-over server.
     'set-proc-title no',

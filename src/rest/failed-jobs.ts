@@ -81,17 +81,22 @@ function readReport(request: RouteRequest): { ids: string[]; error: string; roun
   return { ids, error: error || 'reported by downstream', round }
 }
 
-/** The oldest jobs of the error queue, a tenant's own ones only. */
+/**
+ * The oldest jobs of the error queue. A tenant's own ones are looked up in history, so that nobody else's are looked through, and
+ * among the newest entries, which history may not have yet.
+ */
 async function resting(deps: Deps, queue: string, principal: Principal): Promise<ReprocessRequest[]> {
-  const found: ReprocessRequest[] = []
-  for (let start = 0; found.length < maxJobs; start += maxJobs) {
-    const entries = await deps.errorQueue.page(queue, start, maxJobs)
-    const jobs = await deps.jobs.jobs(entries.map(({ n }) => n))
-    const allowed = new Set(jobs.filter((job) => mayTouch(principal, job)).map((job) => job.n))
-    found.push(...entries.filter(({ n }) => allowed.has(n)))
-    if (entries.length < maxJobs) break
-  }
-  return found.slice(0, maxJobs)
+  const { errorQueue, jobs } = deps
+  if (principal.kind === 'admin') return errorQueue.page(queue, 0, maxJobs)
+  const filter = { cnpj: principal.tenant.cnpj, queue, statuses: ['FAILED'] as const }
+  const known = await jobs.list(filter, { limit: maxJobs, fromEnd: true })
+  const newest = await errorQueue.page(queue, Math.max(0, (await errorQueue.count(queue)) - maxJobs), maxJobs)
+  const found = await jobs.jobs([...new Set([...known, ...newest].map(({ n }) => n))])
+  const own = found.filter((job) => job.status === 'FAILED' && mayTouch(principal, job))
+  return own
+    .map(({ n, round }) => ({ n, round }))
+    .sort((a, b) => a.n - b.n)
+    .slice(0, maxJobs)
 }
 
 const mayTouch = (principal: Principal, job: Job) =>

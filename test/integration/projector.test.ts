@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Failure } from '../../src/events/job.ts'
 import { createDataSet, type DataSet } from '../../src/history/data-set.ts'
 import { dropAttempts } from '../../src/history/drop-attempts.ts'
-import { forgetJobs, overStatuses } from '../../src/history/forget-jobs.ts'
+import { forgetOver } from '../../src/history/forget-jobs.ts'
 import type { HistoryStore, JobSnapshot, ProjectorPosition } from '../../src/history/history-store.ts'
 import { createProjector } from '../../src/history/projector.ts'
 import { openConnections } from '../../src/redis/connections.ts'
@@ -79,7 +79,7 @@ function startProjector(connections = core.connections, owner = 'one') {
   const projector = createProjector({
     ...{ redis: patient, records: core.records, history, epoch: dataSet.current, log: core.log },
     reader: connections.dedicated('journal'),
-    forget: forgetJobs(patient, overStatuses),
+    forget: forgetOver(patient),
     dropAttempts: dropAttempts(patient),
     lease: createLease(patient, 'projector', owner, leaseMs),
   })

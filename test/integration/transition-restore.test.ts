@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { forgetJobs, overStatuses } from '../../src/history/forget-jobs.ts'
+import { forgetJobs, forgetOver } from '../../src/history/forget-jobs.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { sampleAttempt } from '../contract/sample-jobs.ts'
 import { type Core, openCore } from '../support/core.ts'
@@ -30,7 +30,7 @@ describe('a job whose record is gone', () => {
   const forget = async (n: number) => {
     const [job, body] = await Promise.all([core.job(n), core.records.body(n)])
     if (!job || !body) throw new Error(`no record of ${n}`)
-    expect(await forgetJobs(core.redis, overStatuses)([job])).toBe(1)
+    expect(await forgetOver(core.redis)([job])).toBe(1)
     return { n, snapshot: { job, body } }
   }
 
@@ -87,6 +87,6 @@ describe('a job whose record is gone', () => {
     expect(seen && (await forgetJobs(core.redis, ['DELIVERED', 'QUEUED'])([seen]))).toBe(0)
     expect(await status(n)).toBe('QUEUED')
     const now = await core.job(n)
-    expect(now && (await forgetJobs(core.redis, overStatuses)([now]))).toBe(0)
+    expect(now && (await forgetOver(core.redis)([now]))).toBe(0)
   })
 })

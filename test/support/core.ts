@@ -22,7 +22,7 @@ type Options = {
   route?: Router
   maxBacklog?: number
   /** In place of one that no history stands beside. */
-  dataSetOf?: (redis: Redis) => Promise<Pick<DataSet, 'epoch' | 'reopen' | 'given' | 'doubt'>>
+  dataSetOf?: (redis: Redis) => Promise<Pick<DataSet, 'epoch' | 'reopen' | 'given' | 'highestGiven'>>
   memoryIsShort?: () => boolean
 }
 
@@ -112,7 +112,7 @@ async function dataSetAlone(redis: Redis) {
     epoch = await open()
     return epoch
   }
-  return { epoch: () => epoch, reopen, given: () => {}, doubt: () => {} }
+  return { epoch: () => epoch, reopen, given: () => {}, highestGiven: () => 0 }
 }
 
 function fieldsOf(pairs: readonly string[]): Record<string, string> {

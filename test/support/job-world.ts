@@ -73,7 +73,7 @@ export async function openJobWorld(url: string) {
   const intake = createIntake({
     redis: connections.intake,
     route: defaultRouter(),
-    dataSet: { epoch: () => 'model', reopen: async () => 'model', given: () => {}, doubt: () => {} },
+    dataSet: { epoch: () => 'model', reopen: async () => 'model', given: () => {}, highestGiven: () => 0 },
     memoryIsShort: () => false,
     maxBacklog: 1_000,
     idempotencyTtlSeconds: 60,

@@ -1,6 +1,6 @@
 import { createDataSet } from '../../src/history/data-set.ts'
 import { dropAttempts } from '../../src/history/drop-attempts.ts'
-import { forgetJobs, overStatuses } from '../../src/history/forget-jobs.ts'
+import { forgetOver } from '../../src/history/forget-jobs.ts'
 import { createProjector } from '../../src/history/projector.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { createLease } from '../../src/redis/lease.ts'
@@ -15,7 +15,7 @@ export async function startProjecting({ connections, redis, records, log }: Core
   const projector = createProjector({
     ...{ redis, records, log, history: stores.history, epoch: dataSet.current },
     reader: connections.dedicated('journal'),
-    forget: forgetJobs(redis, overStatuses),
+    forget: forgetOver(redis),
     dropAttempts: dropAttempts(redis),
     lease: createLease(redis, 'projector', 'test', 10_000),
   })

@@ -9,7 +9,7 @@ import { defaultQueue, defaultRouter } from '../../src/events/routing.ts'
 import { createTransitions } from '../../src/events/transitions.ts'
 import { createDataSet } from '../../src/history/data-set.ts'
 import { dropAttempts } from '../../src/history/drop-attempts.ts'
-import { forgetJobs, overStatuses } from '../../src/history/forget-jobs.ts'
+import { forgetOver } from '../../src/history/forget-jobs.ts'
 import type { HistoryStore } from '../../src/history/history-store.ts'
 import { createJobReader } from '../../src/history/job-reader.ts'
 import { createProjector } from '../../src/history/projector.ts'
@@ -64,7 +64,7 @@ export async function openTestServices(options: Options = {}) {
     redis: connections.patient,
     records,
     history: stores.history,
-    forget: forgetJobs(connections.patient, overStatuses),
+    forget: forgetOver(connections.patient),
     dropAttempts: dropAttempts(connections.patient),
     lease: createLease(connections.patient, 'projector', 'test', 10_000),
     epoch: dataSet.current,

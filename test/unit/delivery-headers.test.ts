@@ -1,8 +1,8 @@
 import { validateHeaderValue } from 'node:http'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { maskCredentials } from '../../src/delivery/credential-headers.ts'
 import { deliveryHeaders } from '../../src/delivery/delivery-headers.ts'
+import { maskCredentials } from '../../src/events/credential-headers.ts'
 
 const now = 1_795_348_800_999
 const destination = { id: 'd1', headers: {} }

@@ -5,23 +5,24 @@
     1 seq  2 epoch  3 inbox  4 journal
   ARGV
     1 expected epoch  2 highest number of inbox entries  3 job prefix  4 idempotency prefix  5 idempotency TTL in s
-    6 number of events, then for each event:
+    6 highest number that the caller was given  7 number of events, then for each event:
       cnpj, event id, idempotency key hash ('' for none), hash of the body, type, correlation id, content type, headers, body,
       number of destinations, then for each destination: its id, its queue
   OUTPUT
-    'EPOCH' when this is another data set than expected, else an array with one entry an event:
+    'EPOCH' when this is another data set than expected, or an older state of it, else an array with one entry an event:
       {'accepted', event id, first number, number of jobs}
       {'repeated', event id, first number, number of jobs}   same key, same body: the first answer again
       {'conflict'}                                           same key, another body
       {'full'}                                               the inbox is at its limit
 ]]
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 'EPOCH' end
+if tonumber(redis.call('GET', KEYS[1]) or 0) < tonumber(ARGV[6]) then return 'EPOCH' end
 
 local seqKey, inboxKey, journalKey = KEYS[1], KEYS[3], KEYS[4]
 local limit, jobPrefix, idempotencyPrefix, ttl = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local backlog = redis.call('XLEN', inboxKey)
 local now = nowMs()
-local at = 6
+local at = 7
 
 local function next()
   at = at + 1
@@ -68,5 +69,5 @@ local function accept(event)
 end
 
 local answers = {}
-for e = 1, tonumber(ARGV[6]) do answers[e] = accept(readEvent()) end
+for e = 1, tonumber(ARGV[7]) do answers[e] = accept(readEvent()) end
 return answers

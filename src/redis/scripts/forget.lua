@@ -15,8 +15,9 @@ for a = 4, #ARGV, 2 do
   local record = redis.call('HMGET', recordKey, 'status', 'journalId', 'round')
   local mayGo = record[1] and string.find(ARGV[3], record[1], 1, true)
   if mayGo and record[2] == ARGV[a + 1] then
-    redis.call('SET', recordKey .. ':past', record[3], 'PX', ARGV[2])
+    -- First what frees memory: a full Redis refuses a script whose first write may need some.
     redis.call('DEL', recordKey, recordKey .. ':attempts')
+    redis.call('SET', recordKey .. ':past', record[3], 'PX', ARGV[2])
     redis.call('ZREM', KEYS[1], n)
     deleted = deleted + 1
   end

@@ -10,9 +10,8 @@
 ]]
 local owner = redis.call('GET', KEYS[1])
 if owner and owner ~= ARGV[1] then return 0 end
-if ARGV[2] == '0' then
-  redis.call('DEL', KEYS[1])
-  return 0
-end
+-- Deleting first lets a full Redis take the rest of the script.
+redis.call('DEL', KEYS[1])
+if ARGV[2] == '0' then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1

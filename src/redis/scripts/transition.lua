@@ -40,6 +40,10 @@ end
 
 -- A worker that never came back: its attempt counts, because it may have reached the destination.
 local function recordLost(recordKey, record)
+  -- What downstream reported of the lost attempt is answered by the one that follows.
+  redis.call('HDEL', recordKey, 'report', 'reportLimit')
+  record.report = false
+  redis.call('HINCRBY', recordKey, 'lost', 1)
   local startedAt, none = tonumber(redis.call('HGET', recordKey, 'startedAt')), cjson.null
   redis.call('RPUSH', recordKey .. ':attempts', cjson.encode({
     number = record.attempts, round = record.round, startedAt = startedAt, outcome = 'LOST', statusCode = none,
@@ -91,7 +95,7 @@ end
 local function beginRound(n, recordKey, record, report, graceMs)
   redis.call('HSET', recordKey, 'status', 'QUEUED', 'round', record.round + 1, 'roundStart', record.attempts,
     'requeuedAt', int(now), 'reported', report)
-  redis.call('HDEL', recordKey, 'failure', 'report', 'deliveredAt', 'nextAttemptAt')
+  redis.call('HDEL', recordKey, 'failure', 'report', 'deliveredAt', 'nextAttemptAt', 'lost')
   journal(journalKey, recordKey, n, record.status, now)
   lookAt(n, graceMs)
 end
@@ -126,8 +130,9 @@ local function finish(n, recordKey, record, args)
   if record.finished == attempt then return { 'same', record.status, record.round, record.nextAttemptAt } end
   if record.status ~= 'DELIVERING' or record.attempts ~= attempt then return { 'refused', record.status } end
   local nextAttemptAt = status == 'RETRYING' and now + tonumber(args[3]) or 0
-  redis.call('HSET', recordKey, 'status', status, 'finished', attempt)
+  -- Deleting first lets a full Redis take the rest of the script: an outcome is recorded whenever Redis answers.
   redis.call('HDEL', recordKey, 'owner', 'leaseUntil', 'startedAt', 'report')
+  redis.call('HSET', recordKey, 'status', status, 'finished', attempt)
   if status == 'RETRYING' then redis.call('HSET', recordKey, 'nextAttemptAt', int(nextAttemptAt)) end
   if status == 'DELIVERED' then redis.call('HSET', recordKey, 'deliveredAt', int(now)) end
   if args[4] ~= '' then redis.call('HSET', recordKey, 'failure', args[4]) end

@@ -6,10 +6,13 @@ export function maskCredentials<Value extends string | string[]>(
   headers: Readonly<Record<string, Value>>,
 ): Record<string, Value | '***'> {
   const entries = Object.entries(headers).map(
-    ([name, value]) => [name, isMasked(name) ? '***' : value] as const,
+    ([name, value]) => [name, isCredential(name) ? '***' : value] as const,
   )
   return Object.fromEntries(entries)
 }
 
-// `www-authenticate` names a scheme, not a secret, and helps to find out why a receiver refuses.
-const isMasked = (name: string) => credential.test(name) && name !== 'www-authenticate'
+/** Whether a header, by its lower-case name, looks like one that carries a credential. */
+export function isCredential(name: string): boolean {
+  // `www-authenticate` names a scheme, not a secret, and helps to find out why a receiver refuses.
+  return credential.test(name) && name !== 'www-authenticate'
+}
