@@ -82,6 +82,29 @@ test('stopped under load, Gancho answers what it accepted, finishes what it deli
   expect(attemptsAt(fleet.receiver).toSorted(), 'each job is sent once').toEqual(jobs.toSorted())
 })
 
+test('while the last requests finish, no further delivery begins', async () => {
+  const single = await fleet.start('all', { WORKER_CONCURRENCY: '1' })
+  await gancho.stop()
+  gancho = single
+  holding = true
+  const client = clientOf(gancho, token)
+  const first = await client.postJob({ order: 'in flight' })
+  await until(() => held.length === 1, { what: 'the first delivery is in flight' })
+  const second = await client.postJob({ order: 'waiting' })
+  const finishRequest = await beginRequest()
+  const ended = gancho.stop()
+  await until(isStopping, { what: 'the signal arrived' })
+  release()
+  await until(
+    async () => (await fleet.data.hget(keys.job(Number(first.slice(3))), 'status')) !== 'DELIVERING',
+  )
+  expect(await finishRequest()).toBe(202)
+  expect(await ended).toBe(0)
+  expect(attemptsAt(fleet.receiver).filter((attempt) => attempt.startsWith(`${second}.`))).toEqual([])
+  gancho = await fleet.start('all')
+  await untilStatus(clientOf(gancho), second, 'DELIVERED')
+})
+
 test('an attempt that outlasts the time to stop is broken off, handed back, and made again by the next process at once', async () => {
   holding = true
   const impatient = await fleet.start('all', { SHUTDOWN_TIMEOUT_MS: '200' })

@@ -152,6 +152,20 @@ test('a Redis that comes back with less than it had gives none of its last numbe
   expect(two.dataSet.epoch(), 'the data set is the same').toBe(epoch)
 })
 
+test('what a Redis that hangs has not been sent when its sender is refused is not accepted later', async () => {
+  const server = keep(await startTestRedis(), (redis) => redis.stop())
+  const { one } = await openTwo(server)
+  const body = Buffer.alloc(1_000_000)
+  process.kill(server.pid, 'SIGSTOP')
+  const posted = Array.from({ length: 60 }, () => one.intake.accept({ ...sampleEvent, body }))
+  for (const outcome of await Promise.allSettled(posted)) expect(outcome.status).toBe('rejected')
+  process.kill(server.pid, 'SIGCONT')
+  await vi.waitFor(() => expect(one.connections.intake.status).toBe('ready'), 5_000)
+  const { ns } = await one.intake.accept(sampleEvent)
+  // What was on its way in the sockets' buffers arrives; the rest does not.
+  expect(ns[0]).toBeLessThan(30)
+})
+
 test('numbers that were given and never reached history are not given again either', async () => {
   const server = keep(await startTestRedis(), (redis) => redis.stop())
   const { one, two } = await openTwo(server)
