@@ -22,11 +22,15 @@ afterAll(async () => {
 
 const { started, finish } = jobStages(() => core)
 
+/** With ever smaller pieces, so that not even a short value finds room. */
 async function fillUp() {
-  const block = Buffer.alloc(100_000)
-  for (let i = 0; ; i += 1) {
-    const said = await core.redis.set(`fill:${i}`, block).catch((error: Error) => error.message)
-    if (said !== 'OK') return expect(said).toMatch(/^OOM/)
+  for (const size of [100_000, 1_000, 10]) {
+    const piece = Buffer.alloc(size)
+    let said: string | null = 'OK'
+    for (let i = 0; said === 'OK'; i += 1) {
+      said = await core.redis.set(`fill:${size}:${i}`, piece).catch((error: Error) => error.message)
+    }
+    expect(said).toMatch(/^OOM/)
   }
 }
 

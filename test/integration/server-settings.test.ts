@@ -22,11 +22,11 @@ async function saidAbout(config: readonly string[]): Promise<string[]> {
 }
 
 test('a server that keeps what it accepts is not warned about', async () => {
-  expect(await saidAbout(['maxmemory 1gb'])).toEqual([])
+  expect(await saidAbout([])).toEqual([])
 })
 
 test('a server that may grow until the machine is full is warned about', async () => {
-  expect(await saidAbout([])).toEqual([expect.stringContaining('set maxmemory')])
+  expect(await saidAbout(['maxmemory 0'])).toEqual([expect.stringContaining('set maxmemory')])
 })
 
 test('a server that would lose events in a crash, or evict them, is warned about', async () => {

@@ -71,8 +71,10 @@ async function start(dir: string, port: number, config: readonly string[]) {
     `pidfile ${pidFile}`,
     'appendonly yes',
     'save ""',
+    'maxmemory 4gb',
+    'maxmemory-policy noeviction',
   ]
-  await writeFile(configFile, [...defaults, 'maxmemory-policy noeviction', ...config, ''].join('\n'))
+  await writeFile(configFile, [...defaults, ...config, ''].join('\n'))
   const running = spawnServer({ binary: await requireServer({ log: console }), configFile, logFile })
   const outcome = await waitUntilAnswering({ url: urlOf(port), exited: running.exited, timeoutMs: 20_000 })
   if (outcome === 'ready') return { running, pid: Number(await readFile(pidFile, 'utf8')) }
