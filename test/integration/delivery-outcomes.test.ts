@@ -1,25 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { deliverJob } from '../../src/delivery/deliver-job.ts'
 import { bullJobId, type JobStatus } from '../../src/events/job.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { until } from '../support/client.ts'
-import { type Core, openCore } from '../support/core.ts'
+import type { Core } from '../support/core.ts'
+import { coreForFile } from '../support/core-for-file.ts'
 import { startDelivery } from '../support/delivery.ts'
 import { type Answer, type Receiver, startReceiver } from '../support/receiver.ts'
-import { startTestRedis, type TestRedis } from '../support/redis.ts'
 
-let server: TestRedis
-let core: Core
-beforeAll(async () => {
-  server = await startTestRedis()
-  core = await openCore(server.url)
-})
-afterAll(async () => {
-  await core.close()
-  await server.stop()
-})
+const { core } = await coreForFile()
 const opened: (() => Promise<unknown>)[] = []
 afterEach(async () => {
   for (const close of opened.splice(0).reverse()) await close()

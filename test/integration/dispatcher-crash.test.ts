@@ -1,26 +1,16 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { keys } from '../../src/redis/keys.ts'
 import { until } from '../support/client.ts'
-import { type Core, openCore } from '../support/core.ts'
+import { coreForFile } from '../support/core-for-file.ts'
 import { startDelivery } from '../support/delivery.ts'
 import { startReceiver } from '../support/receiver.ts'
-import { startTestRedis, type TestRedis } from '../support/redis.ts'
 
 const program = fileURLToPath(new URL('../support/crashing-dispatcher.ts', import.meta.url))
 
-let server: TestRedis
-let core: Core
-beforeAll(async () => {
-  server = await startTestRedis()
-  core = await openCore(server.url)
-})
-afterAll(async () => {
-  await core.close()
-  await server.stop()
-})
+const { core, server } = await coreForFile()
 
 /** Three jobs in the hands of a dispatcher that was killed. */
 async function crash(moment: string): Promise<number[]> {

@@ -1,19 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Core, openCore } from '../support/core.ts'
+import { describe, expect, test } from 'vitest'
+import { coreForFile } from '../support/core-for-file.ts'
 import { failed } from '../support/failures.ts'
 import { jobStages } from '../support/job-stages.ts'
-import { startTestRedis, type TestRedis } from '../support/redis.ts'
 
-let server: TestRedis
-let core: Core
-beforeAll(async () => {
-  server = await startTestRedis()
-  core = await openCore(server.url)
-})
-afterAll(async () => {
-  await core.close()
-  await server.stop()
-})
+const { core } = await coreForFile()
 
 const { queued, started, finish, finished } = jobStages(() => core)
 

@@ -1,21 +1,11 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { FinishAs } from '../../src/events/transitions.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { sampleAttempt } from '../contract/sample-jobs.ts'
-import { type Core, openCore } from '../support/core.ts'
+import { coreForFile } from '../support/core-for-file.ts'
 import { failed } from '../support/failures.ts'
-import { startTestRedis, type TestRedis } from '../support/redis.ts'
 
-let server: TestRedis
-let core: Core
-beforeAll(async () => {
-  server = await startTestRedis()
-  core = await openCore(server.url)
-})
-afterAll(async () => {
-  await core.close()
-  await server.stop()
-})
+const { core } = await coreForFile()
 
 const lease = 30_000
 const queued = async () => {

@@ -1,21 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { forgetJobs, forgetOver } from '../../src/history/forget-jobs.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { sampleAttempt } from '../contract/sample-jobs.ts'
-import { type Core, openCore } from '../support/core.ts'
+import { coreForFile } from '../support/core-for-file.ts'
 import { jobStages } from '../support/job-stages.ts'
-import { startTestRedis, type TestRedis } from '../support/redis.ts'
 
-let server: TestRedis
-let core: Core
-beforeAll(async () => {
-  server = await startTestRedis()
-  core = await openCore(server.url)
-})
-afterAll(async () => {
-  await core.close()
-  await server.stop()
-})
+const { core } = await coreForFile()
 
 const { start, finish, finished, requeue } = jobStages(() => core)
 

@@ -1,22 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { keys } from '../../src/redis/keys.ts'
 import { sampleAttempt } from '../contract/sample-jobs.ts'
 import { until } from '../support/client.ts'
-import { type Core, openCore } from '../support/core.ts'
+import { coreForFile } from '../support/core-for-file.ts'
 import { failed } from '../support/failures.ts'
 import { jobStages } from '../support/job-stages.ts'
-import { startTestRedis, type TestRedis } from '../support/redis.ts'
 
-let server: TestRedis
-let core: Core
-beforeAll(async () => {
-  server = await startTestRedis()
-  core = await openCore(server.url)
-})
-afterAll(async () => {
-  await core.close()
-  await server.stop()
-})
+const { core } = await coreForFile()
 
 const { queued, start, started, finish, finished, requeue } = jobStages(() => core)
 
