@@ -1,5 +1,6 @@
 import { createLog } from './app/log.ts'
-import { startApp } from './app.ts'
+import { within } from './app/within.ts'
+import { type App, startApp } from './app.ts'
 import { ConfigError, readConfig } from './config.ts'
 import { UnfitServerError } from './redis/check-server.ts'
 import { ForeignDataSetError } from './redis/data-set.ts'
@@ -7,6 +8,7 @@ import { EmbeddedRedisError } from './redis/embedded-redis-error.ts'
 
 /** What is left when everything bounded has had its time. */
 const lastResortMs = 15_000
+const startGraceMs = 5_000
 
 function configOrExit() {
   try {
@@ -23,23 +25,30 @@ process.umask(0o077)
 const config = configOrExit()
 const log = createLog({ level: config.LOG_LEVEL, forPeople: !config.REDIS_URL || process.stdout.isTTY })
 
+let app: App | undefined
+let stopping = false
+
+async function stop(signal: string): Promise<void> {
+  if (stopping) return
+  stopping = true
+  log.info({ signal }, 'stopping: finishing what is in flight')
+  setTimeout(() => {
+    log.error('could not stop in time')
+    process.exit(1)
+  }, config.SHUTDOWN_TIMEOUT_MS + lastResortMs).unref()
+  // One that is still starting has taken no request: when it does not get ready soon, there is nothing to finish.
+  await within(starting, startGraceMs)
+  await app?.close()
+  log.info('stopped')
+  process.exit(0)
+}
+
+// Before anything starts: a signal is to find somebody who knows what to do.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void stop(signal))
+const starting = startApp(config, log)
 try {
-  const app = await startApp(config, log)
-  console.log(app.banner)
-  let stopping = false
-  const stop = async (signal: string) => {
-    if (stopping) return
-    stopping = true
-    log.info({ signal }, 'stopping: finishing what is in flight')
-    setTimeout(() => {
-      log.error('could not stop in time')
-      process.exit(1)
-    }, config.SHUTDOWN_TIMEOUT_MS + lastResortMs).unref()
-    await app.close()
-    log.info('stopped')
-    process.exit(0)
-  }
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void stop(signal))
+  app = await starting
+  if (!stopping) console.log(app.banner)
 } catch (error) {
   const forPeople = [EmbeddedRedisError, ForeignDataSetError, UnfitServerError]
   if (error instanceof Error && forPeople.some((kind) => error instanceof kind)) {
