@@ -1,46 +1,129 @@
 import type { Tenant } from '../tenants/tenant.ts'
-import type { TenantRow } from '../tenants/tenant-store.ts'
+import type { StoredToken, TenantByToken, TenantChange, TenantsFilter } from '../tenants/tenant-store.ts'
 import type { Binds, Row } from './sql.ts'
 
 export const tenantColumns = [
   'cnpj',
   'name',
   'active',
+  'settings',
+  'search',
   'created_at',
   'updated_at',
-  'token_hash',
-  'encrypted_token',
 ] as const
 
+export const tokenColumns = [
+  'id',
+  'cnpj',
+  'name',
+  'prefix',
+  'hash',
+  'encrypted',
+  'created_at',
+  'expires_at',
+  'last_used_at',
+  'revoked_at',
+] as const
+
+/** The columns that `tenantByTokenOfRow` reads, of `tenants t` joined with `tenant_tokens k`. */
+export const tenantByTokenColumns =
+  't.cnpj, t.name, t.active, t.settings, t.created_at, t.updated_at, k.id AS token_id, k.hash, k.expires_at'
+
+/** Small letters without accents, so that a database's own idea of letters has no say in what a search finds. */
+export const searchable = (text: string) =>
+  text
+    .normalize('NFD')
+    .replace(/\p{Mark}/gu, '')
+    .toLowerCase()
+
+const searchOf = (name: string, cnpj: string) => `${searchable(name)} ${cnpj.toLowerCase()}`
+
 /** Binds for `tenantColumns`. */
-export function tenantBinds(row: TenantRow): Binds {
+export function tenantBinds(tenant: Tenant): Binds {
   return {
-    cnpj: row.cnpj,
-    name: row.name,
-    active: row.active ? 1 : 0,
-    created_at: row.createdAt,
-    updated_at: row.updatedAt,
-    token_hash: row.tokenHash,
-    encrypted_token: row.encryptedToken,
+    cnpj: tenant.cnpj,
+    name: tenant.name,
+    active: tenant.active ? 1 : 0,
+    settings: JSON.stringify(tenant.settings),
+    search: searchOf(tenant.name, tenant.cnpj),
+    created_at: tenant.createdAt,
+    updated_at: tenant.updatedAt,
   }
 }
 
-/** The tenant alone, without what belongs to its token. */
+/** The assignments and binds of a change, without `updated_at`. */
+export function tenantChangeBinds(cnpj: string, { name, active, settings }: TenantChange): Binds {
+  return {
+    ...(name === undefined ? {} : { name, search: searchOf(name, cnpj) }),
+    ...(active === undefined ? {} : { active: active ? 1 : 0 }),
+    ...(settings === undefined ? {} : { settings: JSON.stringify(settings) }),
+  }
+}
+
+/** Conditions on `tenants`, and their binds. */
+export function tenantConditions({ text, active }: TenantsFilter = {}): {
+  conditions: string[]
+  binds: Binds
+} {
+  const wanted = text === undefined ? '' : searchable(text.trim())
+  return {
+    conditions: [
+      ...(wanted ? ['instr(search, :text) > 0'] : []),
+      ...(active === undefined ? [] : ['active = :active']),
+    ],
+    binds: {
+      ...(wanted ? { text: wanted } : {}),
+      ...(active === undefined ? {} : { active: active ? 1 : 0 }),
+    },
+  }
+}
+
+/** Binds for `tokenColumns`. */
+export function tokenBinds(token: StoredToken): Binds {
+  return {
+    id: token.id,
+    cnpj: token.cnpj,
+    name: token.name,
+    prefix: token.prefix,
+    hash: token.hash,
+    encrypted: token.encrypted,
+    created_at: token.createdAt,
+    expires_at: token.expiresAt,
+    last_used_at: token.lastUsedAt,
+    revoked_at: token.revokedAt,
+  }
+}
+
 export function tenantOfRow(row: Row): Tenant {
   return {
     cnpj: String(row.cnpj),
     name: String(row.name),
     active: row.active === 1,
+    settings: JSON.parse(String(row.settings)),
     createdAt: Number(row.created_at),
     updatedAt: Number(row.updated_at),
   }
 }
 
-/** The row that `tenantBinds` was given. */
-export function tenantWithTokenOfRow(row: Row): TenantRow {
+const timeOf = (value: Row[string] | undefined) =>
+  value === null || value === undefined ? null : Number(value)
+
+export function tokenOfRow(row: Row): StoredToken {
   return {
-    ...tenantOfRow(row),
-    tokenHash: String(row.token_hash),
-    encryptedToken: String(row.encrypted_token),
+    id: String(row.id),
+    cnpj: String(row.cnpj),
+    name: String(row.name),
+    prefix: String(row.prefix),
+    hash: String(row.hash),
+    encrypted: String(row.encrypted),
+    createdAt: Number(row.created_at),
+    expiresAt: timeOf(row.expires_at),
+    lastUsedAt: timeOf(row.last_used_at),
+    revokedAt: timeOf(row.revoked_at),
   }
+}
+
+export function tenantByTokenOfRow(row: Row): TenantByToken {
+  const token = { id: String(row.token_id), hash: String(row.hash), expiresAt: timeOf(row.expires_at) }
+  return { tenant: tenantOfRow(row), token }
 }

@@ -1,32 +1,70 @@
-import type { Tenant } from './tenant.ts'
+import type { Tenant, TenantToken } from './tenant.ts'
+import type { TenantSettings } from './tenant-settings.ts'
 
-/** A tenant with what is needed to recognise its token. The plain token is stored nowhere. */
-export type TenantRow = Tenant & {
+/** A token with what is needed to recognise it. The plain token is stored nowhere. */
+export type StoredToken = TenantToken & {
   /** Keyed hash of the token, for look-up. */
-  tokenHash: string
+  hash: string
   /** The token under AES-256-CBC with a MAC, see token-cipher.ts. */
-  encryptedToken: string
+  encrypted: string
 }
+
+/** A tenant by one of its tokens. */
+export type TenantByToken = {
+  tenant: Tenant
+  token: Pick<StoredToken, 'id' | 'hash' | 'expiresAt'>
+}
+
+/** `text` is part of the name or the CNPJ, whatever its case and accents. */
+export type TenantsFilter = { text?: string; active?: boolean }
 
 /**
  * A page of the list ordered by CNPJ; `after` and `before` are CNPJs outside the page. `fromEnd` takes the last `limit` of that
  * range, still in order.
  */
-export type TenantsPage = { limit: number; after?: string; before?: string; fromEnd?: boolean }
+export type TenantsPage = {
+  limit: number
+  after?: string
+  before?: string
+  fromEnd?: boolean
+  filter?: TenantsFilter
+}
 
-/** Every method may throw GanchoError DATABASE_UNAVAILABLE. */
+export type TenantChange = { name?: string; active?: boolean; settings?: TenantSettings }
+
+/** Times are epoch milliseconds. Every method may throw GanchoError DATABASE_UNAVAILABLE. */
 export interface TenantStore {
-  /** @throws GanchoError TENANT_EXISTS */
-  create(row: TenantRow): Promise<void>
-  byCnpj(cnpj: string): Promise<TenantRow | null>
-  byTokenHash(hash: string): Promise<TenantRow | null>
+  /** A tenant with its first token. @throws GanchoError TENANT_EXISTS */
+  create(tenant: Tenant, token: StoredToken): Promise<void>
+  byCnpj(cnpj: string): Promise<Tenant | null>
   /** In no order; unknown ones are left out. */
   byCnpjs(cnpjs: readonly string[]): Promise<Tenant[]>
-  list(page: TenantsPage): Promise<TenantRow[]>
+  list(page: TenantsPage): Promise<Tenant[]>
   /** At most `limit`. */
-  count(limit: number): Promise<number>
-  /** @throws GanchoError TENANT_NOT_FOUND */
-  setActive(cnpj: string, active: boolean, now: number): Promise<Tenant>
-  /** @returns whether there was one. */
+  count(limit: number, filter?: TenantsFilter): Promise<number>
+  /** What is left out stays; `settings` are replaced as a whole. @throws GanchoError TENANT_NOT_FOUND */
+  update(cnpj: string, change: TenantChange, now: number): Promise<Tenant>
+  /** With all its tokens. @returns whether there was one. */
   remove(cnpj: string): Promise<boolean>
+
+  /** Not for a revoked token; one that has expired is for the caller to refuse. */
+  byTokenHash(hash: string): Promise<TenantByToken | null>
+  /** Tokens of active tenants that are neither revoked nor expired at `now`, in order of their hashes, after the hash `after`. */
+  usableTokens(page: { limit: number; now: number; after?: string }): Promise<TenantByToken[]>
+  /** All tokens, ended ones too, in order of their ids, after the id `after`. */
+  tokenPage(page: { limit: number; after?: string }): Promise<StoredToken[]>
+  /** A tenant's tokens, ended ones too, newest first, 100 at most. */
+  tokens(cnpj: string): Promise<StoredToken[]>
+  /**
+   * Adds a token and, with `othersExpireAt`, has the tenant's other ones expire then, unless they end before; both or nothing.
+   * Two at once happen one after the other.
+   * @throws GanchoError TENANT_NOT_FOUND
+   */
+  addToken(token: StoredToken, othersExpireAt?: number): Promise<void>
+  /** Harmless to repeat: the first moment stays. @returns whether the tenant has that token. */
+  revokeToken(cnpj: string, id: string, at: number): Promise<boolean>
+  /** Writes when tokens were last used; an earlier moment changes nothing, nor does an unknown id. */
+  touchTokens(uses: readonly { id: string; at: number }[]): Promise<void>
+  /** Replaces what a token is recognised by, for a new secret. @returns whether it was still as `from`. */
+  resealToken(from: StoredToken, to: Pick<StoredToken, 'hash' | 'encrypted' | 'prefix'>): Promise<boolean>
 }

@@ -1,21 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { TenantRow, TenantStore } from '../../src/tenants/tenant-store.ts'
+import type { TenantStore } from '../../src/tenants/tenant-store.ts'
+import { tenantRow, tokenRow } from '../support/tenant-rows.ts'
+import { tenantTokensContract } from './tenant-tokens.contract.ts'
 
 type Opened = { store: TenantStore; close(): Promise<void> }
 
 const cnpjs = ['00000000000191', '11222333000181', '12ABC34501DE35', '54550752000155'] as const
+const nobody = '99999999999999'
 
-function rowOf(cnpj: string): TenantRow {
-  return {
-    cnpj,
+const rowOf = (cnpj: string) =>
+  tenantRow(cnpj, {
     name: `Açaí & Cia ${cnpj}`,
-    active: true,
+    settings: { accessWindow: 'Mon-Fri 08:00-18:00 America/Sao_Paulo', limits: { requestsPerSecond: 2.5 } },
     createdAt: 1_800_000_000_000,
     updatedAt: 1_800_000_000_000,
-    tokenHash: `hash of ${cnpj}`,
-    encryptedToken: `v1.${cnpj}`,
-  }
-}
+  })
 
 /** What every TenantStore promises. `open` gives a store that is empty. */
 export function tenantStoreContract(open: () => Promise<Opened>) {
@@ -23,28 +22,30 @@ export function tenantStoreContract(open: () => Promise<Opened>) {
     let opened: Opened
     beforeAll(async () => {
       opened = await open()
-      for (const cnpj of cnpjs.toReversed()) await opened.store.create(rowOf(cnpj))
+      for (const cnpj of cnpjs.toReversed())
+        await opened.store.create(rowOf(cnpj), tokenRow(cnpj, `hash of ${cnpj}`))
     })
     afterAll(() => opened.close())
 
-    it('gives back what was created, by CNPJ and by token hash', async () => {
-      const row = rowOf('12ABC34501DE35')
-      expect(await opened.store.byCnpj(row.cnpj)).toEqual(row)
-      expect(await opened.store.byTokenHash(row.tokenHash)).toEqual(row)
-      expect(await opened.store.byCnpj('99999999999999')).toBeNull()
-      expect(await opened.store.byTokenHash('nobody')).toBeNull()
+    it('gives back what was created', async () => {
+      expect(await opened.store.byCnpj('12ABC34501DE35')).toEqual(rowOf('12ABC34501DE35'))
+      expect(await opened.store.byCnpj(nobody)).toBeNull()
     })
 
-    it('refuses a second tenant with the same CNPJ and keeps the first', async () => {
-      const again = { ...rowOf('00000000000191'), name: 'another', tokenHash: 'another' }
-      await expect(opened.store.create(again)).rejects.toMatchObject({ code: 'TENANT_EXISTS' })
+    it('refuses a second tenant with the same CNPJ, or with the same token, and keeps the first', async () => {
+      const again = { ...rowOf('00000000000191'), name: 'another' }
+      const refused = expect.objectContaining({ code: 'TENANT_EXISTS' })
+      await expect(opened.store.create(again, tokenRow(again.cnpj, 'another'))).rejects.toEqual(refused)
+      const sameToken = opened.store.create(rowOf(nobody), tokenRow(nobody, 'hash of 00000000000191'))
+      await expect(sameToken).rejects.toEqual(refused)
       expect(await opened.store.byCnpj('00000000000191')).toEqual(rowOf('00000000000191'))
+      expect(await opened.store.byCnpj(nobody)).toBeNull()
+      expect(await opened.store.byTokenHash('another')).toBeNull()
     })
 
-    it('leaves unknown CNPJs out of a batch, and tokens too', async () => {
-      const found = await opened.store.byCnpjs(['54550752000155', '99999999999999', '00000000000191'])
+    it('leaves unknown CNPJs out of a batch', async () => {
+      const found = await opened.store.byCnpjs(['54550752000155', nobody, '00000000000191'])
       expect(found.map((tenant) => tenant.cnpj).sort()).toEqual(['00000000000191', '54550752000155'])
-      expect(found[0]).not.toHaveProperty('tokenHash')
       expect(await opened.store.byCnpjs([])).toEqual([])
     })
 
@@ -57,32 +58,50 @@ export function tenantStoreContract(open: () => Promise<Opened>) {
       [{ limit: 2, before: cnpjs[3], fromEnd: true }, [1, 2]],
       [{ limit: 2, fromEnd: true }, [2, 3]],
       [{ limit: 9, after: cnpjs[0], before: cnpjs[3], fromEnd: true }, [1, 2]],
+      [{ limit: 9, filter: { text: 'ACAI & cia' } }, [0, 1, 2, 3]],
+      [{ limit: 9, filter: { text: ' 12abc345 ' } }, [2]],
+      [{ limit: 2, filter: { text: 'açaí' }, fromEnd: true }, [2, 3]],
+      [{ limit: 9, filter: { text: '%' } }, []],
+      [{ limit: 9, filter: { text: 'açaí', active: false } }, []],
+      [{ limit: 1, after: cnpjs[1], filter: { active: true } }, [2]],
+      [{ limit: 9, filter: { text: '  ' } }, [0, 1, 2, 3]],
     ])('cuts the page %j out of the list, in order of CNPJ', async (page, expected) => {
       const rows = await opened.store.list(page)
       expect(rows).toEqual(expected.map((at) => rowOf(cnpjs[at] ?? '')))
     })
 
-    it('counts no further than asked', async () => {
+    it('counts no further than asked, and what a filter leaves', async () => {
       expect(await opened.store.count(3)).toBe(3)
       expect(await opened.store.count(100)).toBe(cnpjs.length)
+      expect(await opened.store.count(100, { text: '0001' })).toBe(3)
+      expect(await opened.store.count(100, { active: false })).toBe(0)
     })
 
-    it('switches a tenant off and on, with the time of the change', async () => {
-      const off = await opened.store.setActive('11222333000181', false, 1_800_000_000_500)
-      expect(off).toMatchObject({ active: false, updatedAt: 1_800_000_000_500, createdAt: 1_800_000_000_000 })
-      expect((await opened.store.byCnpj('11222333000181'))?.active).toBe(false)
-      expect(await opened.store.setActive('11222333000181', true, 1_800_000_000_000)).toMatchObject({
-        active: true,
-      })
-      const unknown = opened.store.setActive('99999999999999', true, 0)
+    it('changes what is named and nothing else, with the time of the change', async () => {
+      const cnpj = '11222333000181'
+      const off = await opened.store.update(cnpj, { active: false }, 1_800_000_000_500)
+      expect(off).toEqual({ ...rowOf(cnpj), active: false, updatedAt: 1_800_000_000_500 })
+      expect(await opened.store.byCnpj(cnpj)).toEqual(off)
+      expect(await opened.store.list({ limit: 9, filter: { active: false } })).toEqual([off])
+
+      const change = { name: 'Pão', settings: { allowedAddresses: ['10.0.0.0/8'] } }
+      const renamed = await opened.store.update(cnpj, change, 1_800_000_000_600)
+      expect(renamed).toEqual({ ...off, ...change, updatedAt: 1_800_000_000_600 })
+      expect(await opened.store.list({ limit: 9, filter: { text: 'PAO' } })).toEqual([renamed])
+
+      const { name, active, settings, updatedAt } = rowOf(cnpj)
+      expect(await opened.store.update(cnpj, { name, active, settings }, updatedAt)).toEqual(rowOf(cnpj))
+      const unknown = opened.store.update(nobody, { active: true }, 0)
       await expect(unknown).rejects.toMatchObject({ code: 'TENANT_NOT_FOUND' })
     })
 
-    it('removes a tenant once', async () => {
-      await opened.store.create(rowOf('19131243000197'))
+    it('removes a tenant once, with its tokens', async () => {
+      await opened.store.create(rowOf('19131243000197'), tokenRow('19131243000197', 'to go'))
       expect(await opened.store.remove('19131243000197')).toBe(true)
       expect(await opened.store.remove('19131243000197')).toBe(false)
-      expect(await opened.store.byTokenHash('hash of 19131243000197')).toBeNull()
+      expect(await opened.store.byTokenHash('to go')).toBeNull()
+      expect(await opened.store.tokens('19131243000197')).toEqual([])
     })
   })
+  tenantTokensContract(open)
 }

@@ -71,6 +71,51 @@ const createMeta = `
     journal TEXT
   ) STRICT`
 
+const createTenantsWithSettings = `
+  CREATE TABLE tenants (
+    cnpj TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    active INTEGER NOT NULL,
+    settings TEXT NOT NULL,
+    search TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID`
+
+const createTenantTokens = `
+  CREATE TABLE tenant_tokens (
+    id TEXT PRIMARY KEY,
+    cnpj TEXT NOT NULL REFERENCES tenants (cnpj) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    prefix TEXT NOT NULL,
+    hash TEXT NOT NULL UNIQUE,
+    encrypted TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    last_used_at INTEGER,
+    revoked_at INTEGER
+  ) STRICT`
+
+/** SQLite's own `lower` leaves letters outside ASCII alone. Of those, the ones that Portuguese and its neighbours write. */
+const withoutAccents = [...'ÁÀÂÃÄÇÉÈÊËÍÌÎÏÑÓÒÔÕÖÚÙÛÜ'].reduce((sql, letter) => {
+  const bare = letter.normalize('NFD').charAt(0).toLowerCase()
+  return `replace(replace(${sql}, '${letter}', '${bare}'), '${letter.toLowerCase()}', '${bare}')`
+}, 'lower(name)')
+
+const moveTokensOut = [
+  ddl('ALTER TABLE tenants RENAME TO tenants_before_tokens'),
+  ddl(createTenantsWithSettings),
+  ddl(`INSERT INTO tenants (cnpj, name, active, settings, search, created_at, updated_at)
+    SELECT cnpj, name, active, '{}', ${withoutAccents} || ' ' || lower(cnpj), created_at, updated_at
+    FROM tenants_before_tokens`),
+  ddl(createTenantTokens),
+  ddl('CREATE INDEX tenant_tokens_by_cnpj ON tenant_tokens (cnpj)'),
+  ddl(`INSERT INTO tenant_tokens (id, cnpj, name, prefix, hash, encrypted, created_at)
+    SELECT lower(hex(randomblob(16))), cnpj, 'first', 'gnt_', token_hash, encrypted_token, created_at
+    FROM tenants_before_tokens`),
+  ddl('DROP TABLE tenants_before_tokens'),
+]
+
 /** Append only: what has run anywhere is never changed. */
 const migrations: readonly Migration[] = [
   { version: 1, name: 'tenants', steps: () => [ddl(createTenants)] },
@@ -96,6 +141,7 @@ const migrations: readonly Migration[] = [
       },
     ],
   },
+  { version: 3, name: 'tenant tokens and settings', steps: () => moveTokensOut },
 ]
 
 /**

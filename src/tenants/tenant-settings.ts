@@ -1,0 +1,24 @@
+import { z } from 'zod'
+
+const upTo = (max: number) => z.int().min(1).max(max).optional()
+
+const limits = z.strictObject({
+  requestsPerSecond: z.number().positive().max(1_000_000).optional(),
+  /** Requests that may come at once before `requestsPerSecond` holds. */
+  burst: upTo(1_000_000),
+  maxBodyBytes: upTo(268_435_456),
+  waitingReplies: upTo(1_000_000),
+  subscriptions: upTo(1_000_000),
+})
+
+/** The form of a tenant's settings; whether a window or an address means something is for those who read it to say. */
+export const tenantSettingsSchema = z.strictObject({
+  /** Hours in which its token is honoured, such as `Mon-Fri 08:00-18:00 America/Sao_Paulo`. */
+  accessWindow: z.string().min(1).max(500).optional(),
+  /** Addresses or CIDR ranges that its requests may come from. */
+  allowedAddresses: z.array(z.string().min(1).max(64)).max(200).optional(),
+  limits: limits.optional(),
+})
+
+/** What an administrator sets for one tenant; what is left out is as the environment says for all. */
+export type TenantSettings = z.output<typeof tenantSettingsSchema>
