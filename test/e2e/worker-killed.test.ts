@@ -36,7 +36,10 @@ beforeAll(async () => {
     jobs[workersToKill] = await clients.tenant.postJob({ workersToKill })
   }
   const second = await killOver(first, [jobs[1], jobs[2], jobs[3]], 1)
+  // A worker is killed over the jobs named alone: the others it has must be recorded first.
+  await untilStatus(clients.admin, jobs[1], 'DELIVERED')
   const third = await killOver(second, [jobs[2], jobs[3]], 2)
+  await untilStatus(clients.admin, jobs[2], 'DELIVERED')
   await killOver(third, [jobs[3]], 3)
 }, 60_000)
 afterAll(() => fleet.close())
