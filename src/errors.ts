@@ -19,6 +19,7 @@ const catalogue = {
   BODY_TOO_LARGE: [413, 'The body is too large.'],
   UNSUPPORTED_ENCODING: [415, 'This Content-Encoding is not taken.'],
   IDEMPOTENCY_CONFLICT: [422, 'This idempotency key was used with another body.'],
+  RATE_LIMITED: [429, 'The tenant posts more events than its limit allows; try again later.'],
   HEADERS_TOO_LARGE: [431, 'The headers are too large.'],
   BACKLOG_FULL: [503, 'Too many events are waiting; try again later.'],
   REDIS_UNAVAILABLE: [503, 'The event store cannot be reached; try again.'],

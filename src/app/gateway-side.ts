@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { createIntake } from '../events/intake.ts'
+import { createSpentOfBurst } from '../events/rate-limit.ts'
 import { defaultRouter } from '../events/routing.ts'
 import { createGraphql } from '../graphql/yoga.ts'
 import { graphqlRoute } from '../http/graphql-route.ts'
@@ -48,6 +49,7 @@ export function createGatewaySide(deps: Deps): HttpServer {
       ...core,
       intake,
       tenantStore: foundation.stores.tenants,
+      spentOfBurst: createSpentOfBurst(foundation.connections.commands),
       redis: foundation.connections.commands,
     },
     log,

@@ -1,4 +1,6 @@
+import type { RateLimit } from '../tenants/limits.ts'
 import { isCredential } from './credential-headers.ts'
+import type { RateLimitState } from './rate-limit.ts'
 
 /** What a sender posted once, checked and ready for intake. */
 export type IncomingEvent = {
@@ -11,6 +13,8 @@ export type IncomingEvent = {
   headers: Record<string, string>
   body: Buffer
   idempotencyKey: string | null
+  /** The limit that the tenant's events count against; left out where there is none. */
+  rateLimit?: RateLimit | undefined
 }
 
 /** An event that is durable: numbered and in Redis. */
@@ -20,6 +24,8 @@ export type Accepted = {
   ns: number[]
   /** True when an earlier request with the same idempotency key had made it. */
   repeated: boolean
+  /** For an event that counts against a limit, or would if it were not repeated. */
+  rateLimit?: RateLimitState
 }
 
 const hopByHop = new Set([

@@ -3,14 +3,16 @@ import type { Redis } from 'ioredis'
 import { GanchoError } from '../errors.ts'
 import { keys } from '../redis/keys.ts'
 import { loadScript, type ScriptArgument } from '../redis/scripts.ts'
+import type { RateLimit } from '../tenants/limits.ts'
 import type { Accepted, IncomingEvent } from './event.ts'
+import { bucketArguments, type RateLimitState, rateLimited } from './rate-limit.ts'
 import type { Route, Router } from './routing.ts'
 
 export type Intake = {
   /**
    * Makes the event durable: when this resolves, it is numbered and in Redis.
-   * @throws GanchoError BACKLOG_FULL, IDEMPOTENCY_CONFLICT or REDIS_UNAVAILABLE. After the last one the event may or may not have
-   * been accepted (the answer was lost), but no more than once.
+   * @throws GanchoError RATE_LIMITED, BACKLOG_FULL, IDEMPOTENCY_CONFLICT or REDIS_UNAVAILABLE. After the last one the event may or may
+   * not have been accepted (the answer was lost), but no more than once.
    */
   accept(event: IncomingEvent): Promise<Accepted>
 }
@@ -37,6 +39,7 @@ type Deps = {
 
 type Waiting = {
   args: ScriptArgument[]
+  rateLimit: RateLimit | undefined
   bytes: number
   resolve: (accepted: Accepted) => void
   reject: (error: unknown) => void
@@ -63,6 +66,7 @@ export function createIntake(deps: Deps): Intake {
       keys.jobPrefix,
       keys.idempotencyPrefix,
       deps.idempotencyTtlSeconds,
+      keys.ratePrefix,
       deps.dataSet.highestGiven(),
       batch.length,
     ]
@@ -95,10 +99,13 @@ export function createIntake(deps: Deps): Intake {
     }
   }
 
-  const enqueue = (args: ScriptArgument[], bytes: number): Promise<Accepted> =>
+  const enqueue = (event: IncomingEvent): Promise<Accepted> =>
     new Promise((resolve, reject) => {
+      const { rateLimit } = event
+      const bytes = event.body.length
+      const args = scriptArguments(event, deps.route(event))
       if (waiting.length === 0) setImmediate(flush)
-      waiting.push({ args, bytes, resolve, reject })
+      waiting.push({ args, bytes, rateLimit, resolve, reject })
       waitingBytes += bytes
       bytesInFlight += bytes
       if (waiting.length >= maxEventsPerCall || waitingBytes >= maxBytesPerCall) void flush()
@@ -107,31 +114,44 @@ export function createIntake(deps: Deps): Intake {
   return {
     accept(event) {
       if (deps.memoryIsShort() || bytesInFlight > maxBytesInFlight) return Promise.reject(backlogFull())
-      return enqueue(scriptArguments(event, deps.route(event)), event.body.length)
+      return enqueue(event)
     },
   }
 }
 
-type ScriptAnswer = ['accepted' | 'repeated', string, number, number] | ['conflict'] | ['full']
+/** What is left of a rate limit; absent for an event without one. */
+type Rest = [] | [remaining: number, fullInMs: number]
+type AcceptedAnswer = [kind: 'accepted' | 'repeated', eventId: string, first: number, count: number, ...Rest]
+type ScriptAnswer = AcceptedAnswer | ['limited', waitMs: number, ...Rest] | ['conflict'] | ['full']
 
 function settle(one: Waiting, answer: ScriptAnswer, given: (n: number) => void): void {
   if (answer[0] === 'full') one.reject(backlogFull())
   else if (answer[0] === 'conflict') one.reject(new GanchoError('IDEMPOTENCY_CONFLICT'))
-  else {
-    const accepted = acceptedOf(answer)
+  else if (answer[0] === 'limited') {
+    const [, waitMs, ...rest] = answer
+    one.reject(rateLimited(stateOf(one.rateLimit as RateLimit, rest), waitMs))
+  } else {
+    const accepted = acceptedOf(answer, one.rateLimit)
     for (const n of accepted.ns) given(n)
     one.resolve(accepted)
   }
 }
 
-function acceptedOf([kind, eventId, first, count]: Extract<ScriptAnswer, { length: 4 }>): Accepted {
-  return { eventId, ns: Array.from({ length: count }, (_, i) => first + i), repeated: kind === 'repeated' }
+function acceptedOf(answer: AcceptedAnswer, limit: RateLimit | undefined): Accepted {
+  const [kind, eventId, first, count, ...rest] = answer
+  const ns = Array.from({ length: count }, (_, i) => first + i)
+  return { eventId, ns, repeated: kind === 'repeated', ...(limit && { rateLimit: stateOf(limit, rest) }) }
+}
+
+function stateOf(limit: RateLimit, [remaining = 0, fullInMs = 0]: Rest): RateLimitState {
+  return { ...limit, remaining, fullInMs }
 }
 
 function scriptArguments(event: IncomingEvent, routes: readonly Route[]): ScriptArgument[] {
   const key = event.idempotencyKey === null ? '' : hash('sha256', event.idempotencyKey, 'base64url')
   const args: ScriptArgument[] = [
     event.cnpj,
+    ...bucketArguments(event.rateLimit),
     randomUUID(),
     key,
     key === '' ? '' : hash('sha256', event.body, 'base64url'),

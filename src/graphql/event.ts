@@ -4,6 +4,8 @@ import { isJson } from '../events/content-type.ts'
 import type { Accepted } from '../events/event.ts'
 import { jobId } from '../events/job.ts'
 import { parseJson } from '../events/json-check.ts'
+import { maxBodyBytesOf, rateLimitOf } from '../tenants/limits.ts'
+import type { Tenant } from '../tenants/tenant.ts'
 import { builder } from './builder.ts'
 import type { GraphqlContext } from './context.ts'
 import { JobRef } from './job.ts'
@@ -60,33 +62,35 @@ function contentOf({ payload, body, contentType }: Input): { content: Buffer; co
 }
 
 /** The tenant whose event it is. */
-async function ownerOf(cnpj: string | null | undefined, context: GraphqlContext): Promise<string> {
+async function ownerOf(cnpj: string | null | undefined, context: GraphqlContext): Promise<Tenant> {
   const { principal, services } = context
   if (principal.kind === 'tenant') {
     if (cnpj != null && cnpj !== principal.tenant.cnpj)
       throw new GanchoError('FORBIDDEN', 'A tenant publishes events of its own.')
-    return principal.tenant.cnpj
+    return principal.tenant
   }
   if (cnpj == null) throw new GanchoError('BAD_REQUEST', 'Name the tenant whose event it is: cnpj.')
   const tenant = await services.directory.find(cnpj)
   if (!tenant) throw new GanchoError('TENANT_NOT_FOUND')
   if (!tenant.active) throw new GanchoError('TENANT_INACTIVE')
-  return cnpj
+  return tenant
 }
 
 async function publish(input: Input, context: GraphqlContext): Promise<Accepted> {
-  const cnpj = await ownerOf(input.cnpj, context)
+  const owner = await ownerOf(input.cnpj, context)
   const { content, contentType } = contentOf(input)
-  if (content.length > context.maxEventBytes)
-    throw new GanchoError('BODY_TOO_LARGE', `A body has at most ${context.maxEventBytes} bytes.`)
+  const maxBytes = maxBodyBytesOf(owner, context.maxEventBytes)
+  if (content.length > maxBytes)
+    throw new GanchoError('BODY_TOO_LARGE', `A body has at most ${maxBytes} bytes.`)
   return context.services.intake.accept({
-    cnpj,
+    cnpj: owner.cnpj,
     eventType: input.eventType ?? null,
     correlationId: input.correlationId ?? null,
     contentType,
     headers: contentType === null ? {} : { 'content-type': contentType },
     body: content,
     idempotencyKey: input.idempotencyKey ?? null,
+    rateLimit: rateLimitOf(owner),
   })
 }
 

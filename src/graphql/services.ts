@@ -3,6 +3,7 @@ import type { ErrorQueue } from '../delivery/error-queue.ts'
 import type { Reprocess } from '../delivery/reprocess.ts'
 import type { Intake } from '../events/intake.ts'
 import type { Lanes } from '../events/lanes.ts'
+import type { SpentOfBurst } from '../events/rate-limit.ts'
 import type { JobReader } from '../history/job-reader.ts'
 import type { TenantDirectory } from '../tenants/directory.ts'
 import type { TenantInvalidation } from '../tenants/invalidation.ts'
@@ -20,5 +21,6 @@ export type GraphqlServices = {
   tenantStore: Pick<TenantStore, 'byCnpjs' | 'count'>
   directory: Pick<TenantDirectory, 'find' | 'invalidate'>
   invalidation: Pick<TenantInvalidation, 'publish'>
+  spentOfBurst: SpentOfBurst
   redis: Redis
 }

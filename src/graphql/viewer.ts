@@ -1,8 +1,32 @@
+import { maxBodyBytesOf, rateLimitOf } from '../tenants/limits.ts'
 import type { Principal } from '../tenants/principal.ts'
+import type { Tenant } from '../tenants/tenant.ts'
 import { builder } from './builder.ts'
+import type { GraphqlContext } from './context.ts'
 import { TenantRef } from './tenant.ts'
 
 const ViewerKind = builder.enumType('ViewerKind', { values: ['ADMIN', 'TENANT'] as const })
+
+type Limit = { name: string; used: number | null; max: number }
+
+const LimitRef = builder.objectRef<Limit>('Limit').implement({
+  fields: (t) => ({
+    name: t.exposeString('name', {
+      description:
+        '`requestsPerSecond`: events, counted in the burst that may come at once; `maxBodyBytes`: size of one event.',
+    }),
+    used: t.exposeInt('used', { nullable: true, description: 'Now; null where nothing is used up.' }),
+    max: t.exposeInt('max'),
+  }),
+})
+
+async function limitsOf(tenant: Tenant, { services, maxEventBytes }: GraphqlContext): Promise<Limit[]> {
+  const size = { name: 'maxBodyBytes', used: null, max: maxBodyBytesOf(tenant, maxEventBytes) }
+  const rate = rateLimitOf(tenant)
+  if (!rate) return [size]
+  const used = await services.spentOfBurst(tenant.cnpj, rate)
+  return [{ name: 'requestsPerSecond', used, max: rate.burst }, size]
+}
 
 const Viewer = builder.objectRef<Principal>('Viewer').implement({
   description: 'Whoever the token stands for.',
@@ -13,6 +37,12 @@ const Viewer = builder.objectRef<Principal>('Viewer').implement({
       nullable: true,
       description: 'Null for an administrator.',
       resolve: (principal) => (principal.kind === 'tenant' ? principal.tenant : null),
+    }),
+    limits: t.field({
+      type: [LimitRef],
+      description: 'What a tenant’s events are bound to; nothing for an administrator.',
+      resolve: (principal, _args, context) =>
+        principal.kind === 'tenant' ? limitsOf(principal.tenant, context) : [],
     }),
   }),
 })

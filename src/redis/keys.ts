@@ -15,6 +15,7 @@
  * | `trimmedTo` | string | for ever | trim script: id of the last entry removed |
  * | `projected` | string | for ever | projector: journal id up to which history is written and finished records are gone |
  * | `idempotency:<cnpj>:<hash>` | hash | `IDEMPOTENCY_TTL_SECONDS` | accept script |
+ * | `rate:<cnpj>` | hash | until nothing of the burst is spent | accept script: what a tenant with a rate limit has spent |
  * | `lease:<name>` | string | seconds | whoever holds that lease |
  * | `maintenance` | hash | for ever | maintenance: its last run |
  */
@@ -34,6 +35,8 @@ export const keys = {
   trimmedTo: `${tag}:trimmedTo`,
   projected: `${tag}:projected`,
   idempotencyPrefix: `${tag}:idempotency:`,
+  /** The accept script appends the CNPJ. */
+  ratePrefix: `${tag}:rate:`,
   lease: (name: string) => `${tag}:lease:${name}`,
   maintenance: `${tag}:maintenance`,
 } as const

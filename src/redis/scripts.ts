@@ -10,6 +10,7 @@ export type ScriptName =
   | 'hold-lease'
   | 'drop-attempts'
   | 'set-projected'
+  | 'rate-spent'
 export type ScriptArgument = string | number | Buffer
 
 const keyCounts: Record<ScriptName, number> = {
@@ -21,8 +22,14 @@ const keyCounts: Record<ScriptName, number> = {
   'hold-lease': 1,
   'drop-attempts': 1,
   'set-projected': 1,
+  'rate-spent': 1,
 }
-const withJobFunctions: ReadonlySet<ScriptName> = new Set(['accept', 'transition'])
+/** Files of functions that stand in front of a script. */
+const preludes: Partial<Record<ScriptName, readonly string[]>> = {
+  accept: ['job', 'rate'],
+  transition: ['job'],
+  'rate-spent': ['job', 'rate'],
+}
 
 const read = (file: string) => readFileSync(new URL(`./scripts/${file}.lua`, import.meta.url), 'utf8')
 
@@ -32,7 +39,7 @@ export type Script = (keys: readonly string[], args: readonly ScriptArgument[]) 
 /** Loads `scripts/<name>.lua`. With `buffers`, strings in the answer are Buffers, for bodies that are not text. */
 export function loadScript(redis: Redis, name: ScriptName, { buffers = false } = {}): Script {
   const command = `gancho-${name}`
-  const lua = withJobFunctions.has(name) ? `${read('job')}\n${read(name)}` : read(name)
+  const lua = [...(preludes[name] ?? []), name].map(read).join('\n')
   redis.defineCommand(command, { numberOfKeys: keyCounts[name], lua })
   const method = buffers ? `${command}Buffer` : command
   const call = (redis as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[method]

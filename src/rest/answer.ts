@@ -1,6 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
+import type { RateLimitState } from '../events/rate-limit.ts'
 import { toGanchoError } from '../redis/redis-error.ts'
+import { rateLimitHeaders } from './rate-limit-headers.ts'
 import type { RouteAnswer } from './route.ts'
 
 /** REST's translation of what was thrown. Unexpected errors are logged here, once, and tell the caller nothing but the request id. */
@@ -10,6 +12,7 @@ export function errorAnswer(error: unknown, requestId: string, log: Logger): Rou
   const { code, message, details, retryAfterSeconds } = known
   const headers: Record<string, string> = {}
   if (retryAfterSeconds !== undefined) headers['retry-after'] = String(retryAfterSeconds)
+  if (code === 'RATE_LIMITED') Object.assign(headers, rateLimitHeaders(details as RateLimitState))
   if (known.status === 401) headers['www-authenticate'] = 'Bearer'
   return { status: known.status, headers, body: { error: { code, message, requestId, details } } }
 }

@@ -6,10 +6,14 @@ import { type Accepted, type IncomingEvent, keptHeaders } from '../events/event.
 import type { Intake } from '../events/intake.ts'
 import { jobId } from '../events/job.ts'
 import { parseJson } from '../events/json-check.ts'
+import { maxBodyBytesOf, rateLimitOf } from '../tenants/limits.ts'
 import type { Authenticate, Principal } from '../tenants/principal.ts'
+import type { Tenant } from '../tenants/tenant.ts'
 import { errorAnswer, sendAnswer } from './answer.ts'
+import { rateLimitHeaders } from './rate-limit-headers.ts'
 import { readBody } from './request-body.ts'
 import { requestIdOf } from './request-id.ts'
+import type { RouteAnswer } from './route.ts'
 
 type Deps = { intake: Intake; authenticate: Authenticate; maxBodyBytes: number; log: Logger }
 
@@ -20,43 +24,45 @@ type Deps = { intake: Intake; authenticate: Authenticate; maxBodyBytes: number; 
 export function webhookHandler({ intake, authenticate, maxBodyBytes, log }: Deps) {
   const accept = async (request: IncomingMessage): Promise<Accepted> => {
     const found = authenticate(request.headers.authorization)
-    const cnpj = cnpjOf(found instanceof Promise ? await found : found)
-    const body = await readBody(request, maxBodyBytes)
-    return intake.accept(incomingEvent(cnpj, request.headers, body))
+    const tenant = tenantOf(found instanceof Promise ? await found : found)
+    const body = await readBody(request, maxBodyBytesOf(tenant, maxBodyBytes))
+    return intake.accept(incomingEvent(tenant, request.headers, body))
   }
   return (request: IncomingMessage, response: ServerResponse): void => {
     const requestId = requestIdOf(request)
     response.setHeader('x-request-id', requestId)
     response.setHeader('x-content-type-options', 'nosniff')
     accept(request).then(
-      (accepted) => sendAnswer(response, { status: 202, body: acceptedBody(accepted) }),
+      (accepted) => sendAnswer(response, acceptedAnswer(accepted)),
       (error) => sendAnswer(response, errorAnswer(error, requestId, log)),
     )
   }
 }
 
 /** `id` is null where no destination matched. */
-function acceptedBody({ eventId, ns }: Accepted) {
+function acceptedAnswer({ eventId, ns, rateLimit }: Accepted): RouteAnswer {
   const ids = ns.map(jobId)
-  return { id: ids[0] ?? null, ids, eventId }
+  const body = { id: ids[0] ?? null, ids, eventId }
+  return { status: 202, body, headers: rateLimit ? rateLimitHeaders(rateLimit) : {} }
 }
 
-function cnpjOf(principal: Principal): string {
-  if (principal.kind === 'tenant') return principal.tenant.cnpj
+function tenantOf(principal: Principal): Tenant {
+  if (principal.kind === 'tenant') return principal.tenant
   throw new GanchoError('FORBIDDEN', 'Events are posted with the token of a tenant, not of an administrator.')
 }
 
-function incomingEvent(cnpj: string, headers: IncomingHttpHeaders, body: Buffer): IncomingEvent {
+function incomingEvent(tenant: Tenant, headers: IncomingHttpHeaders, body: Buffer): IncomingEvent {
   const contentType = headers['content-type'] ?? null
   if (isJson(contentType)) checkJson(headers, body)
   return {
-    cnpj,
+    cnpj: tenant.cnpj,
     eventType: text(headers, 'x-event-type', 128),
     correlationId: text(headers, 'x-correlation-id', 255),
     contentType,
     headers: keptHeaders(headers),
     body,
-    idempotencyKey: text(headers, 'idempotency-key', 255),
+    idempotencyKey: text(headers, 'idempotency-key', 255) ?? text(headers, 'webhook-id', 255),
+    rateLimit: rateLimitOf(tenant),
   }
 }
 

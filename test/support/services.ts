@@ -5,6 +5,7 @@ import { createReprocess } from '../../src/delivery/reprocess.ts'
 import { createIntake } from '../../src/events/intake.ts'
 import { createJobRecords, type JobRecords } from '../../src/events/job-records.ts'
 import { createLanes } from '../../src/events/lanes.ts'
+import { createSpentOfBurst } from '../../src/events/rate-limit.ts'
 import { defaultQueue, defaultRouter } from '../../src/events/routing.ts'
 import { createTransitions } from '../../src/events/transitions.ts'
 import { createDataSet } from '../../src/history/data-set.ts'
@@ -105,6 +106,7 @@ export async function openTestServices(options: Options = {}) {
       jobs,
       reprocess,
       intake,
+      spentOfBurst: createSpentOfBurst(connections.commands),
       historyCaughtUp,
       close,
       tenantStore: watch(stores.tenants),
