@@ -1,6 +1,8 @@
 import { hash } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { forgetOver } from '../../src/history/forget-jobs.ts'
 import { keys } from '../../src/redis/keys.ts'
+import { until } from '../support/client.ts'
 import { type Core, openCore, sampleEvent } from '../support/core.ts'
 import { startTestRedis, type TestRedis } from '../support/redis.ts'
 
@@ -68,9 +70,38 @@ test('tenants have keys of their own', async () => {
   expect(theirs.ns).not.toEqual(mine.ns)
 })
 
-test('a key is remembered for its time and then forgotten', async () => {
+test('a key is remembered for its time', async () => {
   await one.intake.accept(event('f'))
   const key = `${keys.idempotencyPrefix}${sampleEvent.cnpj}:${hash('sha256', 'f', 'base64url')}`
   expect(await one.redis.ttl(key)).toBeGreaterThan(50)
   expect(await one.redis.ttl(key)).toBeLessThanOrEqual(60)
+})
+
+test('a key that is forgotten may be used again, with another body too', async () => {
+  const brief = await openCore(server.url, { idempotencyTtlSeconds: 1 })
+  const first = await brief.intake.accept(event('g'))
+  const later = () => brief.intake.accept(event('g', '{"order":9}')).catch(() => null)
+  const again = await until(later, { withinMs: 5_000, what: 'forgotten' })
+  expect(again).toMatchObject({ repeated: false })
+  expect(again.eventId).not.toBe(first.eventId)
+  await brief.close()
+})
+
+test('the first answer stands when its job is over and its record gone', async () => {
+  const first = await one.intake.accept(event('h'))
+  const [n = 0] = first.ns
+  await one.transitions.enqueue([n])
+  await one.transitions.start(n, 0, 'me', 30_000)
+  await one.transitions.finish(n, 1, { status: 'DELIVERED' })
+  expect(await forgetOver(one.redis)(await one.records.jobs([n]))).toBe(1)
+  expect(await one.job(n)).toBeNull()
+  expect(await two.intake.accept(event('h'))).toEqual({ ...first, repeated: true })
+  await expect(two.intake.accept(event('h', 'other'))).rejects.toMatchObject({ code: 'IDEMPOTENCY_CONFLICT' })
+})
+
+test('an event for no destination is answered again as well', async () => {
+  const unheard = await openCore(server.url, { route: () => [] })
+  const first = await unheard.intake.accept(event('i'))
+  expect(await one.intake.accept(event('i'))).toEqual({ ...first, ns: [], repeated: true })
+  await unheard.close()
 })

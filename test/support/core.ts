@@ -21,6 +21,7 @@ type Options = {
   graceMs?: number
   route?: Router
   maxBacklog?: number
+  idempotencyTtlSeconds?: number
   /** In place of one that no history stands beside. */
   dataSetOf?: (redis: Redis) => Promise<Pick<DataSet, 'epoch' | 'reopen' | 'given' | 'highestGiven'>>
   memoryIsShort?: () => boolean
@@ -101,7 +102,7 @@ async function openIntake(connections: Connections, options: Options) {
     dataSet: await dataSetOf(connections.patient),
     memoryIsShort: options.memoryIsShort ?? (() => false),
     maxBacklog: options.maxBacklog ?? 100_000,
-    idempotencyTtlSeconds: 60,
+    idempotencyTtlSeconds: options.idempotencyTtlSeconds ?? 60,
   })
 }
 
