@@ -69,7 +69,7 @@ function rememberForSecondProcess(
   writeSecondProcessEnv(config.DATA_DIR, {
     REDIS_URL: redisUrl,
     ADMIN_TOKEN: secrets.adminToken,
-    ENCRYPTION_SECRET: secrets.encryptionSecret,
+    ENCRYPTION_SECRET: secrets.encryptionSecrets.join(','),
     DESTINATION_URL: destinationUrl,
   })
 }

@@ -22,6 +22,12 @@ const list = (part: RegExp, expected: string) =>
 
 const seconds = list(/^\d{1,7}$/, 'expected whole seconds, separated by commas')
 
+/** The newest first, older ones so that what they have encrypted stays readable. */
+const secrets = z
+  .string()
+  .transform((text) => text.split(',').map((secret) => secret.trim()))
+  .pipe(z.tuple([z.string().min(16)], z.string().min(16), 'expected at least 16 characters'))
+
 /** Names of months and days, steps, ranges and lists included; five fields, or six with seconds. */
 const cron = z
   .string()
@@ -46,7 +52,7 @@ const environment = z.object({
   DATA_DIR: z.string().min(1).default('.gancho'),
   REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'expected redis://… or rediss://…' }).optional(),
   ADMIN_TOKEN: token.optional(),
-  ENCRYPTION_SECRET: z.string().min(16, 'expected at least 16 characters').optional(),
+  ENCRYPTION_SECRET: secrets.optional(),
   DESTINATION_URL: httpUrl.optional(),
   MAX_BACKLOG: count(1_000_000),
   JOURNAL_MAX_ENTRIES: count(1_000_000),

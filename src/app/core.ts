@@ -13,6 +13,7 @@ import { type Authenticate, authenticator } from '../tenants/principal.ts'
 import { type TenantService, tenantService } from '../tenants/tenant-service.ts'
 import { tokenHashing } from '../tenants/token.ts'
 import { type TokenCipher, tokenCipher } from '../tenants/token-cipher.ts'
+import { TokenUses } from '../tenants/token-uses.ts'
 import type { Foundation } from './foundation.ts'
 
 /** What answers callers. All of it is bounded in time: while Redis is away, a caller is told so and does not wait. */
@@ -44,10 +45,16 @@ export async function createCore(config: Config, foundation: Foundation, log: Lo
     maxRounds: config.MAX_REPROCESS_ROUNDS,
   })
 
-  const hashToken = tokenHashing(secrets.encryptionSecret)
-  const cipher = tokenCipher(secrets.encryptionSecret)
+  const [newest, ...older] = secrets.encryptionSecrets
+  const hashToken = tokenHashing(newest)
+  const cipher = tokenCipher(newest, ...older)
+  const uses = new TokenUses({ store: stores.tenants, log })
   const ttlMs = config.TOKEN_CACHE_TTL_SECONDS * 1_000
-  const directory = new TenantDirectory({ store: stores.tenants, hashToken, ttlMs })
+  const directory = new TenantDirectory({
+    ...{ store: stores.tenants, hashToken, ttlMs },
+    olderHashes: older.map(tokenHashing),
+    onUse: (id, at) => uses.note(id, at),
+  })
   const invalidation = tenantInvalidation({
     publisher: connections.commands,
     subscriber: connections.dedicated('tenants'),
@@ -59,6 +66,7 @@ export async function createCore(config: Config, foundation: Foundation, log: Lo
   await directory.load()
   const close = async () => {
     invalidation.close()
+    await uses.close()
     await lanes.close()
   }
   return {

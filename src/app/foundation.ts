@@ -9,7 +9,8 @@ import { type MemoryGuard, watchMemory } from '../redis/memory-guard.ts'
 import { openSqliteStores, type Stores } from '../storage/open-stores.ts'
 import { developmentSecrets } from '../welcome/development-secrets.ts'
 
-export type Secrets = { adminToken: string; encryptionSecret: string }
+/** `encryptionSecrets`: the newest first. */
+export type Secrets = { adminToken: string; encryptionSecrets: readonly [string, ...string[]] }
 
 /** What everything else stands on: the two stores, the data set that ties them together, the secrets. */
 export type Foundation = {
@@ -55,10 +56,10 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
 /** What the environment does not give is made up, which the configuration allows for the embedded defaults alone. */
 function secretsOf({ ADMIN_TOKEN, ENCRYPTION_SECRET, DATA_DIR }: Config): Secrets {
   if (ADMIN_TOKEN && ENCRYPTION_SECRET)
-    return { adminToken: ADMIN_TOKEN, encryptionSecret: ENCRYPTION_SECRET }
+    return { adminToken: ADMIN_TOKEN, encryptionSecrets: ENCRYPTION_SECRET }
   const made = developmentSecrets(DATA_DIR)
   return {
     adminToken: ADMIN_TOKEN ?? made.adminToken,
-    encryptionSecret: ENCRYPTION_SECRET ?? made.encryptionSecret,
+    encryptionSecrets: ENCRYPTION_SECRET ?? [made.encryptionSecret],
   }
 }

@@ -29,7 +29,7 @@ export function createGatewaySide(deps: Deps): HttpServer {
   const { authenticate } = core
   const maxBodyBytes = config.MAX_BODY_BYTES
   const requestTimeoutMs = config.REQUEST_TIMEOUT_MS
-  const open = healthRoutes(healthChecks(foundation, core), deps.isStopping)
+  const open = healthRoutes(healthChecks(foundation, core), () => tenantFacts(core), deps.isStopping)
   if (config.ROLE === 'worker') {
     const router = createRouter({ routes: [], open, elsewhere: [], authenticate, maxBodyBytes, log })
     return createHttpServer({ webhook: undefined, handle: withMiddleware(router), requestTimeoutMs, log })
@@ -68,6 +68,12 @@ export function createGatewaySide(deps: Deps): HttpServer {
 
 /** On a developer's machine, unless the environment says otherwise. */
 export const showsGraphiql = (config: Config, { embedded }: Foundation) => config.GRAPHIQL ?? embedded
+
+/** Known tenants are served while the database is away: since when shows here. */
+function tenantFacts({ directory }: Core) {
+  const { tenants, staleSince } = directory.status()
+  return { tenants: { known: tenants, staleSince: staleSince && new Date(staleSince).toISOString() } }
+}
 
 function healthChecks({ connections, stores }: Foundation, { lanes }: Core) {
   return {

@@ -18,7 +18,7 @@ export type GraphqlServices = {
   lanes: Lanes
   errorQueue: ErrorQueue
   tenants: TenantService
-  tenantStore: Pick<TenantStore, 'byCnpjs' | 'count'>
+  tenantStore: Pick<TenantStore, 'byCnpjs' | 'count' | 'list'>
   directory: Pick<TenantDirectory, 'find' | 'invalidate'>
   invalidation: Pick<TenantInvalidation, 'publish'>
   spentOfBurst: SpentOfBurst

@@ -1,13 +1,15 @@
 import type { Tenant } from '../tenants/tenant.ts'
-import type { CreatedTenant } from '../tenants/tenant-service.ts'
-import type { TenantsPage } from '../tenants/tenant-store.ts'
+import { searchable, searchTextOf } from '../tenants/tenant-search.ts'
+import type { TenantsFilter } from '../tenants/tenant-store.ts'
 import { builder } from './builder.ts'
 import { keysetConnection, maxCount } from './connection.ts'
 import type { GraphqlContext } from './context.ts'
 import { maySee } from './loaders.ts'
+import type { GraphqlServices } from './services.ts'
 
 /** A tenant, or what is left of one that was deleted: its CNPJ. */
-type TenantView = Omit<Tenant, 'createdAt' | 'updatedAt'> & {
+type TenantView = Pick<Tenant, 'cnpj' | 'name' | 'active'> & {
+  settings?: Tenant['settings']
   createdAt: number | null
   updatedAt: number | null
 }
@@ -36,10 +38,36 @@ builder.node(TenantRef, {
   }),
 })
 
-const onlyItself =
-  (tenant: Tenant) =>
-  async ({ after = '', before }: TenantsPage): Promise<Tenant[]> =>
-    tenant.cnpj > after && (before === undefined || tenant.cnpj < before) ? [tenant] : []
+const TenantFilter = builder.inputType('TenantFilter', {
+  fields: (t) => ({
+    text: t.string({ description: 'Part of the name or the CNPJ, whatever its case and accents.' }),
+    active: t.boolean(),
+  }),
+})
+
+function filterOf(
+  filter: { text?: string | null; active?: boolean | null } | null | undefined,
+): TenantsFilter {
+  return { text: filter?.text ?? undefined, active: filter?.active ?? undefined }
+}
+
+/** The tenants that a principal sees, in a connection and its count. */
+type Visible = Pick<GraphqlServices['tenantStore'], 'list' | 'count'>
+
+/** The same search for one tenant, which sees itself alone. */
+function visibleTo({ principal, services }: GraphqlContext): Visible {
+  if (principal.kind === 'admin') return services.tenantStore
+  const { tenant } = principal
+  const matches = ({ text = '', active = tenant.active }: TenantsFilter = {}) =>
+    active === tenant.active && searchTextOf(tenant).includes(searchable(text.trim()))
+  return {
+    list: async ({ after = '', before, filter }) =>
+      matches(filter) && tenant.cnpj > after && (before === undefined || tenant.cnpj < before)
+        ? [tenant]
+        : [],
+    count: async (_limit, filter) => (matches(filter) ? 1 : 0),
+  }
+}
 
 builder.queryFields((t) => ({
   tenant: t.field({
@@ -53,21 +81,24 @@ builder.queryFields((t) => ({
     {
       type: TenantRef,
       description: 'In order of their CNPJs. A tenant sees itself alone.',
-      resolve: (_root, args, { principal, services }) =>
-        keysetConnection(args, {
+      args: { filter: t.arg({ type: TenantFilter }) },
+      resolve: async (_root, args, context) => {
+        const filter = filterOf(args.filter)
+        const connection = await keysetConnection(args, {
           name: 'tenants',
           keyOf: (tenant: Tenant) => tenant.cnpj,
           parseKey: (text) => (/^[0-9A-Z]{14}$/.test(text) ? text : undefined),
-          read: principal.kind === 'admin' ? services.tenants.listTenants : onlyItself(principal.tenant),
-        }),
+          read: (page) => visibleTo(context).list({ ...page, filter }),
+        })
+        return { ...connection, filter }
+      },
     },
     {
       name: 'TenantConnection',
       fields: (t) => ({
         totalCount: t.int({
           description: 'At most 10,000, which stands for that many or more.',
-          resolve: (_connection, _args, { principal, services }) =>
-            principal.kind === 'admin' ? services.tenantStore.count(maxCount) : 1,
+          resolve: ({ filter }, _args, context) => visibleTo(context).count(maxCount, filter),
         }),
       }),
     },
@@ -75,31 +106,9 @@ builder.queryFields((t) => ({
   ),
 }))
 
-const CreateTenantInput = builder.inputType('CreateTenantInput', {
-  fields: (t) => ({
-    cnpj: t.field({ type: 'CNPJ', required: true }),
-    name: t.string({ required: true, description: '1 to 200 characters.' }),
-    active: t.boolean({ required: true, defaultValue: true }),
-  }),
-})
-
-const CreateTenantPayload = builder.objectRef<CreatedTenant>('CreateTenantPayload').implement({
-  fields: (t) => ({
-    tenant: t.expose('tenant', { type: TenantRef }),
-    token: t.exposeString('token', { description: 'The Bearer token, shown this once.' }),
-    encryptedToken: t.exposeString('encryptedToken'),
-  }),
-})
-
 const adminOnly = { authScopes: { admin: true } } as const
 
 builder.mutationFields((t) => ({
-  createTenant: t.field({
-    type: CreateTenantPayload,
-    ...adminOnly,
-    args: { input: t.arg({ type: CreateTenantInput, required: true }) },
-    resolve: (_root, { input }, { services }) => services.tenants.createTenant(input),
-  }),
   setTenantActive: t.field({
     type: TenantRef,
     ...adminOnly,

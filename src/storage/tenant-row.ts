@@ -1,4 +1,5 @@
 import type { Tenant } from '../tenants/tenant.ts'
+import { searchable, searchTextOf } from '../tenants/tenant-search.ts'
 import type { StoredToken, TenantByToken, TenantChange, TenantsFilter } from '../tenants/tenant-store.ts'
 import type { Binds, Row } from './sql.ts'
 
@@ -29,15 +30,6 @@ export const tokenColumns = [
 export const tenantByTokenColumns =
   't.cnpj, t.name, t.active, t.settings, t.created_at, t.updated_at, k.id AS token_id, k.hash, k.expires_at'
 
-/** Small letters without accents, so that a database's own idea of letters has no say in what a search finds. */
-export const searchable = (text: string) =>
-  text
-    .normalize('NFD')
-    .replace(/\p{Mark}/gu, '')
-    .toLowerCase()
-
-const searchOf = (name: string, cnpj: string) => `${searchable(name)} ${cnpj.toLowerCase()}`
-
 /** Binds for `tenantColumns`. */
 export function tenantBinds(tenant: Tenant): Binds {
   return {
@@ -45,16 +37,16 @@ export function tenantBinds(tenant: Tenant): Binds {
     name: tenant.name,
     active: tenant.active ? 1 : 0,
     settings: JSON.stringify(tenant.settings),
-    search: searchOf(tenant.name, tenant.cnpj),
+    search: searchTextOf(tenant),
     created_at: tenant.createdAt,
     updated_at: tenant.updatedAt,
   }
 }
 
-/** The assignments and binds of a change, without `updated_at`. */
+/** Binds of a change, each named as its column, without `updated_at`. */
 export function tenantChangeBinds(cnpj: string, { name, active, settings }: TenantChange): Binds {
   return {
-    ...(name === undefined ? {} : { name, search: searchOf(name, cnpj) }),
+    ...(name === undefined ? {} : { name, search: searchTextOf({ name, cnpj }) }),
     ...(active === undefined ? {} : { active: active ? 1 : 0 }),
     ...(settings === undefined ? {} : { settings: JSON.stringify(settings) }),
   }

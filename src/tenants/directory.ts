@@ -1,173 +1,276 @@
 import { timingSafeEqual } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { GanchoError } from '../errors.ts'
+import { type Known, KnownTokens, knownOf } from './known-tokens.ts'
+import { LookUps } from './look-ups.ts'
 import type { Tenant } from './tenant.ts'
-import type { TenantRow, TenantStore } from './tenant-store.ts'
+import type { TenantByToken, TenantStore } from './tenant-store.ts'
 import type { TokenHash } from './token.ts'
 import { UnknownTokens } from './unknown-tokens.ts'
 
 export type TenantDirectoryDeps = {
-  store: TenantStore
+  store: Pick<TenantStore, 'byCnpj' | 'byTokenHash' | 'usableTokens'>
   hashToken: TokenHash
+  /** Under secrets of before, which tokens may still be stored with. */
+  olderHashes?: readonly TokenHash[]
+  /** Told of a token's use, at most once a minute for each. */
+  onUse?: (id: string, at: number) => void
   /** Epoch milliseconds. */
   now?: () => number
-  /** How long a tenant is served without reading it again. */
+  /** How long a tenant is served without reading it again. For as long again it is served while it is read. */
   ttlMs?: number
-  /** How long a tenant is served on, beyond that, before a database that was down is asked again. */
+  /** How long a database that did not answer is not asked again about tenants that are known. */
   retryMs?: number
+  /** How long a request waits for a database before it is served with what is known. */
+  patienceMs?: number
+  /** How long after its time a tenant is served while the database does not answer. */
+  maxStaleMs?: number
   /** How long a token that nobody has is remembered, and how many of them. */
   unknownMs?: number
   maxUnknown?: number
+  /** Look-ups at one time, and of tokens never seen: at once, and a second. */
+  maxInFlight?: number
+  unseenBurst?: number
+  unseenPerSecond?: number
 }
 
-type Entry = { tenant: Tenant; tokenHash: string; digest: Buffer; staleAt: number }
+/** `staleSince` is when the database stopped answering (epoch milliseconds), null while it answers. */
+export type DirectoryStatus = { tenants: number; staleSince: number | null }
 
-const pageSize = 500
+/** Of one token, under the newest secret first. */
+type Hashes = readonly [string, ...string[]]
+
+const pageSize = 1_000
+const maxWaiting = 1_000
+const noteUseMs = 60_000
+
+const defaults = {
+  olderHashes: [],
+  onUse: () => {},
+  now: Date.now,
+  ttlMs: 300_000,
+  retryMs: 5_000,
+  patienceMs: 1_000,
+  maxStaleMs: 86_400_000,
+  unknownMs: 30_000,
+  maxUnknown: 10_000,
+  maxInFlight: 16,
+  unseenBurst: 500,
+  unseenPerSecond: 100,
+} satisfies Partial<TenantDirectoryDeps>
 
 /**
  * The tenants in memory, for every request to ask. Answers at once for what it knows and reads the store for what it does not,
- * once for all who wait. While the database is down, known tenants are served on.
+ * once for all who wait. While the database is down or slow, known tenants are served on.
  */
 export class TenantDirectory {
-  readonly #store: TenantStore
-  readonly #hashToken: TokenHash
-  readonly #now: () => number
-  readonly #ttlMs: number
-  readonly #retryMs: number
+  readonly #deps: Required<TenantDirectoryDeps>
+  readonly #known = new KnownTokens()
   readonly #unknown: UnknownTokens
-  readonly #byHash = new Map<string, Entry>()
-  readonly #byCnpj = new Map<string, Entry>()
-  readonly #reads = new Map<string, Promise<Entry | null>>()
+  readonly #lookUps: LookUps
   /** Rises with each invalidation: what was read before one is not kept after it. */
   #generation = 0
+  #loading: Promise<void> | undefined
+  #loadAgain = false
+  #staleSince: number | null = null
+  #askAgainAt = Number.NEGATIVE_INFINITY
 
   constructor(deps: TenantDirectoryDeps) {
-    const { now = Date.now, ttlMs = 300_000, retryMs = 5_000, unknownMs = 30_000, maxUnknown = 10_000 } = deps
-    this.#store = deps.store
-    this.#hashToken = deps.hashToken
-    this.#now = now
-    this.#ttlMs = ttlMs
-    this.#retryMs = retryMs
+    this.#deps = { ...defaults, ...deps }
+    const { now, unknownMs, maxUnknown, maxInFlight, unseenBurst, unseenPerSecond } = this.#deps
     this.#unknown = new UnknownTokens({ now, forMs: unknownMs, max: maxUnknown })
+    this.#lookUps = new LookUps({
+      ...{ now, maxInFlight, maxWaiting },
+      ...{ burst: unseenBurst, perSecond: unseenPerSecond },
+    })
   }
 
-  /** Reads all active tenants ahead of their first request. @throws GanchoError DATABASE_UNAVAILABLE */
-  async load(): Promise<void> {
-    for (let after: string | undefined; ; ) {
-      const generation = this.#generation
-      const rows = await this.#store.list({ limit: pageSize, ...(after === undefined ? {} : { after }) })
-      if (generation === this.#generation)
-        for (const row of rows) if (row.active) this.#keep(entryOf(row, this.#fresh()))
-      after = rows.at(-1)?.cnpj
-      if (rows.length < pageSize) return
-    }
+  /** Reads all tokens in use ahead of their first request. @throws GanchoError DATABASE_UNAVAILABLE */
+  load(): Promise<void> {
+    this.#loading ??= this.#loadAll().finally(() => {
+      this.#loading = undefined
+    })
+    return this.#loading
+  }
+
+  status(): DirectoryStatus {
+    return { tenants: this.#known.tenants, staleSince: this.#staleSince }
   }
 
   /**
    * The active tenant with this token: at once when it is known, else a promise of it. What it throws, it throws or rejects with
    * in the same two ways.
-   * @throws GanchoError UNAUTHENTICATED, TENANT_INACTIVE, or DATABASE_UNAVAILABLE for a token it does not know
+   * @throws GanchoError UNAUTHENTICATED, TENANT_INACTIVE, for a token it does not know also DATABASE_UNAVAILABLE and LOOK_UPS_BUSY
    */
   authenticate(token: string): Tenant | Promise<Tenant> {
-    const hash = this.#hashToken(token)
-    const known = this.#byHash.get(hash)
-    if (known && this.#now() < known.staleAt) return admitted(known, hash)
-    if (!known && this.#unknown.has(hash)) throw new GanchoError('UNAUTHENTICATED')
-    return this.#authenticateFromStore(hash, known)
+    const newest = this.#deps.hashToken(token)
+    const byNewest = this.#known.byHash(newest)
+    if (byNewest) return this.#authenticateKnown(byNewest, [newest])
+    if (this.#unknown.has(newest)) throw new GanchoError('UNAUTHENTICATED')
+    const hashes: Hashes = [newest, ...this.#deps.olderHashes.map((hashOf) => hashOf(token))]
+    const older = hashes.find((hash) => this.#known.byHash(hash))
+    const byOlder = older === undefined ? undefined : this.#known.byHash(older)
+    return byOlder ? this.#authenticateKnown(byOlder, hashes) : this.#authenticateFromStore(hashes, undefined)
   }
 
-  /** The tenant, active or not: at once when it is known. @throws GanchoError DATABASE_UNAVAILABLE for one it does not know */
-  find(cnpj: string): Tenant | null | Promise<Tenant | null> {
-    const known = this.#byCnpj.get(cnpj)
-    if (known && this.#now() < known.staleAt) return known.tenant
-    return this.#read(`cnpj ${cnpj}`, () => this.#store.byCnpj(cnpj), known).then(
-      (entry) => entry?.tenant ?? null,
-    )
-  }
-
-  /**
-   * Forgets a tenant that has changed. `*` makes every tenant be read again before its next use, but keeps them in case the
-   * database is down, because it stands for "some may have changed".
-   */
-  invalidate(cnpj: string): void {
-    this.#generation++
-    this.#reads.clear()
-    if (cnpj === '*') this.#doubtAll()
-    else this.#drop(this.#byCnpj.get(cnpj))
-  }
-
-  async #authenticateFromStore(hash: string, known: Entry | undefined): Promise<Tenant> {
-    const generation = this.#generation
-    const entry = await this.#read(`token ${hash}`, () => this.#store.byTokenHash(hash), known)
-    if (entry) return admitted(entry, hash)
-    if (generation === this.#generation) this.#unknown.add(hash)
-    throw new GanchoError('UNAUTHENTICATED')
-  }
-
-  #read(
-    key: string,
-    fetch: () => Promise<TenantRow | null>,
-    known: Entry | undefined,
-  ): Promise<Entry | null> {
-    const running = this.#reads.get(key)
-    if (running) return running
-    const reading = this.#readNow(fetch, known).finally(() => {
-      if (this.#reads.get(key) === reading) this.#reads.delete(key)
-    })
-    this.#reads.set(key, reading)
-    return reading
-  }
-
-  async #readNow(fetch: () => Promise<TenantRow | null>, known: Entry | undefined): Promise<Entry | null> {
-    const generation = this.#generation
+  /** The tenant, active or not. @throws GanchoError DATABASE_UNAVAILABLE for one it does not know */
+  async find(cnpj: string): Promise<Tenant | null> {
+    const known = this.#known.byCnpj(cnpj)
+    if (known && !known.changed && this.#deps.now() < known.freshUntil) return known.tenant
     try {
-      const row = await fetch()
-      const entry = row && entryOf(row, this.#fresh())
-      if (generation !== this.#generation) return entry
-      if (entry) this.#keep(entry)
-      else this.#drop(known)
-      return entry
+      return await this.#deps.store.byCnpj(cnpj)
     } catch (error) {
-      const serveOn = known && isDatabaseDown(error) && this.#byHash.get(known.tokenHash) === known
-      if (!serveOn) throw error
-      known.staleAt = this.#now() + this.#retryMs
-      return known
+      if (known && isOfDatabase(error) && this.#mayServeStale(known)) return known.tenant
+      throw error
     }
   }
 
-  #doubtAll() {
+  /**
+   * Has a tenant that has changed be read again before its next use. `*` stands for "some may have changed": all are read again,
+   * but served on in case the database is down.
+   */
+  invalidate(cnpj: string): void {
+    this.#generation++
+    this.#lookUps.startAnew()
+    if (cnpj === '*') this.#doubtAll()
+    else this.#known.markChanged(cnpj)
+  }
+
+  #doubtAll(): void {
     this.#unknown.clear()
-    for (const entry of this.#byCnpj.values()) entry.staleAt = Number.NEGATIVE_INFINITY
+    this.#known.doubtAll()
+    this.#loadAgain = this.#loading !== undefined
+    this.load().catch(() => this.#noteOutage())
   }
 
-  #fresh(): number {
-    return this.#now() + this.#ttlMs
+  async #loadAll(): Promise<void> {
+    do {
+      this.#loadAgain = false
+      await this.#loadPages()
+    } while (this.#loadAgain)
   }
 
-  #keep(entry: Entry) {
-    this.#drop(this.#byCnpj.get(entry.tenant.cnpj))
-    this.#byCnpj.set(entry.tenant.cnpj, entry)
-    this.#byHash.set(entry.tokenHash, entry)
+  async #loadPages(): Promise<void> {
+    const { store, now, ttlMs } = this.#deps
+    for (let after: string | undefined; ; ) {
+      const generation = this.#generation
+      const at = now()
+      const page = await store.usableTokens({ limit: pageSize, now: at, after })
+      this.#noteAnswer()
+      if (generation === this.#generation)
+        for (const found of page) this.#known.keep(knownOf(found, at, at + ttlMs))
+      after = page.at(-1)?.token.hash
+      if (page.length < pageSize) return
+    }
   }
 
-  #drop(entry: Entry | undefined) {
-    if (!entry) return
-    if (this.#byCnpj.get(entry.tenant.cnpj) === entry) this.#byCnpj.delete(entry.tenant.cnpj)
-    if (this.#byHash.get(entry.tokenHash) === entry) this.#byHash.delete(entry.tokenHash)
+  #authenticateKnown(known: Known, hashes: Hashes): Tenant | Promise<Tenant> {
+    const { now, ttlMs } = this.#deps
+    const at = now()
+    if (known.changed) return this.#authenticateFromStore(hashes, known)
+    if (at < known.freshUntil) return this.#admitted(known, hashes)
+    if (at < this.#askAgainAt && this.#mayServeStale(known)) return this.#admitted(known, hashes)
+    const doubted = known.freshUntil === Number.NEGATIVE_INFINITY
+    if (doubted || at - known.readAt >= 2 * ttlMs) return this.#authenticateWithPatience(hashes, known)
+    // Behind the answer; what it finds is for the next request, and a failure shows in the status.
+    this.#read(hashes, known).catch(() => {})
+    return this.#admitted(known, hashes)
+  }
+
+  async #authenticateFromStore(hashes: Hashes, known: Known | undefined): Promise<Tenant> {
+    const generation = this.#generation
+    const found = await this.#read(hashes, known)
+    if (found) return this.#admitted(found, hashes)
+    if (generation === this.#generation) this.#unknown.add(hashes[0])
+    throw new GanchoError('UNAUTHENTICATED')
+  }
+
+  /** For what is known, but for too long: the database has its chance, and the request does not wait for more than that. */
+  async #authenticateWithPatience(hashes: Hashes, known: Known): Promise<Tenant> {
+    const timer = new AbortController()
+    const reading = this.#authenticateFromStore(hashes, known).catch((error: unknown) => {
+      if (isOfDatabase(error) && this.#mayServeStale(known)) return undefined
+      throw error
+    })
+    const late = sleep(this.#deps.patienceMs, undefined, { signal: timer.signal }).catch(() => undefined)
+    const tenant = await Promise.race([reading, late]).finally(() => timer.abort())
+    if (tenant) return tenant
+    if (!this.#mayServeStale(known)) {
+      const after = await reading
+      if (after) return after
+      throw new GanchoError('DATABASE_UNAVAILABLE')
+    }
+    reading.catch(() => {})
+    this.#noteOutage()
+    return this.#admitted(known, hashes)
+  }
+
+  async #read(hashes: Hashes, known: Known | undefined): Promise<Known | null> {
+    // One request asks for all, while the database does not answer.
+    if (known && this.#staleSince !== null) this.#askAgainAt = this.#deps.now() + this.#deps.retryMs
+    return this.#lookUps.read(hashes[0], () => this.#readNow(hashes, known), known === undefined)
+  }
+
+  async #readNow(hashes: Hashes, known: Known | undefined): Promise<Known | null> {
+    const generation = this.#generation
+    const at = this.#deps.now()
+    try {
+      const found = await this.#firstFound(hashes)
+      this.#noteAnswer()
+      const read = found && knownOf(found, at, at + this.#deps.ttlMs)
+      if (generation !== this.#generation) return read
+      if (known && read?.token.hash !== known.token.hash) this.#known.drop(known)
+      if (read) this.#known.keep(read)
+      return read
+    } catch (error) {
+      if (isOfDatabase(error)) this.#noteOutage()
+      throw error
+    }
+  }
+
+  async #firstFound(hashes: Hashes): Promise<TenantByToken | null> {
+    for (const hash of hashes) {
+      const found = await this.#deps.store.byTokenHash(hash)
+      if (found) return found
+    }
+    return null
+  }
+
+  #admitted(known: Known, hashes: Hashes): Tenant {
+    // A map compares in its own time; this comparison is the one that lets somebody in.
+    if (!hashes.some((hash) => isSame(hash, known.token.hash))) throw new GanchoError('UNAUTHENTICATED')
+    const at = this.#deps.now()
+    const { id, expiresAt } = known.token
+    if (expiresAt !== null && at >= expiresAt) throw new GanchoError('UNAUTHENTICATED')
+    if (!known.tenant.active) throw new GanchoError('TENANT_INACTIVE')
+    if (at - known.usedAt >= noteUseMs) {
+      known.usedAt = at
+      this.#deps.onUse(id, at)
+    }
+    return known.tenant
+  }
+
+  #mayServeStale({ changed, readAt }: Known): boolean {
+    const { now, ttlMs, maxStaleMs } = this.#deps
+    return !changed && now() - readAt < ttlMs + maxStaleMs
+  }
+
+  #noteAnswer(): void {
+    this.#staleSince = null
+    this.#askAgainAt = Number.NEGATIVE_INFINITY
+  }
+
+  #noteOutage(): void {
+    const at = this.#deps.now()
+    this.#staleSince ??= at
+    this.#askAgainAt = at + this.#deps.retryMs
   }
 }
 
-function entryOf({ tokenHash, encryptedToken: _, ...tenant }: TenantRow, staleAt: number): Entry {
-  return { tenant, tokenHash, digest: Buffer.from(tokenHash), staleAt }
+function isSame(one: string, other: string): boolean {
+  const [a, b] = [Buffer.from(one), Buffer.from(other)]
+  return a.length === b.length && timingSafeEqual(a, b)
 }
 
-function admitted(entry: Entry, hash: string): Tenant {
-  const digest = Buffer.from(hash)
-  // A map compares in its own time; this comparison is the one that lets somebody in.
-  const same = digest.length === entry.digest.length && timingSafeEqual(digest, entry.digest)
-  if (!same) throw new GanchoError('UNAUTHENTICATED')
-  if (!entry.tenant.active) throw new GanchoError('TENANT_INACTIVE')
-  return entry.tenant
-}
-
-const isDatabaseDown = (error: unknown) =>
-  error instanceof GanchoError && error.code === 'DATABASE_UNAVAILABLE'
+const isOfDatabase = (error: unknown) =>
+  error instanceof GanchoError && (error.code === 'DATABASE_UNAVAILABLE' || error.code === 'LOOK_UPS_BUSY')

@@ -1,10 +1,12 @@
+import { randomUUID } from 'node:crypto'
 import { GanchoError } from '../errors.ts'
 import { parseCnpj } from './cnpj.ts'
 import type { TenantDirectory } from './directory.ts'
 import type { TenantInvalidation } from './invalidation.ts'
-import type { Tenant } from './tenant.ts'
-import type { TenantRow, TenantStore, TenantsPage } from './tenant-store.ts'
-import { newTenantToken, type TokenHash } from './token.ts'
+import type { Tenant, TenantToken } from './tenant.ts'
+import { changedSettings, type TenantSettingsChange } from './tenant-settings.ts'
+import type { StoredToken, TenantStore, TenantsPage } from './tenant-store.ts'
+import { newTenantToken, prefixOf, type TokenHash } from './token.ts'
 import type { TokenCipher } from './token-cipher.ts'
 
 export type TenantServiceDeps = {
@@ -20,13 +22,36 @@ export type TenantServiceDeps = {
 export type NewTenant = { cnpj: string; name: string; active?: boolean | undefined }
 /** `token` is in the clear and stored nowhere: this is the one time it is known. */
 export type CreatedTenant = { tenant: Tenant; token: string; encryptedToken: string }
+/** What is left out, or null, stays. */
+export type TenantUpdate = {
+  name?: string | null | undefined
+  active?: boolean | null | undefined
+  settings?: TenantSettingsChange
+}
+export type Rotation = {
+  /** How long the tokens of before are honoured on; 0 unless given. */
+  overlapSeconds?: number | undefined
+  /** What the new token is called. */
+  name?: string | undefined
+}
 
 /** CNPJs are taken with or without punctuation. Every method may throw GanchoError INVALID_CNPJ or DATABASE_UNAVAILABLE. */
 export type TenantService = {
   /** @throws GanchoError TENANT_EXISTS, BAD_REQUEST when the name is empty or longer than 200 characters */
   createTenant(input: NewTenant): Promise<CreatedTenant>
+  /** @throws GanchoError TENANT_NOT_FOUND, BAD_REQUEST */
+  updateTenant(cnpj: string, change: TenantUpdate): Promise<Tenant>
   /** @throws GanchoError TENANT_NOT_FOUND */
   setTenantActive(cnpj: string, active: boolean): Promise<Tenant>
+  /**
+   * A new token in place of all others, which end after the overlap, or earlier if they were to.
+   * @throws GanchoError TENANT_NOT_FOUND, BAD_REQUEST for an overlap beyond 0 to 30 days
+   */
+  rotateToken(cnpj: string, rotation?: Rotation): Promise<CreatedTenant>
+  /** Ends a token at once. @throws GanchoError TOKEN_NOT_FOUND */
+  revokeToken(cnpj: string, id: string): Promise<Tenant>
+  /** Ended ones too, newest first, 100 at most. */
+  tokensOf(cnpj: string): Promise<TenantToken[]>
   /** The tenant's history stays until it expires. @returns the CNPJ. @throws GanchoError TENANT_NOT_FOUND */
   removeTenant(cnpj: string): Promise<string>
   /** From the store, so that it shows the last change. */
@@ -34,28 +59,58 @@ export type TenantService = {
   listTenants(page: TenantsPage): Promise<Tenant[]>
 }
 
+const maxOverlapSeconds = 30 * 86_400
+
 /** What administrators do to tenants. When a change is answered, this instance knows it, and the others have been told. */
 export function tenantService(deps: TenantServiceDeps): TenantService {
-  const { store, directory, invalidation, cipher, hashToken, now = Date.now } = deps
+  const { store, directory, invalidation, now = Date.now } = deps
 
   async function changed(cnpj: string) {
     directory.invalidate(cnpj)
     await invalidation.publish(cnpj)
   }
 
+  async function update(cnpj: string, { name, active, settings }: TenantUpdate): Promise<Tenant> {
+    const normal = parseCnpj(cnpj)
+    const current = settings && (await existing(store, normal))
+    const change = {
+      ...(name == null ? {} : { name: checkedName(name) }),
+      ...(active == null ? {} : { active }),
+      ...(settings && current ? { settings: changedSettings(current.settings, settings) } : {}),
+    }
+    const tenant = await store.update(normal, change, now())
+    await changed(normal)
+    return tenant
+  }
+
   return {
     async createTenant(input) {
-      const token = newTenantToken()
       const tenant = tenantOf(input, now())
-      const encryptedToken = cipher.encrypt(token)
-      await store.create({ ...tenant, tokenHash: hashToken(token), encryptedToken })
+      const { token, stored } = newToken(deps, tenant.cnpj, 'first', now())
+      await store.create(tenant, stored)
       await changed(tenant.cnpj)
-      return { tenant, token, encryptedToken }
+      return { tenant, token, encryptedToken: stored.encrypted }
     },
-    async setTenantActive(cnpj, active) {
-      const tenant = await store.setActive(parseCnpj(cnpj), active, now())
-      await changed(tenant.cnpj)
-      return tenant
+    updateTenant: update,
+    setTenantActive: (cnpj, active) => update(cnpj, { active }),
+    async rotateToken(cnpj, { overlapSeconds = 0, name = 'rotated' } = {}) {
+      const normal = parseCnpj(cnpj)
+      if (!(overlapSeconds >= 0 && overlapSeconds <= maxOverlapSeconds))
+        throw new GanchoError('BAD_REQUEST', `overlapSeconds must be from 0 to ${maxOverlapSeconds}.`)
+      const at = now()
+      const { token, stored } = newToken(deps, normal, checkedName(name), at)
+      await store.addToken(stored, at + overlapSeconds * 1_000)
+      await changed(normal)
+      return { tenant: await existing(store, normal), token, encryptedToken: stored.encrypted }
+    },
+    async revokeToken(cnpj, id) {
+      const normal = parseCnpj(cnpj)
+      if (!(await store.revokeToken(normal, id, now()))) throw new GanchoError('TOKEN_NOT_FOUND')
+      await changed(normal)
+      return existing(store, normal)
+    },
+    async tokensOf(cnpj) {
+      return (await store.tokens(parseCnpj(cnpj))).map(shownOf)
     },
     async removeTenant(cnpj) {
       const normal = parseCnpj(cnpj)
@@ -63,21 +118,41 @@ export function tenantService(deps: TenantServiceDeps): TenantService {
       await changed(normal)
       return normal
     },
-    async findTenant(cnpj) {
-      const row = await store.byCnpj(parseCnpj(cnpj))
-      return row && withoutToken(row)
-    },
-    async listTenants(page) {
-      return (await store.list(page)).map(withoutToken)
-    },
+    findTenant: async (cnpj) => store.byCnpj(parseCnpj(cnpj)),
+    listTenants: (page) => store.list(page),
   }
 }
 
+type Sealing = Pick<TenantServiceDeps, 'cipher' | 'hashToken'>
+
+function newToken({ cipher, hashToken }: Sealing, cnpj: string, name: string, createdAt: number) {
+  const token = newTenantToken()
+  const stored: StoredToken = {
+    ...{ id: randomUUID(), cnpj, name, createdAt },
+    prefix: prefixOf(token),
+    hash: hashToken(token),
+    encrypted: cipher.encrypt(token),
+    ...{ expiresAt: null, lastUsedAt: null, revokedAt: null },
+  }
+  return { token, stored }
+}
+
+async function existing(store: TenantStore, cnpj: string): Promise<Tenant> {
+  const tenant = await store.byCnpj(cnpj)
+  if (!tenant) throw new GanchoError('TENANT_NOT_FOUND')
+  return tenant
+}
+
 function tenantOf({ cnpj, name, active = true }: NewTenant, now: number): Tenant {
+  const normal = parseCnpj(cnpj)
+  return { cnpj: normal, name: checkedName(name), active, settings: {}, createdAt: now, updatedAt: now }
+}
+
+function checkedName(name: string): string {
   const trimmed = name.trim()
   if (trimmed.length < 1 || trimmed.length > 200)
     throw new GanchoError('BAD_REQUEST', 'A name has 1 to 200 characters.')
-  return { cnpj: parseCnpj(cnpj), name: trimmed, active, createdAt: now, updatedAt: now }
+  return trimmed
 }
 
-const withoutToken = ({ tokenHash: _hash, encryptedToken: _token, ...tenant }: TenantRow): Tenant => tenant
+const shownOf = ({ hash: _hash, encrypted: _encrypted, ...token }: StoredToken): TenantToken => token

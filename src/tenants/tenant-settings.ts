@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { GanchoError } from '../errors.ts'
+import { parseAccessWindow } from './access-window.ts'
 
 const upTo = (max: number) => z.int().min(1).max(max).optional()
 
@@ -22,3 +24,33 @@ export const tenantSettingsSchema = z.strictObject({
 
 /** What an administrator sets for one tenant; what is left out is as the environment says for all. */
 export type TenantSettings = z.output<typeof tenantSettingsSchema>
+
+type Change<Fields> = { [Name in keyof Fields]?: Fields[Name] | null | undefined }
+
+/** What is left out stays, null takes a setting away; so also within `limits`. */
+export type TenantSettingsChange = Change<Omit<TenantSettings, 'limits'>> & {
+  limits?: Change<NonNullable<TenantSettings['limits']>> | null | undefined
+}
+
+/**
+ * The settings after a change, checked in form and in meaning.
+ * @throws GanchoError BAD_REQUEST
+ */
+export function changedSettings(current: TenantSettings, change: TenantSettingsChange): TenantSettings {
+  const limits = change.limits && merged(current.limits ?? {}, change.limits)
+  const parsed = tenantSettingsSchema.safeParse(merged(current, { ...change, limits }))
+  if (!parsed.success)
+    throw new GanchoError('BAD_REQUEST', `${parsed.error.issues.map(problemOf).join('; ')}.`)
+  const { accessWindow } = parsed.data
+  if (accessWindow !== undefined) parseAccessWindow(accessWindow)
+  return parsed.data
+}
+
+const problemOf = ({ path, message }: { path: PropertyKey[]; message: string }) =>
+  `${path.map(String).join('.')}: ${message}`
+
+function merged(current: object, change: object): Record<string, unknown> {
+  const named = Object.entries(change).filter(([, value]) => value !== undefined)
+  const all = Object.entries({ ...current, ...Object.fromEntries(named) })
+  return Object.fromEntries(all.filter(([, value]) => value !== null))
+}

@@ -15,7 +15,7 @@ const ivBytes = 16
 const macBytes = 32
 
 export type TokenCipher = {
-  /** @returns `v1.` and base64url of IV, ciphertext and MAC; different each time. */
+  /** Under the newest secret. @returns `v1.` and base64url of IV, ciphertext and MAC; different each time. */
   encrypt(token: string): string
   /** @throws GanchoError TOKEN_UNREADABLE, the same for a changed text, another secret and another format. */
   decrypt(text: string): string
@@ -23,9 +23,22 @@ export type TokenCipher = {
 
 /**
  * AES-256-CBC under SHA-256 of the secret, encrypt-then-MAC: HMAC-SHA-256 under a separately derived key covers version, IV and
- * ciphertext, and is checked before anything is decrypted.
+ * ciphertext, and is checked before anything is decrypted. What older secrets have encrypted is read on.
  */
-export function tokenCipher(secret: string): TokenCipher {
+export function tokenCipher(newest: string, ...older: string[]): TokenCipher {
+  const ciphers = [newest, ...older].map(cipherUnder)
+  function decrypt(text: string): string {
+    const sealed = contentOf(text)
+    for (const cipher of ciphers) {
+      const token = cipher.decrypt(sealed)
+      if (token !== undefined) return token
+    }
+    throw new GanchoError('TOKEN_UNREADABLE')
+  }
+  return { encrypt: cipherUnder(newest).encrypt, decrypt }
+}
+
+function cipherUnder(secret: string) {
   const key = hash('sha256', secret, 'buffer')
   const macKey = Buffer.from(hkdfSync('sha256', secret, '', 'gancho token MAC v1', macBytes))
   const macOf = (sealed: Buffer) => createHmac('sha256', macKey).update(`${version}.`).update(sealed).digest()
@@ -37,10 +50,10 @@ export function tokenCipher(secret: string): TokenCipher {
     return `${version}.${Buffer.concat([sealed, macOf(sealed)]).toString('base64url')}`
   }
 
-  function decrypt(text: string): string {
-    const bytes = contentOf(text)
+  /** Undefined when the MAC is not this secret's. */
+  function decrypt(bytes: Buffer): string | undefined {
     const sealed = bytes.subarray(0, -macBytes)
-    if (!timingSafeEqual(bytes.subarray(-macBytes), macOf(sealed))) throw new GanchoError('TOKEN_UNREADABLE')
+    if (!timingSafeEqual(bytes.subarray(-macBytes), macOf(sealed))) return undefined
     const decipher = createDecipheriv(algorithm, key, sealed.subarray(0, ivBytes))
     return Buffer.concat([decipher.update(sealed.subarray(ivBytes)), decipher.final()]).toString('utf8')
   }

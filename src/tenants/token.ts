@@ -3,6 +3,9 @@ import { createHmac, hkdfSync, randomBytes } from 'node:crypto'
 /** A new Bearer token: 256 random bits behind a prefix that secret scanners can look for. */
 export const newTenantToken = () => `gnt_${randomBytes(32).toString('base64url')}`
 
+/** What is shown of a token: enough for a person to recognise it, and 24 of its bits. */
+export const prefixOf = (token: string) => token.slice(0, 8)
+
 /** Hash of a token, the same for the same token and secret: 64 hexadecimal characters. */
 export type TokenHash = (token: string) => string
 

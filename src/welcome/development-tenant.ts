@@ -10,10 +10,16 @@ type Deps = { store: TenantStore; tenants: TenantService; cipher: TokenCipher }
 const cnpj = '11222333000181'
 const name = 'Development'
 
-/** The tenant that a newcomer posts the first event with: made once, its token the same at every start. */
+/** The tenant that a newcomer posts the first event with: made once, its token the same at every start unless it was ended. */
 export async function developmentTenant({ store, tenants, cipher }: Deps): Promise<DevelopmentTenant> {
-  const row = await store.byCnpj(cnpj)
-  if (row) return { cnpj, name: row.name, token: cipher.decrypt(row.encryptedToken) }
-  const { token } = await tenants.createTenant({ cnpj, name })
-  return { cnpj, name, token }
+  const tenant = await store.byCnpj(cnpj)
+  if (!tenant) {
+    const { token } = await tenants.createTenant({ cnpj, name })
+    return { cnpj, name, token }
+  }
+  const lasting = (await store.tokens(cnpj)).find(
+    ({ revokedAt, expiresAt }) => revokedAt === null && expiresAt === null,
+  )
+  const token = lasting ? cipher.decrypt(lasting.encrypted) : (await tenants.rotateToken(cnpj)).token
+  return { cnpj, name: tenant.name, token }
 }

@@ -22,14 +22,21 @@ export class CountedTenantStore implements TenantStore {
     this.#gate = undefined
   }
 
-  create: TenantStore['create'] = (row) => this.#store.create(row)
+  create: TenantStore['create'] = (tenant, token) => this.#store.create(tenant, token)
   byCnpj: TenantStore['byCnpj'] = (cnpj) => this.#counted(this.#store.byCnpj(cnpj))
   byTokenHash: TenantStore['byTokenHash'] = (hash) => this.#counted(this.#store.byTokenHash(hash))
   byCnpjs: TenantStore['byCnpjs'] = (cnpjs) => this.#store.byCnpjs(cnpjs)
   list: TenantStore['list'] = (page) => this.#store.list(page)
-  count: TenantStore['count'] = (limit) => this.#store.count(limit)
-  setActive: TenantStore['setActive'] = (cnpj, active, now) => this.#store.setActive(cnpj, active, now)
+  count: TenantStore['count'] = (limit, filter) => this.#store.count(limit, filter)
+  update: TenantStore['update'] = (cnpj, change, now) => this.#store.update(cnpj, change, now)
   remove: TenantStore['remove'] = (cnpj) => this.#store.remove(cnpj)
+  usableTokens: TenantStore['usableTokens'] = (page) => this.#store.usableTokens(page)
+  tokenPage: TenantStore['tokenPage'] = (page) => this.#store.tokenPage(page)
+  tokens: TenantStore['tokens'] = (cnpj) => this.#store.tokens(cnpj)
+  addToken: TenantStore['addToken'] = (token, at) => this.#store.addToken(token, at)
+  revokeToken: TenantStore['revokeToken'] = (cnpj, id, at) => this.#store.revokeToken(cnpj, id, at)
+  touchTokens: TenantStore['touchTokens'] = (uses) => this.#store.touchTokens(uses)
+  resealToken: TenantStore['resealToken'] = (from, to) => this.#store.resealToken(from, to)
 
   async #counted<T>(answer: Promise<T>): Promise<T> {
     this.lookUps++

@@ -88,7 +88,7 @@ describe('the administration of tenants over REST', () => {
     await create({ cnpj, name: 'A', active: false })
     const { status, body } = await ask('GET', one, { cnpj: '12.ABC.345/01DE-35' })
     expect(status).toBe(200)
-    expect(Object.keys(body).sort()).toEqual(['active', 'cnpj', 'createdAt', 'name', 'updatedAt'])
+    expect(Object.keys(body).sort()).toEqual(['active', 'cnpj', 'createdAt', 'name', 'settings', 'updatedAt'])
     expect(body.active).toBe(false)
     await expect(ask('GET', one, { cnpj: '54550752000155' })).rejects.toThrow(refusedAs('TENANT_NOT_FOUND'))
     await expect(ask('GET', one, { cnpj: 'x' })).rejects.toThrow(refusedAs('INVALID_CNPJ'))

@@ -3,7 +3,14 @@ import { GanchoError } from '../../src/errors.ts'
 import { authenticator } from '../../src/tenants/principal.ts'
 import type { Tenant } from '../../src/tenants/tenant.ts'
 
-const tenant: Tenant = { cnpj: '12ABC34501DE35', name: 'A', active: true, createdAt: 1, updatedAt: 1 }
+const tenant: Tenant = {
+  cnpj: '12ABC34501DE35',
+  name: 'A',
+  active: true,
+  settings: {},
+  createdAt: 1,
+  updatedAt: 1,
+}
 
 function authenticate(token: string): Tenant | Promise<Tenant> {
   if (token === 'gnt_known') return tenant

@@ -1,0 +1,51 @@
+import type { Logger } from 'pino'
+import type { TenantStore } from './tenant-store.ts'
+
+type Deps = { store: Pick<TenantStore, 'touchTokens'>; log: Pick<Logger, 'warn'>; everyMs?: number }
+
+const batch = 500
+/** While the database is down, more than this are not remembered. */
+const maxNoted = 100_000
+
+/** When tokens were last used, written from time to time and for many at once. Nobody waits for it. */
+export class TokenUses {
+  readonly #deps: Deps
+  readonly #noted = new Map<string, number>()
+  readonly #timer: NodeJS.Timeout
+  #writing: Promise<void> = Promise.resolve()
+
+  constructor(deps: Deps) {
+    this.#deps = deps
+    this.#timer = setInterval(() => void this.write(), deps.everyMs ?? 60_000)
+    this.#timer.unref()
+  }
+
+  note(id: string, at: number): void {
+    if (this.#noted.size < maxNoted || this.#noted.has(id)) this.#noted.set(id, at)
+  }
+
+  /** Writes what was noted so far. What cannot be written stays noted. Never throws. */
+  write(): Promise<void> {
+    this.#writing = this.#writing.then(() => this.#writeNoted())
+    return this.#writing
+  }
+
+  /** Writes what is left, once. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.write()
+  }
+
+  async #writeNoted(): Promise<void> {
+    const uses = [...this.#noted].map(([id, at]) => ({ id, at }))
+    for (let from = 0; from < uses.length; from += batch) {
+      const part = uses.slice(from, from + batch)
+      try {
+        await this.#deps.store.touchTokens(part)
+      } catch (error) {
+        return this.#deps.log.warn({ err: error }, 'cannot write when tokens were last used')
+      }
+      for (const { id, at } of part) if (this.#noted.get(id) === at) this.#noted.delete(id)
+    }
+  }
+}

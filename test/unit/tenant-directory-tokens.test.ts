@@ -1,0 +1,173 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { GanchoError } from '../../src/errors.ts'
+import type { Stores } from '../../src/storage/open-stores.ts'
+import { TenantDirectory, type TenantDirectoryDeps } from '../../src/tenants/directory.ts'
+import { tokenHashing } from '../../src/tenants/token.ts'
+import { CountedTenantStore } from '../support/counted-store.ts'
+import { startTestStores } from '../support/sqlite-stores.ts'
+import { tenantRow, tokenRow } from '../support/tenant-rows.ts'
+
+const hashToken = tokenHashing('secret')
+const olderHash = tokenHashing('the secret of before')
+const cnpj = '12ABC34501DE35'
+const hour = 3_600_000
+
+let stores: Stores
+let store: CountedTenantStore
+let directory: TenantDirectory
+let time: number
+
+async function outcome(token: string, of = directory): Promise<string> {
+  try {
+    return (await of.authenticate(token)).cnpj
+  } catch (error) {
+    return (error as { code: string }).code
+  }
+}
+
+function open(options: Partial<TenantDirectoryDeps> = {}) {
+  return new TenantDirectory({ store, hashToken, now: () => time, ...options })
+}
+
+beforeEach(async () => {
+  stores = await startTestStores()
+  onTestFinished(() => stores.close())
+  store = new CountedTenantStore(stores.tenants)
+  time = 1_000_000
+  await stores.tenants.create(tenantRow(cnpj), tokenRow(cnpj, hashToken('one')))
+  directory = open()
+})
+
+describe("a tenant's tokens in the directory", () => {
+  it('ends a token at the moment of its expiry, known or not', async () => {
+    await stores.tenants.addToken(tokenRow(cnpj, hashToken('two')), time + 100)
+    for (const token of ['one', 'two']) expect(await outcome(token)).toBe(cnpj)
+    time += 99
+    expect(directory.authenticate('one')).toMatchObject({ cnpj })
+    time += 1
+    expect(await outcome('one')).toBe('UNAUTHENTICATED')
+    expect(await outcome('one', open())).toBe('UNAUTHENTICATED')
+    expect(await outcome('two')).toBe(cnpj)
+  })
+
+  it('ends one revoked token of a tenant that is told to have changed, and not the other', async () => {
+    await stores.tenants.addToken(tokenRow(cnpj, hashToken('two')))
+    await directory.load()
+    await stores.tenants.revokeToken(cnpj, `id of ${hashToken('one')}`, time)
+    directory.invalidate(cnpj)
+    expect(await outcome('one')).toBe('UNAUTHENTICATED')
+    expect(await outcome('two')).toBe(cnpj)
+    expect(directory.status().tenants).toBe(1)
+  })
+
+  it('knows tokens that are stored under a secret of before, also after they are sealed anew', async () => {
+    const was = tokenRow(cnpj, olderHash('old'))
+    await stores.tenants.addToken(was)
+    expect(await outcome('old')).toBe('UNAUTHENTICATED')
+    directory = open({ olderHashes: [olderHash] })
+    expect(await outcome('old')).toBe(cnpj)
+    expect(directory.authenticate('old')).toMatchObject({ cnpj })
+    const sealed = { hash: hashToken('old'), encrypted: 'v1.', prefix: 'gnt_' }
+    expect(await stores.tenants.resealToken(was, sealed)).toBe(true)
+    time += 24 * hour
+    expect(await outcome('old')).toBe(cnpj)
+    store.lookUps = 0
+    expect(directory.authenticate('old')).toMatchObject({ cnpj })
+    expect(store.lookUps).toBe(0)
+  })
+
+  it('tells of the use of a token once a minute', async () => {
+    const uses: [string, number][] = []
+    directory = open({ onUse: (id, at) => uses.push([id, at]) })
+    const id = `id of ${hashToken('one')}`
+    for (let use = 0; use < 3; use++) await outcome('one')
+    await outcome('wrong')
+    expect(uses).toEqual([[id, time]])
+    time += 60_000
+    for (let use = 0; use < 3; use++) await outcome('one')
+    expect(uses).toEqual([
+      [id, time - 60_000],
+      [id, time],
+    ])
+  })
+})
+
+describe('a flood of bad tokens', () => {
+  it('of 50,000 asks the database a bounded number of times, and harms no tenant that is known', async () => {
+    await directory.load()
+    const counts: Record<string, number> = {}
+    for (let part = 0; part < 50; part++) {
+      const answers = Array.from({ length: 1_000 }, (_, at) => outcome(`bad ${part} ${at}`))
+      expect(directory.authenticate('one')).toMatchObject({ cnpj })
+      for (const answer of await Promise.all(answers)) counts[answer] = (counts[answer] ?? 0) + 1
+      time += 20
+    }
+    // 500 at once, and 100 in the second that it lasts.
+    expect(store.lookUps).toBeLessThanOrEqual(600)
+    expect(counts).toEqual({ UNAUTHENTICATED: store.lookUps, LOOK_UPS_BUSY: 50_000 - store.lookUps })
+    time += 60_000
+    expect(await outcome('bad 1 1')).toBe('UNAUTHENTICATED')
+  })
+
+  it('does not keep a tenant that has changed from being read', async () => {
+    await directory.load()
+    await Promise.all(Array.from({ length: 2_000 }, (_, at) => outcome(`bad ${at}`)))
+    expect(await outcome('bad too')).toBe('LOOK_UPS_BUSY')
+    directory.invalidate(cnpj)
+    expect(await outcome('one')).toBe(cnpj)
+  })
+
+  it('has no more look-ups at one time than allowed', async () => {
+    const release = store.hold()
+    const answers = Array.from({ length: 100 }, (_, at) => outcome(`bad ${at}`))
+    await expect.poll(() => store.lookUps).toBe(16)
+    await stores.tenants.byCnpj(cnpj)
+    expect(store.lookUps).toBe(16)
+    release()
+    expect(new Set(await Promise.all(answers))).toEqual(new Set(['UNAUTHENTICATED']))
+    expect(store.lookUps).toBe(100)
+  })
+})
+
+describe('while the database is slow or away', () => {
+  it('serves a known tenant at once, and one known long ago after a short wait', async () => {
+    directory = open({ patienceMs: 20 })
+    await directory.load()
+    const release = store.hold()
+    onTestFinished(release)
+    time += 300_000
+    expect(directory.authenticate('one')).toMatchObject({ cnpj })
+    time += 10 * hour
+    const waited = directory.authenticate('one')
+    expect(await Promise.race([waited, sleep(5_000)])).toMatchObject({ cnpj })
+    expect(directory.status()).toEqual({ tenants: 1, staleSince: time })
+    // Nobody waits again until the database is asked once more.
+    expect(directory.authenticate('one')).toMatchObject({ cnpj })
+  })
+
+  it('tells since when, and that it is over', async () => {
+    await directory.load()
+    const working = stores.tenants.byTokenHash.bind(stores.tenants)
+    stores.tenants.byTokenHash = () => Promise.reject(new GanchoError('DATABASE_UNAVAILABLE'))
+    time += 10 * hour
+    const since = time
+    expect(await outcome('one')).toBe(cnpj)
+    time += 1_000
+    expect(await outcome('unknown')).toBe('DATABASE_UNAVAILABLE')
+    expect(directory.status()).toEqual({ tenants: 1, staleSince: since })
+    stores.tenants.byTokenHash = working
+    time += 5_000
+    expect(await outcome('one')).toBe(cnpj)
+    expect(directory.status()).toEqual({ tenants: 1, staleSince: null })
+  })
+
+  it('serves nobody for longer than allowed', async () => {
+    await directory.load()
+    await stores.close()
+    time += 24 * hour + 299_999
+    expect(await outcome('one')).toBe(cnpj)
+    time += 1
+    expect(await outcome('one')).toBe('DATABASE_UNAVAILABLE')
+  })
+})
