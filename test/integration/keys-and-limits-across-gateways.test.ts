@@ -1,15 +1,18 @@
 import { hash } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { keys } from '../../src/redis/keys.ts'
-import { clientOf } from '../support/client.ts'
+import { clientOf, until } from '../support/client.ts'
 import { clientsOf, type Fleet, openFleet } from '../support/fleet.ts'
-import { numericCnpj } from '../support/tenants.ts'
+import type { GanchoProcess } from '../support/gancho.ts'
+import { alphanumericCnpj, numericCnpj } from '../support/tenants.ts'
 
 type Client = ReturnType<typeof clientOf>
 
 let fleet: Fleet
 let one: Client
 let two: Client
+let gateways: GanchoProcess[]
+let admin: Client
 
 beforeAll(async () => {
   fleet = await openFleet({
@@ -17,7 +20,9 @@ beforeAll(async () => {
     env: { IDEMPOTENCY_TTL_SECONDS: '120' },
   })
   const [first, second] = await Promise.all([fleet.start('gateway'), fleet.start('gateway')])
-  const { token } = await clientsOf(first)
+  gateways = [first, second]
+  const { token, ...clients } = await clientsOf(first)
+  admin = clients.admin
   one = clientOf(first, token)
   two = clientOf(second, token)
 })
@@ -72,4 +77,30 @@ test('a key is remembered for as long as is configured', async () => {
   const key = `${keys.idempotencyPrefix}${numericCnpj}:${hash('sha256', 'ttl', 'base64url')}`
   expect(await fleet.data.ttl(key)).toBeGreaterThan(110)
   expect(await fleet.data.ttl(key)).toBeLessThanOrEqual(120)
+})
+
+test('a limit that is set holds on every gateway, counts for all of them together, and ends when it is taken away', async () => {
+  const token = await admin.newTenant(alphanumericCnpj)
+  const [here, there] = gateways.map((gateway) => clientOf(gateway, token)) as [Client, Client]
+  const setLimits = (limits: Record<string, unknown>) =>
+    admin.graphql(
+      'mutation ($cnpj: CNPJ!, $input: UpdateTenantInput!) { updateTenant(cnpj: $cnpj, input: $input) { cnpj } }',
+      {
+        ...{ cnpj: alphanumericCnpj, input: { limits } },
+      },
+    )
+  const policy = async (client: Client) => (await client.post({})).headers.get('ratelimit-policy')
+  expect(await policy(there)).toBeNull()
+  await setLimits({ requestsPerSecond: 0.01, burst: 1_000 })
+  await until(async () => (await policy(there)) === '"default";q=1000;w=100000', { withinMs: 1_000 })
+
+  await setLimits({ burst: 2 })
+  await until(async () => (await policy(there)) === '"default";q=2;w=200', { withinMs: 1_000 })
+  const answers = [await here.post({}), await there.post({}), await here.post({})]
+  expect(answers.at(-1)?.status).toBe(429)
+  expect(answers.at(-1)?.body.error).toMatchObject({ code: 'RATE_LIMITED' })
+
+  await setLimits({ requestsPerSecond: null, burst: null })
+  await until(async () => (await there.post({})).status === 202, { withinMs: 1_000 })
+  expect(await policy(there)).toBeNull()
 })
