@@ -35,16 +35,18 @@ afterAll(() => fleet.close())
 const numberOfJobs = async () => Number(await fleet.data.get(keys.seq))
 const isStopping = () => gancho.output().includes('stopping: finishing what is in flight')
 
-/** Sends the head and half the body of an event; the rest goes when `finish` is called. */
+/** Sends the head and half the body of an event, and waits until Gancho has it; the rest goes when `finish` is called. */
 async function beginRequest() {
   const body = JSON.stringify({ order: 'a body that takes its time' })
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
   const outgoing = request(`${gancho.origin}/webhook`, {
     method: 'POST',
-    headers: { ...headers, 'content-length': body.length },
+    headers: { ...headers, 'content-length': body.length, expect: '100-continue' },
   })
+  // A connection that is not accepted yet when the server closes is reset.
+  outgoing.flushHeaders()
+  await once(outgoing, 'continue')
   outgoing.write(body.slice(0, 10))
-  await once(outgoing, 'socket').then(([socket]) => socket.connecting && once(socket, 'connect'))
   return async () => {
     outgoing.end(body.slice(10))
     const [response] = (await once(outgoing, 'response')) as [IncomingMessage]
