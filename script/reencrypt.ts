@@ -1,0 +1,29 @@
+// Encrypts every tenant's token under the newest of ENCRYPTION_SECRET (a list, newest first), so that the older ones can be given up.
+import { join } from 'node:path'
+import { readConfig } from '../src/config.ts'
+import { openSqliteStores } from '../src/storage/open-stores.ts'
+import { resealTokens } from '../src/tenants/reseal-tokens.ts'
+import { tokenHashing } from '../src/tenants/token.ts'
+import { tokenCipher } from '../src/tenants/token-cipher.ts'
+
+const config = readConfig(process.env)
+const [newest, ...older] = config.ENCRYPTION_SECRET ?? []
+if (newest === undefined)
+  throw new Error('Set ENCRYPTION_SECRET to the secrets, the newest first, separated by commas.')
+
+const stores = await openSqliteStores({ path: join(config.DATA_DIR, 'gancho.db') })
+try {
+  const cipher = tokenCipher(newest, ...older)
+  const { resealed, unchanged, unreadable } = await resealTokens({
+    ...{ store: stores.tenants, cipher, hashToken: tokenHashing(newest) },
+  })
+  console.log(`${resealed} tokens are encrypted anew, ${unchanged} were already.`)
+  if (unreadable.length > 0) {
+    console.error(
+      `None of the secrets opens these ${unreadable.length} tokens:\n  ${unreadable.join('\n  ')}`,
+    )
+    process.exitCode = 1
+  }
+} finally {
+  await stores.close()
+}
