@@ -51,6 +51,10 @@ const environment = z.object({
   ROLE: z.enum(['all', 'gateway', 'worker'], 'expected all, gateway or worker').default('all'),
   DATA_DIR: z.string().min(1).default('.gancho'),
   REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'expected redis://… or rediss://…' }).optional(),
+  DB_CONNECT: z.string().optional(),
+  DB_USER: z.string().optional(),
+  DB_PASS: z.string().optional(),
+  DB_POOL_MAX: whole(8, 1, 1_000),
   ADMIN_TOKEN: token.optional(),
   ENCRYPTION_SECRET: secrets.optional(),
   DESTINATION_URL: httpUrl.optional(),
@@ -104,7 +108,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
   )
   const parsed = environment.safeParse(set)
-  const problems = new Map(missingForProduction(set).map((name) => [name, requiredWithRedis]))
+  const problems = new Map(missingForProduction(set))
   for (const { path, message } of parsed.error?.issues ?? []) {
     const name = String(path[0])
     problems.set(name, `${message}, got ${shown(name, set[name])}`)
@@ -123,16 +127,20 @@ function shown(name: string, value = ''): string {
   return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)
 }
 
-const requiredWithRedis = 'required as soon as REDIS_URL is set'
+const requiredWith = (name: string) => `required as soon as ${name} is set`
 
 /**
- * What is made up fits the embedded Redis alone: a second process would make other secrets and could not read the first one's
- * tokens, and a sample receiver is no destination for real events.
+ * What is made up fits the embedded Redis and SQLite alone: a second process would make other secrets and could not read the first
+ * one's tokens, and a sample receiver is no destination for real events.
  */
-function missingForProduction(set: Record<string, string | undefined>): string[] {
-  if (!set.REDIS_URL) return []
+function missingForProduction(set: Record<string, string | undefined>): [string, string][] {
+  const shared = ['REDIS_URL', 'DB_CONNECT'].find((name) => set[name])
   const delivers = set.ROLE !== 'gateway'
-  return ['ADMIN_TOKEN', 'ENCRYPTION_SECRET', ...(delivers ? ['DESTINATION_URL'] : [])].filter(
-    (name) => !set[name],
-  )
+  const missing = (names: string[], cause: string) =>
+    names.filter((name) => !set[name]).map((name): [string, string] => [name, requiredWith(cause)])
+  return [
+    ...(set.DB_CONNECT ? missing(['DB_USER', 'DB_PASS'], 'DB_CONNECT') : []),
+    ...(shared ? missing(['ADMIN_TOKEN', 'ENCRYPTION_SECRET'], shared) : []),
+    ...(shared && delivers ? missing(['DESTINATION_URL'], shared) : []),
+  ]
 }

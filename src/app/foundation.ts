@@ -6,7 +6,7 @@ import { checkServer } from '../redis/check-server.ts'
 import { type Connections, openConnections } from '../redis/connections.ts'
 import { type EmbeddedRedis, startEmbeddedRedis } from '../redis/embedded-server.ts'
 import { type MemoryGuard, watchMemory } from '../redis/memory-guard.ts'
-import { openSqliteStores, type Stores } from '../storage/open-stores.ts'
+import { openStores, type StoreOptions, type Stores } from '../storage/open-stores.ts'
 import { developmentSecrets } from '../welcome/development-secrets.ts'
 
 /** `encryptionSecrets`: the newest first. */
@@ -20,7 +20,7 @@ export type Foundation = {
   dataSet: DataSet
   memory: MemoryGuard
   secrets: Secrets
-  /** Whether this process runs on defaults of its own, as on a developer's machine. */
+  /** Whether this process runs on a Redis and a database of its own, as on a developer's machine. */
   embedded: boolean
   close(): Promise<void>
 }
@@ -43,13 +43,27 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
     const secrets = secretsOf(config)
     const connections = keep(await openConnections({ url: redisUrl, log }))
     await checkServer(connections.commands, log)
-    const stores = keep(await openSqliteStores({ path: join(config.DATA_DIR, 'gancho.db') }))
+    const stores = keep(await openStores(storeOptions(config)))
     const dataSet = await createDataSet(connections.commands, stores.history)
     const memory = keep(await watchMemory({ redis: connections.commands, log }))
-    return { redisUrl, connections, stores, dataSet, memory, secrets, embedded: redis !== undefined, close }
+    const embedded = redis !== undefined && !config.DB_CONNECT
+    return { redisUrl, connections, stores, dataSet, memory, secrets, embedded, close }
   } catch (error) {
     await close()
     throw error
+  }
+}
+
+function storeOptions({
+  DB_CONNECT,
+  DB_USER = '',
+  DB_PASS = '',
+  DB_POOL_MAX,
+  DATA_DIR,
+}: Config): StoreOptions {
+  if (!DB_CONNECT) return { sqlite: { path: join(DATA_DIR, 'gancho.db') } }
+  return {
+    oracle: { connectString: DB_CONNECT, user: DB_USER, password: DB_PASS, poolMax: DB_POOL_MAX },
   }
 }
 

@@ -1,5 +1,10 @@
 import type { HistoryStore } from '../history/history-store.ts'
 import type { TenantStore } from '../tenants/tenant-store.ts'
+import type { OracleOptions } from './oracle/database.ts'
+import { OracleHistoryStore } from './oracle/history-store.ts'
+import { migrate as migrateOracle } from './oracle/migrations.ts'
+import { OracleTenantStore } from './oracle/tenant-store.ts'
+import type { SqlDatabase } from './sql.ts'
 import { openSqlite, type SqliteOptions } from './sqlite/database.ts'
 import { SqliteHistoryStore } from './sqlite/history-store.ts'
 import { migrate } from './sqlite/migrations.ts'
@@ -8,21 +13,52 @@ import { SqliteTenantStore } from './sqlite/tenant-store.ts'
 /** All stores of one database, and the one way to close it. */
 export type Stores = { tenants: TenantStore; history: HistoryStore; close(): Promise<void> }
 
+export type StoreOptions = { sqlite: SqliteOptions } | { oracle: OracleOptions }
+
+/**
+ * Opens the database and brings its schema up to date.
+ * @throws GanchoError DATABASE_UNAVAILABLE
+ */
+export function openStores(options: StoreOptions): Promise<Stores> {
+  return 'oracle' in options ? openOracleStores(options.oracle) : openSqliteStores(options.sqlite)
+}
+
 /**
  * Opens the file, makes it and its folder where missing, and brings its schema up to date.
  * @throws GanchoError DATABASE_UNAVAILABLE
  */
 export async function openSqliteStores(options: SqliteOptions): Promise<Stores> {
   const database = openSqlite(options)
-  try {
-    await migrate(database)
-  } catch (error) {
-    await database.close()
-    throw error
-  }
+  await orClose(database, migrate(database))
   return {
     tenants: new SqliteTenantStore(database),
     history: new SqliteHistoryStore(database),
     close: () => database.close(),
+  }
+}
+
+/** @throws GanchoError DATABASE_UNAVAILABLE */
+async function openOracleStores(options: OracleOptions): Promise<Stores> {
+  // Here alone, so that nobody waits for the driver who does not use it.
+  const { openOracle } = await import('./oracle/database.ts')
+  return oracleStores(await openOracle(options))
+}
+
+/** The stores of an OracleDB that is open, once its schema is up to date; closed again when that fails. */
+export async function oracleStores(database: SqlDatabase): Promise<Stores> {
+  await orClose(database, migrateOracle(database))
+  return {
+    tenants: new OracleTenantStore(database),
+    history: new OracleHistoryStore(database),
+    close: () => database.close(),
+  }
+}
+
+async function orClose(database: SqlDatabase, work: Promise<void>): Promise<void> {
+  try {
+    await work
+  } catch (error) {
+    await database.close()
+    throw error
   }
 }

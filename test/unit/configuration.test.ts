@@ -59,6 +59,16 @@ describe('a wrong variable', () => {
       'expected a cron expression of five fields, such as 0 3 * * *, got "daily"',
     ],
     ['GRAPHIQL', 'perhaps', 'expected true or false, got "perhaps"'],
+    [
+      'ADMIN_ACCESS_WINDOW',
+      'always',
+      'An access window reads like Mon-Fri 08:00-18:00 America/Sao_Paulo; in this one "always" is neither a weekday nor a time zone, got "always"',
+    ],
+    [
+      'TRUSTED_PROXIES',
+      '10.0.0.0/8,lb',
+      '"lb" is neither an address nor a range such as 10.0.0.0/8, got "10.0.0.0/8,lb"',
+    ],
     ['LOG_LEVEL', 'loud', 'expected one of fatal, error, warn, info, debug, trace, silent, got "loud"'],
     [
       'LOG_LEVEL',
@@ -72,6 +82,7 @@ describe('a wrong variable', () => {
   test.each([
     ['ADMIN_TOKEN', 'secret'],
     ['ADMIN_TOKEN', 'secret with blanks in it'],
+    ['ADMIN_TOKENS', 'ops:write:secret-of-16-letters'],
     ['ENCRYPTION_SECRET', 'secret'],
     ['REDIS_URL', 'http://user:secret@host'],
     ['DESTINATION_URL', 'ftp://user:secret@host'],
@@ -106,5 +117,25 @@ describe('a Redis of its own', () => {
       `ENCRYPTION_SECRET: ${required}`,
     ])
     expect(problemsOf({ REDIS_URL: 'redis://host', ROLE: 'gateway', ...secrets })).toEqual([])
+  })
+})
+
+describe('an OracleDB', () => {
+  const secrets = { ADMIN_TOKEN: 'a'.repeat(16), ENCRYPTION_SECRET: 's'.repeat(16) }
+
+  test('needs an account, and all that the embedded defaults would have made up', () => {
+    const required = 'required as soon as DB_CONNECT is set'
+    expect(problemsOf({ DB_CONNECT: 'db.internal:1521/gancho' })).toEqual(
+      ['DB_USER', 'DB_PASS', 'ADMIN_TOKEN', 'ENCRYPTION_SECRET', 'DESTINATION_URL'].map(
+        (name) => `${name}: ${required}`,
+      ),
+    )
+    const account = { DB_CONNECT: 'db.internal:1521/gancho', DB_USER: 'gancho', DB_PASS: 'tiger' }
+    expect(problemsOf({ ...account, ...secrets, ROLE: 'gateway' })).toEqual([])
+    expect(problemsOf({ ...account, ...secrets })).toEqual([`DESTINATION_URL: ${required}`])
+  })
+
+  test('is not asked for by an account alone', () => {
+    expect(problemsOf({ DB_USER: 'gancho', DB_PASS: 'tiger' })).toEqual([])
   })
 })

@@ -1,0 +1,172 @@
+import type { Attempt, Failure, Job } from '../../events/job.ts'
+import type {
+  HistoryStore,
+  JobSnapshot,
+  JobsFilter,
+  JobsPage,
+  ProjectorPosition,
+} from '../../history/history-store.ts'
+import {
+  attemptBinds,
+  attemptColumns,
+  attemptOfRow,
+  changingJobColumns,
+  jobBinds,
+  jobColumns,
+  jobOfRow,
+} from '../job-row.ts'
+import { plainJournalId, sortableJournalId } from '../journal-order.ts'
+import { type Binds, ConstraintError, type Row, type SqlDatabase, type Step } from '../sql.ts'
+import { inList } from './in-list.ts'
+import { countQuery, listQuery } from './job-query.ts'
+
+/** Adds the row unless there is one with its key. */
+function insertMissing(table: string, key: readonly string[], columns: readonly string[]): string {
+  const same = key.map((column) => `${table}.${column} = :${column}`).join(' AND ')
+  const values = columns.map((column) => `:${column}`).join(', ')
+  return `MERGE INTO ${table} USING dual ON (${same})
+    WHEN NOT MATCHED THEN INSERT (${columns.join(', ')}) VALUES (${values})`
+}
+
+const insertJob = insertMissing('jobs', ['n'], jobColumns)
+const updateJob = `UPDATE jobs SET ${changingJobColumns.map((column) => `${column} = :${column}`).join(', ')}
+  WHERE n = :n AND journal < :journal`
+const insertBody = insertMissing('job_bodies', ['n'], ['n', 'body'])
+const insertAttempt = insertMissing('attempts', ['n', 'attempt_number'], attemptColumns)
+const raiseHighest = 'UPDATE history_meta SET highest = :highest WHERE highest < :highest'
+// A reader that lost its lease may come late: it must not move its successor's position back.
+const movePosition = `UPDATE history_meta SET epoch = :epoch, journal = :journal
+  WHERE epoch IS NULL OR epoch <> :epoch OR journal < :journal`
+
+const oldestFinished = ['DELIVERED', 'FAILED', 'DISCARDED']
+  .map(
+    (status) => `SELECT n, updated_at FROM (SELECT n, updated_at FROM jobs
+      WHERE status = '${status}' AND updated_at < :before ORDER BY updated_at FETCH FIRST :limit ROWS ONLY)`,
+  )
+  .join(' UNION ALL ')
+const removeFinished = `DELETE FROM jobs WHERE n IN (SELECT n FROM (
+  SELECT n FROM (${oldestFinished}) ORDER BY updated_at FETCH FIRST :limit ROWS ONLY))`
+
+const failUnfinished = `UPDATE jobs SET status = 'FAILED', failure = :failure, updated_at = :at, next_attempt_at = NULL
+  WHERE n IN (SELECT n FROM (SELECT n FROM jobs
+    WHERE status IN ('RECEIVED', 'QUEUED', 'HELD', 'DELIVERING', 'RETRYING') FETCH FIRST :limit ROWS ONLY))`
+
+/** History in OracleDB. The caller opens and closes the database. */
+export class OracleHistoryStore implements HistoryStore {
+  readonly #database: SqlDatabase
+
+  constructor(database: SqlDatabase) {
+    this.#database = database
+  }
+
+  async id(): Promise<string> {
+    return String((await this.#meta()).id)
+  }
+
+  async highestNumber(): Promise<number> {
+    return Number((await this.#meta()).highest)
+  }
+
+  async position(): Promise<ProjectorPosition | null> {
+    const { epoch, journal } = await this.#meta()
+    return typeof epoch === 'string' ? { epoch, journalId: plainJournalId(String(journal)) } : null
+  }
+
+  async record(snapshots: readonly JobSnapshot[], position: ProjectorPosition): Promise<void> {
+    const steps = stepsOf(snapshots, position)
+    try {
+      await this.#database.transaction(steps)
+    } catch (error) {
+      // A late writer that adds the same row at the same moment shows as a broken key; by now its row is there to be found.
+      if (!(error instanceof ConstraintError)) throw error
+      await this.#database.transaction(steps)
+    }
+  }
+
+  failUnfinished(failure: Failure, limit: number): Promise<number> {
+    return this.#database.run(failUnfinished, {
+      failure: JSON.stringify(failure),
+      at: failure.failedAt,
+      limit,
+    })
+  }
+
+  async jobs(ns: readonly number[]): Promise<Job[]> {
+    return (await this.#of(ns, `SELECT ${jobColumns.join(', ')} FROM jobs`)).map(jobOfRow)
+  }
+
+  async body(n: number): Promise<Buffer | null> {
+    return (await this.bodies([n])).get(n) ?? null
+  }
+
+  async bodies(ns: readonly number[]): Promise<Map<number, Buffer>> {
+    const rows = await this.#of(ns, 'SELECT n, body FROM job_bodies')
+    return new Map(rows.map((row) => [Number(row.n), bodyOf(row)]))
+  }
+
+  async attempts(ns: readonly number[]): Promise<Map<number, Attempt[]>> {
+    const sql = `SELECT ${attemptColumns.join(', ')} FROM attempts`
+    const rows = await this.#of(ns, sql, ' ORDER BY n, attempt_number')
+    const byJob = Map.groupBy(rows, (row) => Number(row.n))
+    return new Map([...byJob].map(([n, group]) => [n, group.map(attemptOfRow)]))
+  }
+
+  async list(filter: JobsFilter, page: JobsPage): Promise<Job[]> {
+    const { sql, binds } = listQuery(filter, page)
+    const jobs = (await this.#database.all(sql, binds)).map(jobOfRow)
+    return page.fromEnd ? jobs.reverse() : jobs
+  }
+
+  async count(filter: JobsFilter, limit: number): Promise<number> {
+    const { sql, binds } = countQuery(filter, limit)
+    const [row] = await this.#database.all(sql, binds)
+    return Number(row?.counted)
+  }
+
+  removeFinished(before: number, limit: number): Promise<number> {
+    return this.#database.run(removeFinished, { before, limit })
+  }
+
+  async #of(ns: readonly number[], select: string, order = ''): Promise<Row[]> {
+    if (ns.length === 0) return []
+    const { sql, binds } = inList('n', 'n', ns)
+    return this.#database.all(`${select} WHERE ${sql}${order}`, binds)
+  }
+
+  async #meta(): Promise<Row> {
+    const [row] = await this.#database.all('SELECT id, highest, epoch, journal FROM history_meta')
+    if (!row) throw new Error('history_meta has lost its row.')
+    return row
+  }
+}
+
+function stepsOf(snapshots: readonly JobSnapshot[], position: ProjectorPosition): Step[] {
+  const jobs = snapshots.map(({ job }) => jobBinds(job))
+  const highest = snapshots.reduce((top, { job }) => Math.max(top, job.n), 0)
+  return [
+    { sql: insertJob, rows: jobs },
+    { sql: updateJob, rows: jobs.map(changingBinds) },
+    {
+      sql: insertBody,
+      rows: snapshots.flatMap(({ job, body }) => (body ? [{ n: job.n, body }] : [])),
+    },
+    {
+      sql: insertAttempt,
+      rows: snapshots.flatMap(({ job, attempts }) => attempts.map((attempt) => attemptBinds(job.n, attempt))),
+    },
+    { sql: raiseHighest, rows: [{ highest }] },
+    {
+      sql: movePosition,
+      rows: [{ epoch: position.epoch, journal: sortableJournalId(position.journalId) }],
+    },
+  ]
+}
+
+const changingBinds = (job: Binds): Binds =>
+  Object.fromEntries(['n', ...changingJobColumns].map((name) => [name, job[name] ?? null]))
+
+/** An empty body is NULL to Oracle; that there is a row tells it from none. */
+function bodyOf({ body }: Row): Buffer {
+  if (!(body instanceof Uint8Array)) return Buffer.alloc(0)
+  return Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+}

@@ -1,0 +1,162 @@
+import { GanchoError } from '../../errors.ts'
+import type { Tenant } from '../../tenants/tenant.ts'
+import type {
+  StoredToken,
+  TenantByToken,
+  TenantChange,
+  TenantStore,
+  TenantsFilter,
+  TenantsPage,
+} from '../../tenants/tenant-store.ts'
+import { ConstraintError, type SqlDatabase, type Step } from '../sql.ts'
+import {
+  tenantBinds,
+  tenantByTokenColumns,
+  tenantByTokenOfRow,
+  tenantChangeBinds,
+  tenantColumns,
+  tenantConditions,
+  tenantOfRow,
+  tokenBinds,
+  tokenColumns,
+  tokenOfRow,
+} from '../tenant-row.ts'
+import { inList } from './in-list.ts'
+
+const insertInto = (table: string, columns: readonly string[]) =>
+  `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map((column) => `:${column}`).join(', ')})`
+
+const insertTenant = insertInto('tenants', tenantColumns)
+const insertToken = insertInto('tenant_tokens', tokenColumns)
+const selectTenant = `SELECT ${tenantColumns.join(', ')} FROM tenants`
+const selectToken = `SELECT ${tokenColumns.join(', ')} FROM tenant_tokens`
+const selectByToken = `SELECT ${tenantByTokenColumns} FROM tenant_tokens k JOIN tenants t ON t.cnpj = k.cnpj`
+const where = (conditions: readonly string[]) =>
+  conditions.length > 0 ? ` WHERE ${conditions.join(' AND ')}` : ''
+
+/** Tenants in OracleDB. The caller opens and closes the database. */
+export class OracleTenantStore implements TenantStore {
+  readonly #database: SqlDatabase
+
+  constructor(database: SqlDatabase) {
+    this.#database = database
+  }
+
+  async create(tenant: Tenant, token: StoredToken): Promise<void> {
+    const steps = [
+      { sql: insertTenant, rows: [tenantBinds(tenant)] },
+      { sql: insertToken, rows: [tokenBinds(token)] },
+    ]
+    try {
+      await this.#database.transaction(steps)
+    } catch (error) {
+      if (!(error instanceof ConstraintError)) throw error
+      throw new GanchoError('TENANT_EXISTS', undefined, { cause: error })
+    }
+  }
+
+  async byCnpj(cnpj: string): Promise<Tenant | null> {
+    const [row] = await this.#database.all(`${selectTenant} WHERE cnpj = :cnpj`, { cnpj })
+    return row ? tenantOfRow(row) : null
+  }
+
+  async byCnpjs(cnpjs: readonly string[]): Promise<Tenant[]> {
+    if (cnpjs.length === 0) return []
+    const { sql, binds } = inList('cnpj', 'cnpj', cnpjs)
+    return (await this.#database.all(`${selectTenant} WHERE ${sql}`, binds)).map(tenantOfRow)
+  }
+
+  async list({ limit, after = '', before, fromEnd = false, filter }: TenantsPage): Promise<Tenant[]> {
+    const { conditions, binds } = tenantConditions(filter)
+    const range = before === undefined ? ['cnpj > :after'] : ['cnpj > :after', 'cnpj < :before']
+    const order = fromEnd ? 'DESC' : 'ASC'
+    const sql = `${selectTenant}${where([...range, ...conditions])} ORDER BY cnpj ${order} FETCH FIRST :limit ROWS ONLY`
+    const edges = { limit, after, ...(before === undefined ? {} : { before }) }
+    const tenants = (await this.#database.all(sql, { ...edges, ...binds })).map(tenantOfRow)
+    return fromEnd ? tenants.reverse() : tenants
+  }
+
+  async count(limit: number, filter?: TenantsFilter): Promise<number> {
+    const { conditions, binds } = tenantConditions(filter)
+    const sql = `SELECT count(*) AS counted FROM (SELECT 1 FROM tenants${where(conditions)} FETCH FIRST :limit ROWS ONLY)`
+    const [row] = await this.#database.all(sql, { limit, ...binds })
+    return Number(row?.counted)
+  }
+
+  async update(cnpj: string, change: TenantChange, now: number): Promise<Tenant> {
+    const binds = tenantChangeBinds(cnpj, change)
+    const assignments = ['updated_at', ...Object.keys(binds)].map((column) => `${column} = :${column}`)
+    const sql = `UPDATE tenants SET ${assignments.join(', ')} WHERE cnpj = :cnpj`
+    const changed = await this.#database.run(sql, { cnpj, updated_at: now, ...binds })
+    const tenant = changed === 1 ? await this.byCnpj(cnpj) : null
+    if (!tenant) throw new GanchoError('TENANT_NOT_FOUND')
+    return tenant
+  }
+
+  async remove(cnpj: string): Promise<boolean> {
+    return (await this.#database.run('DELETE FROM tenants WHERE cnpj = :cnpj', { cnpj })) === 1
+  }
+
+  async byTokenHash(hash: string): Promise<TenantByToken | null> {
+    const sql = `${selectByToken} WHERE k.hash = :hash AND k.revoked_at IS NULL`
+    const [row] = await this.#database.all(sql, { hash })
+    return row ? tenantByTokenOfRow(row) : null
+  }
+
+  async usableTokens({ limit, now, after = '' }: { limit: number; now: number; after?: string }) {
+    const usable = 'k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > :now) AND t.active = 1'
+    const sql = `${selectByToken} WHERE k.hash > :after AND ${usable} ORDER BY k.hash FETCH FIRST :limit ROWS ONLY`
+    return (await this.#database.all(sql, { limit, now, after })).map(tenantByTokenOfRow)
+  }
+
+  async tokenPage({ limit, after = '' }: { limit: number; after?: string }): Promise<StoredToken[]> {
+    const sql = `${selectToken} WHERE id > :after ORDER BY id FETCH FIRST :limit ROWS ONLY`
+    return (await this.#database.all(sql, { limit, after })).map(tokenOfRow)
+  }
+
+  async tokens(cnpj: string): Promise<StoredToken[]> {
+    const sql = `${selectToken} WHERE cnpj = :cnpj ORDER BY created_at DESC, id FETCH FIRST 100 ROWS ONLY`
+    return (await this.#database.all(sql, { cnpj })).map(tokenOfRow)
+  }
+
+  async addToken(token: StoredToken, othersExpireAt?: number): Promise<void> {
+    const { cnpj, createdAt: now } = token
+    const end: Step = {
+      sql: 'UPDATE tenant_tokens SET expires_at = :at WHERE cnpj = :cnpj AND (expires_at IS NULL OR expires_at > :at)',
+      rows: othersExpireAt === undefined ? [] : [{ cnpj, at: othersExpireAt }],
+    }
+    const steps = [
+      // First, because its lock has a second rotation of the same tenant wait for this one.
+      { sql: 'UPDATE tenants SET updated_at = :now WHERE cnpj = :cnpj', rows: [{ cnpj, now }] },
+      end,
+      { sql: insertToken, rows: [tokenBinds(token)] },
+    ]
+    try {
+      await this.#database.transaction(steps)
+    } catch (error) {
+      if (!(error instanceof ConstraintError)) throw error
+      throw new GanchoError('TENANT_NOT_FOUND', undefined, { cause: error })
+    }
+  }
+
+  async revokeToken(cnpj: string, id: string, at: number): Promise<boolean> {
+    const sql =
+      'UPDATE tenant_tokens SET revoked_at = coalesce(revoked_at, :at) WHERE id = :id AND cnpj = :cnpj'
+    return (await this.#database.run(sql, { cnpj, id, at })) === 1
+  }
+
+  async touchTokens(uses: readonly { id: string; at: number }[]): Promise<void> {
+    const sql =
+      'UPDATE tenant_tokens SET last_used_at = :at WHERE id = :id AND (last_used_at IS NULL OR last_used_at < :at)'
+    await this.#database.transaction([{ sql, rows: uses }])
+  }
+
+  async resealToken(
+    { id, hash: from }: StoredToken,
+    { hash, encrypted, prefix }: Pick<StoredToken, 'hash' | 'encrypted' | 'prefix'>,
+  ): Promise<boolean> {
+    const sql =
+      'UPDATE tenant_tokens SET hash = :hash, encrypted = :encrypted, prefix = :prefix WHERE id = :id AND hash = :was'
+    return (await this.#database.run(sql, { id, was: from, hash, encrypted, prefix })) === 1
+  }
+}

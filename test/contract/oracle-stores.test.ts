@@ -1,0 +1,40 @@
+import { describe } from 'vitest'
+import { oracleStores, type Stores } from '../../src/storage/open-stores.ts'
+import { openOracle } from '../../src/storage/oracle/database.ts'
+import { historyStoreContract } from './history-store.contract.ts'
+import { tenantStoreContract } from './tenant-store.contract.ts'
+
+const { ORACLE_TEST_CONNECT: connectString, ORACLE_TEST_USER: user, ORACLE_TEST_PASS: password } = process.env
+const missing = !connectString || !user || !password
+if (missing)
+  console.warn(
+    'The stores are not tried on a real OracleDB: set ORACLE_TEST_CONNECT, ORACLE_TEST_USER and ORACLE_TEST_PASS to an account whose tables may be emptied.',
+  )
+
+const clear = ['attempts', 'job_bodies', 'jobs', 'tenant_tokens', 'tenants'].map((table) => ({
+  sql: `DELETE FROM ${table}`,
+  rows: [{}],
+}))
+const forget = { sql: 'UPDATE history_meta SET highest = 0, epoch = NULL, journal = NULL', rows: [{}] }
+
+async function open(): Promise<Stores> {
+  const database = await openOracle({
+    connectString: connectString ?? '',
+    user: user ?? '',
+    password: password ?? '',
+  })
+  const stores = await oracleStores(database)
+  await database.transaction([...clear, forget])
+  return stores
+}
+
+describe.skipIf(missing)('OracleDB', () => {
+  tenantStoreContract(async () => {
+    const { tenants, close } = await open()
+    return { store: tenants, close }
+  })
+  historyStoreContract(async () => {
+    const { history, close } = await open()
+    return { store: history, close }
+  })
+})
