@@ -1,4 +1,7 @@
 import { z } from 'zod'
+import { parseAccessWindow } from './tenants/access-window.ts'
+import { parseAdminTokens } from './tenants/admin-tokens.ts'
+import { parseAddressRanges } from './tenants/sender-addresses.ts'
 
 const whole = (fallback: number, min: number, max: number) => {
   const expected = `expected a whole number from ${min.toLocaleString('en')} to ${max.toLocaleString('en')}`
@@ -26,7 +29,30 @@ const seconds = list(/^\d{1,7}$/, 'expected whole seconds, separated by commas')
 const secrets = z
   .string()
   .transform((text) => text.split(',').map((secret) => secret.trim()))
-  .pipe(z.tuple([z.string().min(16)], z.string().min(16), 'expected at least 16 characters'))
+  .refine((list) => list.every((secret) => secret.length >= 16), 'expected at least 16 characters')
+  .transform((list) => list as [string, ...string[]])
+
+/** The output of `parse`, or its complaint. */
+const parsedBy = <Output>(parse: (text: string) => Output) =>
+  z.string().transform((text, context) => {
+    try {
+      return parse(text)
+    } catch (error) {
+      context.addIssue((error as Error).message.replace(/\.$/, ''))
+      return z.NEVER
+    }
+  })
+
+const accessWindow = parsedBy(parseAccessWindow)
+const addressRanges = parsedBy((text) => parseAddressRanges(text.split(',')))
+const adminTokens = z.string().transform((text, context) => {
+  const tokens = parseAdminTokens(text)
+  if (tokens) return tokens
+  context.addIssue(
+    'expected name:full:token or name:read:token, separated by commas, no name or token twice, tokens of 16 to 512 characters',
+  )
+  return z.NEVER
+})
 
 /** Names of months and days, steps, ranges and lists included; five fields, or six with seconds. */
 const cron = z
@@ -56,6 +82,9 @@ const environment = z.object({
   DB_PASS: z.string().optional(),
   DB_POOL_MAX: whole(8, 1, 1_000),
   ADMIN_TOKEN: token.optional(),
+  ADMIN_TOKENS: adminTokens.optional(),
+  ADMIN_ACCESS_WINDOW: accessWindow.optional(),
+  TRUSTED_PROXIES: addressRanges.default([]),
   ENCRYPTION_SECRET: secrets.optional(),
   DESTINATION_URL: httpUrl.optional(),
   MAX_BACKLOG: count(1_000_000),
@@ -113,6 +142,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     const name = String(path[0])
     problems.set(name, `${message}, got ${shown(name, set[name])}`)
   }
+  if (parsed.data?.ADMIN_TOKENS?.some(({ token }) => token === set.ADMIN_TOKEN))
+    problems.set('ADMIN_TOKENS', 'has the token of ADMIN_TOKEN, which is a full one named admin')
   if (!parsed.success || problems.size > 0)
     throw new ConfigError([...problems].map(([name, problem]) => `${name}: ${problem}`))
   const ownSchedule = set.RETRY_SCHEDULE_SECONDS !== undefined && set.RETRY_FOR_SECONDS === undefined
@@ -120,7 +151,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
 }
 
 /** Addresses may carry a password. */
-const mayHoldSecret = /(TOKEN|SECRET|PASS|APIKEY|URL)$/
+const mayHoldSecret = /(TOKENS?|SECRET|PASS|APIKEY|URL)$/
 
 function shown(name: string, value = ''): string {
   if (mayHoldSecret.test(name)) return `${value.length} characters that are not shown`

@@ -5,6 +5,8 @@ const catalogue = {
   INVALID_CNPJ: [400, 'This is not a valid CNPJ.'],
   UNAUTHENTICATED: [401, 'A valid Bearer token is needed.'],
   FORBIDDEN: [403, 'This token does not allow that.'],
+  OUTSIDE_ACCESS_WINDOW: [403, 'This token is not honoured at this hour.'],
+  ADDRESS_NOT_ALLOWED: [403, 'This token is not honoured from this address.'],
   TENANT_INACTIVE: [403, 'This tenant is not active.'],
   NOT_FOUND: [404, 'There is nothing here.'],
   JOB_NOT_FOUND: [404, 'There is no such job.'],

@@ -7,6 +7,7 @@ import { createLanes, type Lanes } from '../events/lanes.ts'
 import { defaultQueue } from '../events/routing.ts'
 import { createTransitions } from '../events/transitions.ts'
 import { createJobReader, type JobReader } from '../history/job-reader.ts'
+import { firstAdminName } from '../tenants/admin-tokens.ts'
 import { TenantDirectory } from '../tenants/directory.ts'
 import { type TenantInvalidation, tenantInvalidation } from '../tenants/invalidation.ts'
 import { type Authenticate, authenticator } from '../tenants/principal.ts'
@@ -62,7 +63,15 @@ export async function createCore(config: Config, foundation: Foundation, log: Lo
     log,
   })
   const tenants = tenantService({ store: stores.tenants, directory, invalidation, cipher, hashToken })
-  const authenticate = authenticator({ adminToken: secrets.adminToken, directory })
+  const authenticate = authenticator({
+    admins: [
+      { name: firstAdminName, access: 'full', token: secrets.adminToken },
+      ...(config.ADMIN_TOKENS ?? []),
+    ],
+    adminWindow: config.ADMIN_ACCESS_WINDOW,
+    trustedProxies: config.TRUSTED_PROXIES,
+    directory,
+  })
   await directory.load()
   const close = async () => {
     invalidation.close()

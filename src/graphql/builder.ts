@@ -5,12 +5,13 @@ import ValidationPlugin from '@pothos/plugin-validation'
 import { GraphQLDateTime, GraphQLJSON } from 'graphql-scalars'
 import { GanchoError } from '../errors.ts'
 import { parseCnpj } from '../tenants/cnpj.ts'
+import { mayWrite } from '../tenants/principal.ts'
 import type { GraphqlContext } from './context.ts'
 import { decodeGlobalId, encodeGlobalId } from './global-id.ts'
 
 type Types = {
   Context: GraphqlContext
-  AuthScopes: { admin: boolean }
+  AuthScopes: { admin: boolean; write: boolean }
   DefaultFieldNullability: false
   DefaultEdgesNullability: false
   Scalars: {
@@ -25,7 +26,7 @@ export const builder = new SchemaBuilder<Types>({
   defaultFieldNullability: false,
   plugins: [ScopeAuthPlugin, RelayPlugin, ValidationPlugin],
   scopeAuth: {
-    authScopes: ({ principal }) => ({ admin: principal.kind === 'admin' }),
+    authScopes: ({ principal }) => ({ admin: principal.kind === 'admin', write: mayWrite(principal) }),
     unauthorizedError: () => new GanchoError('FORBIDDEN'),
   },
   relay: {
@@ -42,7 +43,7 @@ export const builder = new SchemaBuilder<Types>({
 })
 
 builder.queryType({})
-builder.mutationType({})
+builder.mutationType({ authScopes: { write: true } })
 
 builder.addScalarType('DateTime', GraphQLDateTime)
 builder.addScalarType('JSON', GraphQLJSON)

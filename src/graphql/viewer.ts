@@ -1,10 +1,14 @@
 import { maxBodyBytesOf, rateLimitOf } from '../tenants/limits.ts'
-import type { Principal } from '../tenants/principal.ts'
+import { mayWrite, type Principal } from '../tenants/principal.ts'
 import type { Tenant } from '../tenants/tenant.ts'
 import { builder } from './builder.ts'
 import type { GraphqlContext } from './context.ts'
 import { TenantRef } from './tenant.ts'
 
+const ViewerAccess = builder.enumType('ViewerAccess', {
+  description: 'READ may look at everything, and change nothing.',
+  values: ['FULL', 'READ'] as const,
+})
 const ViewerKind = builder.enumType('ViewerKind', { values: ['ADMIN', 'TENANT'] as const })
 
 type Limit = { name: string; used: number | null; max: number }
@@ -32,6 +36,14 @@ const Viewer = builder.objectRef<Principal>('Viewer').implement({
   description: 'Whoever the token stands for.',
   fields: (t) => ({
     kind: t.field({ type: ViewerKind, resolve: ({ kind }) => (kind === 'admin' ? 'ADMIN' : 'TENANT') }),
+    name: t.string({
+      description: 'Of the tenant, or of the administrator’s token.',
+      resolve: (principal) => (principal.kind === 'admin' ? principal.name : principal.tenant.name),
+    }),
+    access: t.field({
+      type: ViewerAccess,
+      resolve: (principal) => (mayWrite(principal) ? 'FULL' : 'READ'),
+    }),
     tenant: t.field({
       type: TenantRef,
       nullable: true,

@@ -45,7 +45,7 @@ export function graphqlRoute({ graphql, authenticate, graphiql, log, otherwise }
     const requestId = requestIdOf(request)
     response.setHeader('x-request-id', requestId)
     const serve = async () => {
-      const principal = await authenticate(request.headers.authorization)
+      const principal = await authenticate(request)
       await graphql(request, response, { principal, requestId })
     }
     serve().catch((error) => sendAnswer(response, forBothKinds(errorAnswer(error, requestId, log))))

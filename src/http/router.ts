@@ -6,7 +6,7 @@ import { errorAnswer, sendAnswer } from '../rest/answer.ts'
 import { readBody } from '../rest/request-body.ts'
 import { requestIdOf } from '../rest/request-id.ts'
 import type { Route, RouteAnswer } from '../rest/route.ts'
-import type { Authenticate, Principal } from '../tenants/principal.ts'
+import { type Authenticate, mayWrite, type Principal } from '../tenants/principal.ts'
 import type { RequestHandler } from './middleware.ts'
 
 /** An address that needs no token. */
@@ -101,8 +101,8 @@ async function handleRoute(
   request: IncomingMessage,
   params: Params,
 ): Promise<RouteAnswer> {
-  const principal = await deps.authenticate(request.headers.authorization)
-  checkAccess(route.access, principal)
+  const principal = await deps.authenticate(request)
+  checkAccess(route, principal)
   const body = await readBody(request, deps.maxBodyBytes)
   return route.handle({
     method: route.method,
@@ -115,6 +115,8 @@ async function handleRoute(
   })
 }
 
-function checkAccess(access: Route['access'], principal: Principal): void {
+function checkAccess({ access, method }: Route, principal: Principal): void {
   if (access !== 'any' && access !== principal.kind) throw new GanchoError('FORBIDDEN')
+  if (method !== 'GET' && !mayWrite(principal))
+    throw new GanchoError('FORBIDDEN', 'This token may read, but change nothing.')
 }

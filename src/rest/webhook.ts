@@ -23,7 +23,7 @@ type Deps = { intake: Intake; authenticate: Authenticate; maxBodyBytes: number; 
  */
 export function webhookHandler({ intake, authenticate, maxBodyBytes, log }: Deps) {
   const accept = async (request: IncomingMessage): Promise<Accepted> => {
-    const found = authenticate(request.headers.authorization)
+    const found = authenticate(request)
     const tenant = tenantOf(found instanceof Promise ? await found : found)
     const body = await readBody(request, maxBodyBytesOf(tenant, maxBodyBytes))
     return intake.accept(incomingEvent(tenant, request.headers, body))

@@ -1,33 +1,63 @@
-import { hash, timingSafeEqual } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
 import { GanchoError } from '../errors.ts'
+import type { AccessWindow } from './access-window.ts'
+import { type Administrator, type AdminToken, adminTokens } from './admin-tokens.ts'
+import { admission, requireOpen } from './admission.ts'
 import type { TenantDirectory } from './directory.ts'
+import type { AddressRanges } from './sender-addresses.ts'
 import type { Tenant } from './tenant.ts'
 
 /** Who asks. */
-export type Principal = { kind: 'admin' } | { kind: 'tenant'; tenant: Tenant }
+export type Principal = Administrator | { kind: 'tenant'; tenant: Tenant }
 
-export type AuthenticatorDeps = { adminToken: string; directory: Pick<TenantDirectory, 'authenticate'> }
+export type AuthenticatorDeps = {
+  admins: readonly AdminToken[]
+  /** Hours in which administrators are served; always, without one. */
+  adminWindow?: AccessWindow | undefined
+  /** Proxies whose `X-Forwarded-For` is believed. */
+  trustedProxies?: AddressRanges
+  directory: Pick<TenantDirectory, 'authenticate'>
+  /** Epoch milliseconds. */
+  now?: () => number
+}
+
+/** What is looked at of a request; an `IncomingMessage` is one. */
+export type Asking = { headers: IncomingHttpHeaders; socket: { remoteAddress?: string | undefined } }
 
 /**
- * Tells from the value of an `Authorization` header who asks: at once when the token is known, else by a promise.
- * @throws GanchoError UNAUTHENTICATED, TENANT_INACTIVE, DATABASE_UNAVAILABLE, at once or by the promise
+ * Tells from the Bearer token of a request who asks, and refuses whoever may not do so from there or now: at once when the token is
+ * known, else by a promise.
+ * @throws GanchoError UNAUTHENTICATED, TENANT_INACTIVE, ADDRESS_NOT_ALLOWED, OUTSIDE_ACCESS_WINDOW, LOOK_UPS_BUSY or
+ * DATABASE_UNAVAILABLE, at once or by the promise
  */
-export type Authenticate = (authorization: string | undefined) => Principal | Promise<Principal>
+export type Authenticate = (request: Asking) => Principal | Promise<Principal>
 
 /** RFC 6750, section 2.1; the scheme is case-insensitive (RFC 9110, section 11.1). No token of ours is longer than 512 characters. */
 const bearer = /^Bearer +([!-~]{1,512}) *$/i
-const admin: Principal = { kind: 'admin' }
 
-export function authenticator({ adminToken, directory }: AuthenticatorDeps): Authenticate {
-  const adminDigest = hash('sha256', adminToken, 'buffer')
-  return (authorization) => {
-    const token = bearer.exec(authorization ?? '')?.[1]
+export function authenticator(deps: AuthenticatorDeps): Authenticate {
+  const { admins, adminWindow, trustedProxies = [], directory, now = Date.now } = deps
+  const adminOf = adminTokens(admins)
+  const admit = admission(trustedProxies, now)
+
+  function ofTenant(tenant: Tenant, { headers, socket }: Asking): Principal {
+    admit(tenant.settings, () => ({
+      remoteAddress: socket.remoteAddress,
+      forwardedFor: headers['x-forwarded-for'],
+    }))
+    return { kind: 'tenant', tenant }
+  }
+  return (request) => {
+    const token = bearer.exec(request.headers.authorization ?? '')?.[1]
     if (token === undefined) throw new GanchoError('UNAUTHENTICATED')
-    // Digests have one length, so that the comparison tells nothing about the token's.
-    if (timingSafeEqual(hash('sha256', token, 'buffer'), adminDigest)) return admin
+    const admin = adminOf(token)
+    if (admin && adminWindow) requireOpen(adminWindow, now())
+    if (admin) return admin
     const tenant = directory.authenticate(token)
-    return tenant instanceof Promise ? tenant.then(ofTenant) : ofTenant(tenant)
+    if (tenant instanceof Promise) return tenant.then((found) => ofTenant(found, request))
+    return ofTenant(tenant, request)
   }
 }
 
-const ofTenant = (tenant: Tenant): Principal => ({ kind: 'tenant', tenant })
+/** Whether this principal may change anything at all. */
+export const mayWrite = (principal: Principal) => principal.kind === 'tenant' || principal.access === 'full'

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { GanchoError } from '../errors.ts'
 import { parseAccessWindow } from './access-window.ts'
+import { parseAddressRanges } from './sender-addresses.ts'
 
 const upTo = (max: number) => z.int().min(1).max(max).optional()
 
@@ -41,8 +42,9 @@ export function changedSettings(current: TenantSettings, change: TenantSettingsC
   const parsed = tenantSettingsSchema.safeParse(merged(current, { ...change, limits }))
   if (!parsed.success)
     throw new GanchoError('BAD_REQUEST', `${parsed.error.issues.map(problemOf).join('; ')}.`)
-  const { accessWindow } = parsed.data
+  const { accessWindow, allowedAddresses } = parsed.data
   if (accessWindow !== undefined) parseAccessWindow(accessWindow)
+  if (allowedAddresses !== undefined) parseAddressRanges(allowedAddresses)
   return parsed.data
 }
 

@@ -13,7 +13,10 @@ import { alphanumericCnpj, numericCnpj } from './tenants.ts'
 export async function openFailedJobs(options: Parameters<typeof openTestServices>[0] = {}) {
   const log = pino({ level: 'silent' })
   const services = await openTestServices(options)
-  const authenticate = authenticator({ adminToken, directory: services.directory })
+  const authenticate = authenticator({
+    admins: [{ name: 'admin', access: 'full', token: adminToken }],
+    directory: services.directory,
+  })
   const parts = { open: [], elsewhere: [], authenticate, maxBodyBytes: 100_000, log }
   const handle = createRouter({ ...parts, routes: [failedJobsRoute(services)] })
   const server = createHttpServer({ webhook: undefined, handle, requestTimeoutMs: 10_000, log })

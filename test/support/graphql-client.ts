@@ -50,4 +50,4 @@ export function graphqlClient(graphql: GraphqlEndpoint, principal: Principal) {
   return { send, data, codes }
 }
 
-export const admin: Principal = { kind: 'admin' }
+export const admin: Principal = { kind: 'admin', name: 'admin', access: 'full' }

@@ -37,7 +37,7 @@ describe('the administration of tenants over REST', () => {
       params: param === undefined ? {} : { cnpj: param },
       query: new URLSearchParams(query),
       headers: {},
-      principal: { kind: 'admin' },
+      principal: { kind: 'admin', name: 'admin', access: 'full' },
       body: Buffer.from(body === undefined ? '' : JSON.stringify(body)),
       requestId: 'r-1',
     })

@@ -104,6 +104,13 @@ describe('a wrong variable', () => {
   })
 })
 
+test('the first administrator has no second name', () => {
+  const env = { ADMIN_TOKEN: 'a'.repeat(16), ADMIN_TOKENS: `board:read:${'a'.repeat(16)}` }
+  expect(problemsOf(env)).toEqual([
+    'ADMIN_TOKENS: has the token of ADMIN_TOKEN, which is a full one named admin',
+  ])
+})
+
 describe('a Redis of its own', () => {
   const secrets = { ADMIN_TOKEN: 'a'.repeat(16), ENCRYPTION_SECRET: 's'.repeat(16) }
 

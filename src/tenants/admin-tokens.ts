@@ -1,0 +1,37 @@
+import { hash, timingSafeEqual } from 'node:crypto'
+
+/** `read` may look at everything and change nothing. */
+export type AdminAccess = 'full' | 'read'
+export type AdminToken = { name: string; access: AdminAccess; token: string }
+export type Administrator = { kind: 'admin'; name: string; access: AdminAccess }
+
+/** The name of `ADMIN_TOKEN`. */
+export const firstAdminName = 'admin'
+
+const form = /^([\w.-]{1,64}):(full|read):([!-~]{16,512})$/
+
+/** Reads `ops:full:<token>,board:read:<token>`; null when something in it is wrong, as a name or a token that is there twice. */
+export function parseAdminTokens(text: string): AdminToken[] | null {
+  const tokens: AdminToken[] = []
+  for (const part of text.split(',')) {
+    const [, name, access, token] = form.exec(part.trim()) ?? []
+    if (name === undefined || token === undefined) return null
+    tokens.push({ name, access: access as AdminAccess, token })
+  }
+  const names = new Set([firstAdminName, ...tokens.map(({ name }) => name)])
+  const distinct = new Set(tokens.map(({ token }) => token))
+  return names.size === tokens.length + 1 && distinct.size === tokens.length ? tokens : null
+}
+
+/** Recognises administrators by their tokens; undefined for any other token. */
+export function adminTokens(tokens: readonly AdminToken[]): (token: string) => Administrator | undefined {
+  const known = tokens.map(({ name, access, token }) => {
+    const administrator: Administrator = { kind: 'admin', name, access }
+    return { administrator, digest: hash('sha256', token, 'buffer') }
+  })
+  return (token) => {
+    const digest = hash('sha256', token, 'buffer')
+    // Digests have one length, so that the comparison tells nothing about the token's.
+    return known.find((one) => timingSafeEqual(one.digest, digest))?.administrator
+  }
+}
