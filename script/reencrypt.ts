@@ -1,7 +1,7 @@
 // Encrypts every tenant's token under the newest of ENCRYPTION_SECRET (a list, newest first), so that the older ones can be given up.
-import { join } from 'node:path'
+import { storeOptions } from '../src/app/store-options.ts'
 import { readConfig } from '../src/config.ts'
-import { openSqliteStores } from '../src/storage/open-stores.ts'
+import { openStores } from '../src/storage/open-stores.ts'
 import { resealTokens } from '../src/tenants/reseal-tokens.ts'
 import { tokenHashing } from '../src/tenants/token.ts'
 import { tokenCipher } from '../src/tenants/token-cipher.ts'
@@ -11,7 +11,7 @@ const [newest, ...older] = config.ENCRYPTION_SECRET ?? []
 if (newest === undefined)
   throw new Error('Set ENCRYPTION_SECRET to the secrets, the newest first, separated by commas.')
 
-const stores = await openSqliteStores({ path: join(config.DATA_DIR, 'gancho.db') })
+const stores = await openStores(storeOptions(config))
 try {
   const cipher = tokenCipher(newest, ...older)
   const { resealed, unchanged, unreadable } = await resealTokens({

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { createDataSet, type DataSet } from '../history/data-set.ts'
@@ -6,8 +5,9 @@ import { checkServer } from '../redis/check-server.ts'
 import { type Connections, openConnections } from '../redis/connections.ts'
 import { type EmbeddedRedis, startEmbeddedRedis } from '../redis/embedded-server.ts'
 import { type MemoryGuard, watchMemory } from '../redis/memory-guard.ts'
-import { openStores, type StoreOptions, type Stores } from '../storage/open-stores.ts'
+import { openStores, type Stores } from '../storage/open-stores.ts'
 import { developmentSecrets } from '../welcome/development-secrets.ts'
+import { storeOptions } from './store-options.ts'
 
 /** `encryptionSecrets`: the newest first. */
 export type Secrets = { adminToken: string; encryptionSecrets: readonly [string, ...string[]] }
@@ -51,19 +51,6 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
   } catch (error) {
     await close()
     throw error
-  }
-}
-
-function storeOptions({
-  DB_CONNECT,
-  DB_USER = '',
-  DB_PASS = '',
-  DB_POOL_MAX,
-  DATA_DIR,
-}: Config): StoreOptions {
-  if (!DB_CONNECT) return { sqlite: { path: join(DATA_DIR, 'gancho.db') } }
-  return {
-    oracle: { connectString: DB_CONNECT, user: DB_USER, password: DB_PASS, poolMax: DB_POOL_MAX },
   }
 }
 
