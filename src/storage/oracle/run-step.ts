@@ -35,7 +35,7 @@ export function bindParameter(value: SqlValue): oracledb.BindParameter {
 }
 
 /** A batch has one type for each bind, so rows with large values go apart from those without. */
-function batchesOf(rows: readonly Binds[]): Batch[] {
+export function batchesOf(rows: readonly Binds[]): Batch[] {
   const groups = Map.groupBy(rows, largeNames)
   return [...groups.values()].map((group) => ({ rows: group.map(boundRow), bindDefs: bindDefsOf(group) }))
 }
