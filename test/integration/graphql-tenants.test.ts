@@ -110,6 +110,7 @@ test('an update changes what is named, and null takes a setting away', async () 
 test.each([
   [{ name: ' ' }],
   [{ accessWindow: 'whenever' }],
+  [{ allowedAddresses: ['10.0.0.0/8', 'here'] }],
   [{ limits: { burst: 0 } }],
   [{ limits: { requestsPerSecond: -1 } }],
 ])('an update with %j is refused, and changes nothing', async (input) => {
