@@ -3,7 +3,7 @@ import oracledb from 'oracledb'
 import { GanchoError } from '../../errors.ts'
 import type { Binds, Row, SqlDatabase, Step } from '../sql.ts'
 import { rowOf } from './bind-values.ts'
-import { errorOfOracle, isConnectionLost, isWorthRepeating } from './oracle-error.ts'
+import { errorOfOracle, hung, isConnectionLost, isWorthRepeating } from './oracle-error.ts'
 import { bindParameter, runStep } from './run-step.ts'
 
 export type OracleOptions = {
@@ -55,9 +55,9 @@ export async function openOracle(options: OracleOptions): Promise<SqlDatabase> {
     const connection = await pool.getConnection()
     let lost = false
     try {
-      return await answered(work(connection))
+      return await work(connection)
     } catch (error) {
-      lost = isConnectionLost(error) || error instanceof HangError
+      lost = isConnectionLost(error)
       throw error
     } finally {
       await release(connection, lost)
@@ -96,8 +96,8 @@ export async function openOracle(options: OracleOptions): Promise<SqlDatabase> {
   async function transaction(steps: readonly Step[]): Promise<number[]> {
     return use(async (connection) => {
       const changes: number[] = []
-      for (const step of steps) changes.push(await runStep(connection, step))
-      await connection.commit().catch((error) => {
+      for (const step of steps) changes.push(await answered(runStep(connection, step)))
+      await answered(connection.commit()).catch((error) => {
         throw unavailable(error)
       })
       return changes
@@ -105,7 +105,7 @@ export async function openOracle(options: OracleOptions): Promise<SqlDatabase> {
   }
 
   return {
-    all: (sql, binds = {}) => use((connection) => query(connection, sql, binds)),
+    all: (sql, binds = {}) => use((connection) => answered(query(connection, sql, binds))),
     run: async (sql, binds = {}) => (await transaction([{ sql, rows: [binds] }]))[0] ?? 0,
     transaction,
     async close() {
@@ -157,14 +157,12 @@ async function query(connection: Connection, sql: string, binds: Binds): Promise
   return rows.map((values) => rowOf(columns, values))
 }
 
-class HangError extends Error {
-  /** As the driver calls a call that took too long. */
-  readonly code = 'NJS-123'
-}
+/** What the driver would say of a connection without a server behind it. */
+const noAnswer = (ms: number) => Object.assign(new Error(`No answer within ${ms} ms.`), { code: hung })
 
 async function within<T>(work: Promise<T>, ms: number): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new HangError(`No answer within ${ms} ms.`)), ms)
+  const timer = setTimeout(() => reject(noAnswer(ms)), ms)
   try {
     return await Promise.race([work, late])
   } finally {

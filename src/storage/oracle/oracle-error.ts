@@ -4,7 +4,11 @@ import { ConstraintError } from '../sql.ts'
 /** Codes of one meaning; ORA-… are the server's, NJS-… the driver's, which turns most of a broken connection into NJS-500. */
 const constraint = new Set(['ORA-00001', 'ORA-01400', 'ORA-01407', 'ORA-02290', 'ORA-02291', 'ORA-02292'])
 
+/** The code of a call that the server neither answers nor lets be cancelled. */
+export const hung = 'HUNG'
+
 const connectionLost = [
+  hung,
   'NJS-003', // closed under us
   'NJS-500',
   'NJS-501',
@@ -75,7 +79,9 @@ const ofTheNetwork = (code: string) => /^(ORA-12(1[5-9]|[2-6]\d)\d|NJS-5\d\d)$/.
 /** Whether the same, tried once more on another connection, may succeed. For what changed nothing. */
 export const isWorthRepeating = (error: unknown): boolean => repeatable.has(codeOf(error))
 
-export const isConnectionLost = (error: unknown): boolean => connectionLost.includes(codeOf(error))
+/** Whether the connection is of no more use; also of an error that was told apart already. */
+export const isConnectionLost = (error: unknown): boolean =>
+  [error, (error as Error).cause].some((one) => connectionLost.includes(codeOf(one)))
 
 export const isAlreadyThere = (error: unknown): boolean => alreadyThere.has(codeOf(error))
 

@@ -10,6 +10,8 @@ import type {
 } from '../../tenants/tenant-store.ts'
 import { ConstraintError, type SqlDatabase, type Step } from '../sql.ts'
 import {
+  lastUseOfRow,
+  lastUsesQuery,
   tenantBinds,
   tenantByTokenColumns,
   tenantByTokenOfRow,
@@ -117,6 +119,13 @@ export class OracleTenantStore implements TenantStore {
   async tokens(cnpj: string): Promise<StoredToken[]> {
     const sql = `${selectToken} WHERE cnpj = :cnpj ORDER BY created_at DESC, id FETCH FIRST 100 ROWS ONLY`
     return (await this.#database.all(sql, { cnpj })).map(tokenOfRow)
+  }
+
+  async lastUses(cnpjs: readonly string[]) {
+    if (cnpjs.length === 0) return []
+    const { select, groups } = lastUsesQuery
+    const { sql, binds } = inList('cnpj', 'cnpj', cnpjs)
+    return (await this.#database.all(`${select} ${sql} ${groups}`, binds)).map(lastUseOfRow)
   }
 
   async addToken(token: StoredToken, othersExpireAt?: number): Promise<void> {
