@@ -1,12 +1,11 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { GanchoError } from '../errors.ts'
 import { type AccessWindow, parseAccessWindow } from './access-window.ts'
-import {
-  type AddressRanges,
-  type Connection,
-  isAllowedSender,
-  parseAddressRanges,
-} from './sender-addresses.ts'
+import { type AddressRanges, isAllowedSender, parseAddressRanges } from './sender-addresses.ts'
 import type { TenantSettings } from './tenant-settings.ts'
+
+/** What is looked at of a request; an `IncomingMessage` is one. */
+export type Asking = { headers: IncomingHttpHeaders; socket: { remoteAddress?: string | undefined } }
 
 type Rules = { window: AccessWindow | undefined; addresses: AddressRanges | undefined }
 
@@ -51,10 +50,11 @@ export function admission(trustedProxies: AddressRanges, now: () => number) {
     read.set(settings, rules)
     return rules
   }
-  return (settings: TenantSettings, connection: () => Connection): void => {
+  return (settings: TenantSettings, { headers, socket }: Asking): void => {
     if (settings.accessWindow === undefined && settings.allowedAddresses === undefined) return
     const { window, addresses } = rulesOf(settings)
-    if (addresses && !isAllowedSender(connection(), addresses, trustedProxies))
+    const connection = { remoteAddress: socket.remoteAddress, forwardedFor: headers['x-forwarded-for'] }
+    if (addresses && !isAllowedSender(connection, addresses, trustedProxies))
       throw new GanchoError('ADDRESS_NOT_ALLOWED')
     if (window) requireOpen(window, now())
   }

@@ -1,8 +1,7 @@
-import type { IncomingHttpHeaders } from 'node:http'
 import { GanchoError } from '../errors.ts'
 import type { AccessWindow } from './access-window.ts'
 import { type Administrator, type AdminToken, adminTokens } from './admin-tokens.ts'
-import { admission, requireOpen } from './admission.ts'
+import { type Asking, admission, requireOpen } from './admission.ts'
 import type { TenantDirectory } from './directory.ts'
 import type { AddressRanges } from './sender-addresses.ts'
 import type { Tenant } from './tenant.ts'
@@ -21,9 +20,6 @@ export type AuthenticatorDeps = {
   now?: () => number
 }
 
-/** What is looked at of a request; an `IncomingMessage` is one. */
-export type Asking = { headers: IncomingHttpHeaders; socket: { remoteAddress?: string | undefined } }
-
 /**
  * Tells from the Bearer token of a request who asks, and refuses whoever may not do so from there or now: at once when the token is
  * known, else by a promise.
@@ -40,11 +36,8 @@ export function authenticator(deps: AuthenticatorDeps): Authenticate {
   const adminOf = adminTokens(admins)
   const admit = admission(trustedProxies, now)
 
-  function ofTenant(tenant: Tenant, { headers, socket }: Asking): Principal {
-    admit(tenant.settings, () => ({
-      remoteAddress: socket.remoteAddress,
-      forwardedFor: headers['x-forwarded-for'],
-    }))
+  function ofTenant(tenant: Tenant, request: Asking): Principal {
+    admit(tenant.settings, request)
     return { kind: 'tenant', tenant }
   }
   return (request) => {
