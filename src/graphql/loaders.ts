@@ -12,6 +12,8 @@ export type Loaders = {
   attempts: DataLoader<number, Attempt[]>
   body: DataLoader<number, Buffer | null>
   tenant: DataLoader<string, Tenant | null>
+  /** When a tenant last used one of its tokens, epoch milliseconds. */
+  lastUse: DataLoader<string, number | null>
   queueCounts: DataLoader<string, QueueCounts>
 }
 
@@ -29,6 +31,10 @@ export function createLoaders(services: GraphqlServices, principal: Principal): 
   if (principal.kind === 'tenant') tenant.prime(principal.tenant.cnpj, principal.tenant)
   return {
     tenant,
+    lastUse: new DataLoader(async (cnpjs) => {
+      const found = new Map((await tenantStore.lastUses(cnpjs)).map(({ cnpj, at }) => [cnpj, at]))
+      return cnpjs.map((cnpj) => found.get(cnpj) ?? null)
+    }),
     job: new DataLoader(async (ns) => {
       const visible = (await jobs.jobs(ns)).filter((job) => maySee(principal, job.cnpj))
       const found = new Map(visible.map((job) => [job.n, job]))

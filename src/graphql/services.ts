@@ -18,7 +18,7 @@ export type GraphqlServices = {
   lanes: Lanes
   errorQueue: ErrorQueue
   tenants: TenantService
-  tenantStore: Pick<TenantStore, 'byCnpjs' | 'count' | 'list'>
+  tenantStore: Pick<TenantStore, 'byCnpjs' | 'count' | 'lastUses' | 'list'>
   directory: Pick<TenantDirectory, 'find' | 'invalidate'>
   invalidation: Pick<TenantInvalidation, 'publish'>
   spentOfBurst: SpentOfBurst

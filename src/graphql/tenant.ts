@@ -35,6 +35,12 @@ builder.node(TenantRef, {
     active: t.exposeBoolean('active'),
     createdAt: t.expose('createdAt', { type: 'DateTime', nullable: true }),
     updatedAt: t.expose('updatedAt', { type: 'DateTime', nullable: true }),
+    lastActivityAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'When one of its tokens was last used, to about a minute. Null while it has used none.',
+      resolve: ({ cnpj }, _args, { loaders }) => loaders.lastUse.load(cnpj),
+    }),
   }),
 })
 

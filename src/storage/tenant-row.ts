@@ -115,6 +115,14 @@ export function tokenOfRow(row: Row): StoredToken {
   }
 }
 
+/** Of `tenant_tokens`, up to the condition on `cnpj`. */
+export const lastUsesQuery = {
+  select: 'SELECT cnpj, max(last_used_at) AS used_at FROM tenant_tokens WHERE last_used_at IS NOT NULL AND',
+  groups: 'GROUP BY cnpj',
+}
+
+export const lastUseOfRow = (row: Row) => ({ cnpj: String(row.cnpj), at: Number(row.used_at) })
+
 export function tenantByTokenOfRow(row: Row): TenantByToken {
   const token = { id: String(row.token_id), hash: String(row.hash), expiresAt: timeOf(row.expires_at) }
   return { tenant: tenantOfRow(row), token }

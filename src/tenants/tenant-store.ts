@@ -55,6 +55,8 @@ export interface TenantStore {
   tokenPage(page: { limit: number; after?: string }): Promise<StoredToken[]>
   /** A tenant's tokens, ended ones too, newest first, 100 at most. */
   tokens(cnpj: string): Promise<StoredToken[]>
+  /** When a token of each of these tenants was last used; those that never used one are left out. */
+  lastUses(cnpjs: readonly string[]): Promise<{ cnpj: string; at: number }[]>
   /**
    * Adds a token and, with `othersExpireAt`, has the tenant's other ones expire then, unless they end before; both or nothing.
    * Two at once happen one after the other.

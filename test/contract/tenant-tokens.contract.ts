@@ -98,6 +98,17 @@ export function tenantTokensContract(open: () => Promise<Opened>) {
       expect((await token('b'))?.lastUsedAt).toBe(day + 60)
     })
 
+    it('tells when each tenant last used one of its tokens, leaving out who never did', async () => {
+      await opened.store.touchTokens([{ id: 'id of a2', at: day + 70 }])
+      await opened.store.create(tenantRow('12ABC34501DE35'), tokenRow('12ABC34501DE35', 'unused'))
+      const uses = await opened.store.lastUses([one, other, '12ABC34501DE35', '99999999999999'])
+      expect(uses.sort((a, b) => a.at - b.at)).toEqual([
+        { cnpj: other, at: day + 60 },
+        { cnpj: one, at: day + 70 },
+      ])
+      expect(await opened.store.lastUses([])).toEqual([])
+    })
+
     it('seals a token anew unless that has happened meanwhile', async () => {
       const was = tokenRow(one, 'a3')
       const sealed = { hash: 'a3 anew', encrypted: 'v1.anew', prefix: 'gnt_wxyz' }

@@ -15,7 +15,7 @@ const Update = graphql(`
 const List = graphql(`
   query ListTenants($filter: TenantFilter, $first: Int, $last: Int, $after: String, $before: String) {
     tenants(filter: $filter, first: $first, last: $last, after: $after, before: $before) {
-      totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor } edges { node { cnpj } }
+      totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor } edges { node { cnpj lastActivityAt } }
     }
   }
 `)
@@ -71,6 +71,16 @@ test('filtered tenants page both ways from a cursor', async () => {
   expect(last.edges.map(({ node }) => node.cnpj)).toEqual([alphanumericCnpj])
   expect(last.pageInfo).toMatchObject({ hasNextPage: false, hasPreviousPage: true })
   expect(await found({ filter, last: 5, before: last.pageInfo.startCursor })).toEqual([numericCnpj])
+})
+
+test('a tenant shows when it was last active', async () => {
+  const [token] = await services.tenants.tokensOf(numericCnpj)
+  await services.stores.tenants.touchTokens([{ id: token?.id ?? '', at: 1_800_000_000_000 }])
+  const { tenants } = await client.data(List, { filter: { text: 'padaria' } })
+  expect(tenants.edges.map(({ node }) => node)).toEqual([
+    { cnpj: numericCnpj, lastActivityAt: '2027-01-15T08:00:00.000Z' },
+    { cnpj: alphanumericCnpj, lastActivityAt: null },
+  ])
 })
 
 test('a tenant finds itself alone', async () => {

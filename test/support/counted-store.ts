@@ -33,6 +33,7 @@ export class CountedTenantStore implements TenantStore {
   usableTokens: TenantStore['usableTokens'] = (page) => this.#store.usableTokens(page)
   tokenPage: TenantStore['tokenPage'] = (page) => this.#store.tokenPage(page)
   tokens: TenantStore['tokens'] = (cnpj) => this.#store.tokens(cnpj)
+  lastUses: TenantStore['lastUses'] = (cnpjs) => this.#store.lastUses(cnpjs)
   addToken: TenantStore['addToken'] = (token, at) => this.#store.addToken(token, at)
   revokeToken: TenantStore['revokeToken'] = (cnpj, id, at) => this.#store.revokeToken(cnpj, id, at)
   touchTokens: TenantStore['touchTokens'] = (uses) => this.#store.touchTokens(uses)

@@ -10,6 +10,8 @@ import type {
 } from '../../tenants/tenant-store.ts'
 import { ConstraintError, type SqlDatabase, type Step } from '../sql.ts'
 import {
+  lastUseOfRow,
+  lastUsesQuery,
   tenantBinds,
   tenantByTokenColumns,
   tenantByTokenOfRow,
@@ -116,6 +118,12 @@ export class SqliteTenantStore implements TenantStore {
   async tokens(cnpj: string): Promise<StoredToken[]> {
     const sql = `${selectToken} WHERE cnpj = :cnpj ORDER BY created_at DESC, id LIMIT 100`
     return (await this.#database.all(sql, { cnpj })).map(tokenOfRow)
+  }
+
+  async lastUses(cnpjs: readonly string[]) {
+    const { select, groups } = lastUsesQuery
+    const sql = `${select} cnpj IN (SELECT value FROM json_each(:cnpjs)) ${groups}`
+    return (await this.#database.all(sql, { cnpjs: JSON.stringify(cnpjs) })).map(lastUseOfRow)
   }
 
   async addToken(token: StoredToken, othersExpireAt?: number): Promise<void> {
