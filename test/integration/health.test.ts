@@ -36,7 +36,11 @@ const ready = { redis: 'ok', queue: 'ok', database: 'ok' }
 
 describe('readiness', () => {
   test('names everything that it stands on', async () => {
-    expect(await ask('ready')).toMatchObject({ status: 200, body: { status: 'ready', checks: ready } })
+    const tenants = { known: 0, staleSince: null }
+    expect(await ask('ready')).toMatchObject({
+      status: 200,
+      body: { status: 'ready', checks: ready, tenants },
+    })
   })
 
   test('stays while the database is down, which is told, because the cache serves', async () => {
