@@ -25,10 +25,10 @@ const list = (part: RegExp, expected: string) =>
 
 const seconds = list(/^\d{1,7}$/, 'expected whole seconds, separated by commas')
 
-/** The newest first, older ones so that what they have encrypted stays readable. */
+/** The newest first, older ones so that what they have encrypted stays readable. One alone is taken as it is, blanks included. */
 const secrets = z
   .string()
-  .transform((text) => text.split(',').map((secret) => secret.trim()))
+  .transform((text) => (text.includes(',') ? text.split(',').map((secret) => secret.trim()) : [text]))
   .refine((list) => list.every((secret) => secret.length >= 16), 'expected at least 16 characters')
   .transform((list) => list as [string, ...string[]])
 

@@ -64,6 +64,10 @@ builder.mutationField('updateTenant', (t) =>
       input: t.arg({ type: UpdateTenantInput, required: true }),
     },
     resolve: (_root, { cnpj, input: { name, active, ...settings } }, { services }) =>
-      services.tenants.updateTenant(cnpj, { name, active, settings }),
+      services.tenants.updateTenant(cnpj, {
+        ...{ name, active },
+        // Settings are read, changed and written as one: a change of the name must not undo another's change of them.
+        ...(Object.keys(settings).length > 0 ? { settings } : {}),
+      }),
   }),
 )

@@ -61,9 +61,15 @@ function incomingEvent(tenant: Tenant, headers: IncomingHttpHeaders, body: Buffe
     contentType,
     headers: keptHeaders(headers),
     body,
-    idempotencyKey: text(headers, 'idempotency-key', 255) ?? text(headers, 'webhook-id', 255),
+    idempotencyKey: text(headers, 'idempotency-key', 255) ?? webhookId(headers),
     rateLimit: rateLimitOf(tenant),
   }
+}
+
+/** The sender's id of the event (Standard Webhooks), when it can serve as a key; other senders use that header as they like. */
+function webhookId(headers: IncomingHttpHeaders): string | null {
+  const id = headers['webhook-id']
+  return typeof id === 'string' && id.length <= 255 && printable.test(id) ? id : null
 }
 
 function checkJson(headers: IncomingHttpHeaders, body: Buffer): void {

@@ -65,9 +65,17 @@ const maxOverlapSeconds = 30 * 86_400
 export function tenantService(deps: TenantServiceDeps): TenantService {
   const { store, directory, invalidation, now = Date.now } = deps
 
-  async function changed(cnpj: string) {
-    directory.invalidate(cnpj)
-    await invalidation.publish(cnpj)
+  /**
+   * Makes a change, and tells of it whatever came back: an answer that was lost may have been a yes, and a repeat that finds nothing
+   * to do may follow one that nobody was told of.
+   */
+  async function changing<Result>(cnpj: string, change: () => Promise<Result>): Promise<Result> {
+    try {
+      return await change()
+    } finally {
+      directory.invalidate(cnpj)
+      await invalidation.publish(cnpj)
+    }
   }
 
   async function update(cnpj: string, { name, active, settings }: TenantUpdate): Promise<Tenant> {
@@ -78,17 +86,14 @@ export function tenantService(deps: TenantServiceDeps): TenantService {
       ...(active == null ? {} : { active }),
       ...(settings && current ? { settings: changedSettings(current.settings, settings) } : {}),
     }
-    const tenant = await store.update(normal, change, now())
-    await changed(normal)
-    return tenant
+    return changing(normal, () => store.update(normal, change, now()))
   }
 
   return {
     async createTenant(input) {
       const tenant = tenantOf(input, now())
       const { token, stored } = newToken(deps, tenant.cnpj, 'first', now())
-      await store.create(tenant, stored)
-      await changed(tenant.cnpj)
+      await changing(tenant.cnpj, () => store.create(tenant, stored))
       return { tenant, token, encryptedToken: stored.encrypted }
     },
     updateTenant: update,
@@ -98,15 +103,16 @@ export function tenantService(deps: TenantServiceDeps): TenantService {
       if (!(overlapSeconds >= 0 && overlapSeconds <= maxOverlapSeconds))
         throw new GanchoError('BAD_REQUEST', `overlapSeconds must be from 0 to ${maxOverlapSeconds}.`)
       const at = now()
+      // Read before: nothing may stand between the end of the old token and the answer with the new one.
+      const tenant = await existing(store, normal)
       const { token, stored } = newToken(deps, normal, checkedName(name), at)
-      await store.addToken(stored, at + overlapSeconds * 1_000)
-      await changed(normal)
-      return { tenant: await existing(store, normal), token, encryptedToken: stored.encrypted }
+      await changing(normal, () => store.addToken(stored, at + overlapSeconds * 1_000))
+      return { tenant, token, encryptedToken: stored.encrypted }
     },
     async revokeToken(cnpj, id) {
       const normal = parseCnpj(cnpj)
-      if (!(await store.revokeToken(normal, id, now()))) throw new GanchoError('TOKEN_NOT_FOUND')
-      await changed(normal)
+      const revoked = await changing(normal, () => store.revokeToken(normal, id, now()))
+      if (!revoked) throw new GanchoError('TOKEN_NOT_FOUND')
       return existing(store, normal)
     },
     async tokensOf(cnpj) {
@@ -114,8 +120,7 @@ export function tenantService(deps: TenantServiceDeps): TenantService {
     },
     async removeTenant(cnpj) {
       const normal = parseCnpj(cnpj)
-      if (!(await store.remove(normal))) throw new GanchoError('TENANT_NOT_FOUND')
-      await changed(normal)
+      if (!(await changing(normal, () => store.remove(normal)))) throw new GanchoError('TENANT_NOT_FOUND')
       return normal
     },
     findTenant: async (cnpj) => store.byCnpj(parseCnpj(cnpj)),

@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { TenantStore } from './tenant-store.ts'
 
 type Deps = { store: Pick<TenantStore, 'touchTokens'>; log: Pick<Logger, 'warn'>; everyMs?: number }
 
 const batch = 500
+const lastWriteMs = 2_000
 /** While the database is down, more than this are not remembered. */
 const maxNoted = 100_000
 
@@ -30,10 +32,13 @@ export class TokenUses {
     return this.#writing
   }
 
-  /** Writes what is left, once. */
+  /** Writes what is left, once, and does not wait long for it: the times are coarse, and a stop is bounded. */
   async close(): Promise<void> {
     clearInterval(this.#timer)
-    await this.write()
+    const waited = new AbortController()
+    const late = sleep(lastWriteMs, undefined, { signal: waited.signal }).catch(() => undefined)
+    await Promise.race([this.write(), late])
+    waited.abort()
   }
 
   async #writeNoted(): Promise<void> {
