@@ -3,6 +3,7 @@ import { storeOptions } from '../src/app/store-options.ts'
 import { readConfig } from '../src/config.ts'
 import { openStores } from '../src/storage/open-stores.ts'
 import { resealTokens } from '../src/tenants/reseal-tokens.ts'
+import { resealSources } from '../src/tenants/sources/reseal-sources.ts'
 import { tokenHashing } from '../src/tenants/token.ts'
 import { tokenCipher } from '../src/tenants/token-cipher.ts'
 
@@ -22,6 +23,12 @@ try {
     console.error(
       `None of the secrets opens these ${unreadable.length} tokens:\n  ${unreadable.join('\n  ')}`,
     )
+    process.exitCode = 1
+  }
+  const sources = await resealSources(stores.sources, cipher)
+  console.log(`The secrets of ${sources.resealed.length} sources are encrypted anew.`)
+  if (sources.unreadable.length > 0) {
+    console.error(`None of the secrets opens those of these sources:\n  ${sources.unreadable.join('\n  ')}`)
     process.exitCode = 1
   }
 } finally {

@@ -11,6 +11,9 @@ import { firstAdminName } from '../tenants/admin-tokens.ts'
 import { TenantDirectory } from '../tenants/directory.ts'
 import { type TenantInvalidation, tenantInvalidation } from '../tenants/invalidation.ts'
 import { type Authenticate, authenticator } from '../tenants/principal.ts'
+import { type OpenSource, sourceOpener } from '../tenants/sources/open-source.ts'
+import { sourceDirectory } from '../tenants/sources/source-directory.ts'
+import { type SourceService, sourceService } from '../tenants/sources/source-service.ts'
 import { type TenantService, tenantService } from '../tenants/tenant-service.ts'
 import { tokenHashing } from '../tenants/token.ts'
 import { type TokenCipher, tokenCipher } from '../tenants/token-cipher.ts'
@@ -26,10 +29,15 @@ export type Core = {
   directory: TenantDirectory
   invalidation: TenantInvalidation
   tenants: TenantService
+  sources: SourceService
+  openSource: OpenSource
   cipher: TokenCipher
   authenticate: Authenticate
   close(): Promise<void>
 }
+
+/** Longest time for which a change that this instance was not told of goes unnoticed. */
+const sourceTtlMs = 60_000
 
 export async function createCore(config: Config, foundation: Foundation, log: Logger): Promise<Core> {
   const { connections, stores, secrets } = foundation
@@ -56,13 +64,25 @@ export async function createCore(config: Config, foundation: Foundation, log: Lo
     olderHashes: older.map(tokenHashing),
     onUse: (id, at) => uses.note(id, at),
   })
+  const known = sourceDirectory({
+    ...{ store: stores.sources, tenants: stores.tenants, cipher },
+    ttlMs: Math.min(ttlMs, sourceTtlMs),
+  })
+  const caches = {
+    invalidate(cnpj: string) {
+      directory.invalidate(cnpj)
+      known.invalidate(cnpj)
+    },
+  }
   const invalidation = tenantInvalidation({
     publisher: connections.commands,
     subscriber: connections.dedicated('tenants'),
-    onInvalidate: (cnpj) => directory.invalidate(cnpj),
+    onInvalidate: caches.invalidate,
     log,
   })
-  const tenants = tenantService({ store: stores.tenants, directory, invalidation, cipher, hashToken })
+  const tenants = tenantService({ store: stores.tenants, directory: caches, invalidation, cipher, hashToken })
+  const sources = sourceService({ store: stores.sources, directory: known, invalidation, cipher })
+  const openSource = sourceOpener({ sources: known, trustedProxies: config.TRUSTED_PROXIES })
   const authenticate = authenticator({
     admins: [
       { name: firstAdminName, access: 'full', token: secrets.adminToken },
@@ -86,6 +106,8 @@ export async function createCore(config: Config, foundation: Foundation, log: Lo
     directory,
     invalidation,
     tenants,
+    sources,
+    openSource,
     cipher,
     authenticate,
     close,

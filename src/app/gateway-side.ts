@@ -11,6 +11,7 @@ import { createRouter } from '../http/router.ts'
 import { createHttpServer, type HttpServer } from '../http/server.ts'
 import { adminTenantRoutes } from '../rest/admin-tenants.ts'
 import { failedJobsRoute } from '../rest/failed-jobs.ts'
+import { sourceWebhookHandler } from '../rest/source-webhook.ts'
 import { webhookHandler } from '../rest/webhook.ts'
 import type { Core } from './core.ts'
 import type { Foundation } from './foundation.ts'
@@ -55,9 +56,11 @@ export function createGatewaySide(deps: Deps): HttpServer {
     log,
     maxEventBytes: maxBodyBytes,
   })
-  const elsewhere = [{ path: '/webhook', method: 'POST' }]
+  const elsewhere = ['/webhook', '/webhook/:source(^src_.+$)'].map((path) => ({ path, method: 'POST' }))
   const router = createRouter({ routes, open, elsewhere, authenticate, maxBodyBytes, log })
-  const handle = graphqlRoute({ graphql, authenticate, graphiql, log, otherwise: router })
+  const otherwise = graphqlRoute({ graphql, authenticate, graphiql, log, otherwise: router })
+  const { openSource } = core
+  const handle = sourceWebhookHandler({ intake, openSource, maxBodyBytes, log, otherwise })
   return createHttpServer({
     webhook: webhookHandler({ intake, authenticate, maxBodyBytes, log }),
     handle,

@@ -7,6 +7,7 @@ import type { SpentOfBurst } from '../events/rate-limit.ts'
 import type { JobReader } from '../history/job-reader.ts'
 import type { TenantDirectory } from '../tenants/directory.ts'
 import type { TenantInvalidation } from '../tenants/invalidation.ts'
+import type { SourceService } from '../tenants/sources/source-service.ts'
 import type { TenantService } from '../tenants/tenant-service.ts'
 import type { TenantStore } from '../tenants/tenant-store.ts'
 
@@ -18,6 +19,7 @@ export type GraphqlServices = {
   lanes: Lanes
   errorQueue: ErrorQueue
   tenants: TenantService
+  sources: SourceService
   tenantStore: Pick<TenantStore, 'byCnpjs' | 'count' | 'lastUses' | 'list'>
   directory: Pick<TenantDirectory, 'find' | 'invalidate'>
   invalidation: Pick<TenantInvalidation, 'publish'>

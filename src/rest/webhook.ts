@@ -40,7 +40,7 @@ export function webhookHandler({ intake, authenticate, maxBodyBytes, log }: Deps
 }
 
 /** `id` is null where no destination matched. */
-function acceptedAnswer({ eventId, ns, rateLimit }: Accepted): RouteAnswer {
+export function acceptedAnswer({ eventId, ns, rateLimit }: Accepted): RouteAnswer {
   const ids = ns.map(jobId)
   const body = { id: ids[0] ?? null, ids, eventId }
   return { status: 202, body, headers: rateLimit ? rateLimitHeaders(rateLimit) : {} }
@@ -51,7 +51,8 @@ function tenantOf(principal: Principal): Tenant {
   throw new GanchoError('FORBIDDEN', 'Events are posted with the token of a tenant, not of an administrator.')
 }
 
-function incomingEvent(tenant: Tenant, headers: IncomingHttpHeaders, body: Buffer): IncomingEvent {
+/** The event of a request. @throws GanchoError INVALID_JSON, UNSUPPORTED_ENCODING, BAD_REQUEST */
+export function incomingEvent(tenant: Tenant, headers: IncomingHttpHeaders, body: Buffer): IncomingEvent {
   const contentType = headers['content-type'] ?? null
   if (isJson(contentType)) checkJson(headers, body)
   return {

@@ -1,9 +1,11 @@
 import type { HistoryStore } from '../history/history-store.ts'
+import type { SourceStore } from '../tenants/sources/source-store.ts'
 import type { TenantStore } from '../tenants/tenant-store.ts'
 import type { OracleOptions } from './oracle/database.ts'
 import { OracleHistoryStore } from './oracle/history-store.ts'
 import { migrate as migrateOracle } from './oracle/migrations.ts'
 import { OracleTenantStore } from './oracle/tenant-store.ts'
+import { SqlSourceStore } from './source-store.ts'
 import type { SqlDatabase } from './sql.ts'
 import { openSqlite, type SqliteOptions } from './sqlite/database.ts'
 import { SqliteHistoryStore } from './sqlite/history-store.ts'
@@ -11,7 +13,12 @@ import { migrate } from './sqlite/migrations.ts'
 import { SqliteTenantStore } from './sqlite/tenant-store.ts'
 
 /** All stores of one database, and the one way to close it. */
-export type Stores = { tenants: TenantStore; history: HistoryStore; close(): Promise<void> }
+export type Stores = {
+  tenants: TenantStore
+  sources: SourceStore
+  history: HistoryStore
+  close(): Promise<void>
+}
 
 export type StoreOptions = { sqlite: SqliteOptions } | { oracle: OracleOptions }
 
@@ -32,6 +39,7 @@ export async function openSqliteStores(options: SqliteOptions): Promise<Stores> 
   await orClose(database, migrate(database))
   return {
     tenants: new SqliteTenantStore(database),
+    sources: new SqlSourceStore(database),
     history: new SqliteHistoryStore(database),
     close: () => database.close(),
   }
@@ -49,6 +57,7 @@ export async function oracleStores(database: SqlDatabase): Promise<Stores> {
   await orClose(database, migrateOracle(database))
   return {
     tenants: new OracleTenantStore(database),
+    sources: new SqlSourceStore(database),
     history: new OracleHistoryStore(database),
     close: () => database.close(),
   }

@@ -5,6 +5,7 @@ import { openH2 } from '../support/h2-database.ts'
 import { type H2Server, missingH2, startH2 } from '../support/h2-server.ts'
 import { historyStoreContract } from './history-store.contract.ts'
 import { sampleAttempt, sampleJob, snapshot } from './sample-jobs.ts'
+import { sourceStoreContract } from './source-store.contract.ts'
 import { tenantStoreContract } from './tenant-store.contract.ts'
 
 describe.skipIf(missingH2)('the SQL for OracleDB, on H2', () => {
@@ -19,6 +20,7 @@ describe.skipIf(missingH2)('the SQL for OracleDB, on H2', () => {
     const { tenants, close } = await open()
     return { store: tenants, close }
   })
+  sourceStoreContract(open)
   historyStoreContract(async () => {
     const { history, close } = await open()
     return { store: history, close }
@@ -36,6 +38,7 @@ describe.skipIf(missingH2)('the SQL for OracleDB, on H2', () => {
       expect(await database.all('SELECT version FROM schema_migrations ORDER BY version')).toEqual([
         { version: 1 },
         { version: 2 },
+        { version: 3 },
       ])
       await database.close()
     })
@@ -49,7 +52,7 @@ describe.skipIf(missingH2)('the SQL for OracleDB, on H2', () => {
         expect(await database.all('SELECT id FROM history_meta')).toEqual(
           await first.all('SELECT id FROM history_meta'),
         )
-      expect(await first.all('SELECT count(*) AS counted FROM schema_migrations')).toEqual([{ counted: 2 }])
+      expect(await first.all('SELECT count(*) AS counted FROM schema_migrations')).toEqual([{ counted: 3 }])
       await Promise.all(databases.map((database) => database.close()))
     })
 

@@ -19,6 +19,8 @@ import { keys } from '../../src/redis/keys.ts'
 import { createLease } from '../../src/redis/lease.ts'
 import { TenantDirectory } from '../../src/tenants/directory.ts'
 import { tenantInvalidation } from '../../src/tenants/invalidation.ts'
+import { sourceDirectory } from '../../src/tenants/sources/source-directory.ts'
+import { sourceService } from '../../src/tenants/sources/source-service.ts'
 import { type TenantServiceDeps, tenantService } from '../../src/tenants/tenant-service.ts'
 import type { TenantStore } from '../../src/tenants/tenant-store.ts'
 import { tokenHashing } from '../../src/tenants/token.ts'
@@ -111,6 +113,13 @@ export async function openTestServices(options: Options = {}) {
       close,
       tenantStore: watch(stores.tenants),
       ...tenantParts,
+      sources: sourceService({
+        store: stores.sources,
+        directory: sourceDirectory({
+          ...{ store: stores.sources, tenants: stores.tenants, cipher: tenantParts.cipher, ttlMs: 60_000 },
+        }),
+        ...{ invalidation: tenantParts.invalidation, cipher: tenantParts.cipher },
+      }),
     },
   }
 }

@@ -36,6 +36,17 @@ const createTenantTokens = `
     revoked_at NUMBER(16)
   )`
 
+const createTenantSources = `
+  CREATE TABLE tenant_sources (
+    id VARCHAR2(64 CHAR) PRIMARY KEY,
+    cnpj VARCHAR2(14 CHAR) NOT NULL REFERENCES tenants (cnpj) ON DELETE CASCADE,
+    name CLOB NOT NULL,
+    scheme VARCHAR2(64 CHAR) NOT NULL,
+    options CLOB NOT NULL,
+    secrets CLOB NOT NULL,
+    created_at NUMBER(16) NOT NULL
+  )`
+
 const createJobs = `
   CREATE TABLE jobs (
     n NUMBER(16) PRIMARY KEY,
@@ -124,6 +135,14 @@ const migrations: readonly Migration[] = [
       ddl(createAttempts),
       ddl(createMeta),
       nameHistory(),
+    ],
+  },
+  {
+    version: 3,
+    name: 'sources',
+    steps: () => [
+      ddl(createTenantSources),
+      ddl('CREATE INDEX tenant_sources_by_cnpj ON tenant_sources (cnpj)'),
     ],
   },
 ]

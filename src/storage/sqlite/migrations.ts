@@ -96,6 +96,17 @@ const createTenantTokens = `
     revoked_at INTEGER
   ) STRICT`
 
+const createTenantSources = `
+  CREATE TABLE tenant_sources (
+    id TEXT PRIMARY KEY,
+    cnpj TEXT NOT NULL REFERENCES tenants (cnpj) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    scheme TEXT NOT NULL,
+    options TEXT NOT NULL,
+    secrets TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT`
+
 /** SQLite's own `lower` leaves letters outside ASCII alone. Of those, the ones that Portuguese and its neighbours write. */
 const withoutAccents = [...'ÁÀÂÃÄÇÉÈÊËÍÌÎÏÑÓÒÔÕÖÚÙÛÜ'].reduce((sql, letter) => {
   const bare = letter.normalize('NFD').charAt(0).toLowerCase()
@@ -142,6 +153,14 @@ const migrations: readonly Migration[] = [
     ],
   },
   { version: 3, name: 'tenant tokens and settings', steps: () => moveTokensOut },
+  {
+    version: 4,
+    name: 'sources',
+    steps: () => [
+      ddl(createTenantSources),
+      ddl('CREATE INDEX tenant_sources_by_cnpj ON tenant_sources (cnpj)'),
+    ],
+  },
 ]
 
 /**

@@ -1,0 +1,57 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Stores } from '../../src/storage/open-stores.ts'
+import type { StoredSource } from '../../src/tenants/sources/source.ts'
+import { tenantRow, tokenRow } from '../support/tenant-rows.ts'
+
+const one = '00000000000191'
+const other = '11222333000181'
+const sourceRow = (id: string, part: Partial<StoredSource> = {}): StoredSource => ({
+  ...{ id, cnpj: one, name: `açaí ${id}`, scheme: 'github', options: {}, secrets: 'v1.', createdAt: 1 },
+  ...part,
+})
+
+/** What every SourceStore promises. `open` gives stores that are empty. */
+export function sourceStoreContract(open: () => Promise<Stores>) {
+  describe("tenants' sources", () => {
+    let stores: Stores
+    beforeAll(async () => {
+      stores = await open()
+      await stores.tenants.create(tenantRow(one), tokenRow(one, 'a'))
+      await stores.tenants.create(tenantRow(other), tokenRow(other, 'b'))
+    })
+    afterAll(() => stores.close())
+
+    const generic = sourceRow('s1', {
+      ...{ scheme: 'hmac', createdAt: 1_800_000_000_000 },
+      options: { header: 'x-signature', algorithm: 'sha512', encoding: 'hex', prefix: '' },
+    })
+    const earlier = sourceRow('s2')
+    const others = sourceRow('s3', { cnpj: other })
+
+    it('gives back what was created, alone, by tenant oldest first, and all by their ids', async () => {
+      for (const source of [others, generic, earlier]) await stores.sources.create(source)
+      expect(await stores.sources.byId('s1')).toEqual(generic)
+      expect(await stores.sources.byId('nobody')).toBeNull()
+      expect(await stores.sources.ofTenant(one)).toEqual([earlier, generic])
+      expect(await stores.sources.all()).toEqual([generic, earlier, others])
+    })
+
+    it('creates none for a tenant that is not there', async () => {
+      const creating = stores.sources.create(sourceRow('s9', { cnpj: '99999999999999' }))
+      await expect(creating).rejects.toMatchObject({ code: 'TENANT_NOT_FOUND' })
+    })
+
+    it('replaces the secrets of one', async () => {
+      expect(await stores.sources.setSecrets('s1', 'v1.anew')).toBe(true)
+      expect(await stores.sources.setSecrets('nobody', 'v1.anew')).toBe(false)
+      expect(await stores.sources.all()).toEqual([{ ...generic, secrets: 'v1.anew' }, earlier, others])
+    })
+
+    it('removes one alone, and those of a tenant with it', async () => {
+      expect(await stores.sources.remove('s2')).toBe(true)
+      expect(await stores.sources.remove('s2')).toBe(false)
+      await stores.tenants.remove(one)
+      expect(await stores.sources.all()).toEqual([others])
+    })
+  })
+}
