@@ -83,7 +83,9 @@ test('tokens outlive a change of the secret, and the command lets go of the old 
     printed += chunk
   })
   expect(await once(child, 'exit')).toEqual([0, null])
-  expect(printed).toBe('4 tokens are encrypted anew, 0 were already.\n')
+  expect(printed).toBe(
+    '4 tokens are encrypted anew, 0 were already.\nThe secrets of 0 sources are encrypted anew.\n',
+  )
 
   await other.stop()
   other = await startGancho({ env: { ...shared.env, ENCRYPTION_SECRET: newer, ROLE: 'gateway' } })
