@@ -1,6 +1,7 @@
-import type { Attempt, AttemptOutcome, Failure } from '../../src/events/job.ts'
+import type { Attempt, AttemptOutcome } from '../../src/events/job.ts'
 import { defaultQueue } from '../../src/events/routing.ts'
 import type { FinishAs } from '../../src/events/transitions.ts'
+import { failed } from './failures.ts'
 import type { TestServices } from './services.ts'
 
 type Parts = Pick<TestServices, 'transitions' | 'lanes' | 'errorQueue' | 'records'>
@@ -34,24 +35,13 @@ export function jobSteps({ transitions, lanes, errorQueue, records }: Parts) {
     deliver: (n: number) => end(n, 'DELIVERED', { status: 'DELIVERED' }),
     retryLater: (n: number, delayMs: number) => end(n, 'RETRY', { status: 'RETRYING', delayMs }),
     async fail(n: number) {
-      await end(n, 'FAILED', { status: 'FAILED', failure })
+      await end(n, 'FAILED', { status: 'FAILED', failure: failed })
       const [job] = await records.jobs([n])
       if (!job) throw new Error(`job ${n} is gone`)
-      await errorQueue.add(job, failure)
+      await errorQueue.add(job, failed)
       await transitions.settle(n, job.round)
     },
   }
-}
-
-const failure: Failure = {
-  reason: 'EXHAUSTED',
-  error: 'HTTP 500',
-  statusCode: 500,
-  responseExcerpt: 'no space left',
-  attempts: 1,
-  firstAttemptAt: 1_780_000_000_000,
-  lastAttemptAt: 1_780_000_000_000,
-  failedAt: 1_780_000_000_500,
 }
 
 function attemptOf(number: number, round: number, outcome: AttemptOutcome): Attempt {
