@@ -1,0 +1,32 @@
+/** What one measurement gave, by the names of the scenario's figures. */
+export type Sample = Readonly<Record<string, number>>
+
+/** One of those who do the same work. */
+export type Contestant = {
+  name: string
+  /** What Gancho is compared with: what people would write instead, or what the machine can do at most. */
+  baseline: boolean
+  measure(): Promise<Sample>
+  close(): Promise<void>
+}
+
+export type Figure = { name: string; title: string; digits: number }
+
+/** Median of a contestant's figure over all rounds. */
+export type MedianOf = (contestant: string, figure: string) => number
+
+/** A ratio of medians from the same run, and what it should be. */
+export type Goal = { title: string; ratio: (median: MedianOf) => number } & (
+  | { atMost: number }
+  | { atLeast: number }
+)
+
+export type Scenario = {
+  /** As it is asked for on the command line. */
+  name: string
+  title: string
+  figures: readonly Figure[]
+  goals: readonly Goal[]
+  /** Starts everyone; each stays until the scenario is over, so that rounds can alternate. */
+  open(): Promise<Contestant[]>
+}
