@@ -23,6 +23,8 @@ export type AttemptOptions = {
 export type Outcome =
   | { kind: 'answered'; status: number; retryAfterMs: number | null }
   | { kind: 'unanswered'; error: string }
+  /** Nothing was sent, because deliveries may not go to this address (see AddressGuard). */
+  | { kind: 'refused'; error: string }
 
 /** What became of one request, and what is recorded of it. */
 export type AttemptResult = {
@@ -57,13 +59,7 @@ export async function attempt(
   const exchanged = typeof url === 'string' ? notSent(url) : await post(client, url, request, options)
   const { response, error, timing } = exchanged
   return {
-    outcome: response
-      ? {
-          kind: 'answered',
-          status: response.status,
-          retryAfterMs: parseRetryAfter(response.headers['retry-after'], now()),
-        }
-      : { kind: 'unanswered', error: error ?? 'no answer' },
+    outcome: outcomeOf(exchanged, now()),
     startedAt,
     requestHeaders: maskCredentials(sentHeaders(url, request)),
     responseHeaders: response && maskCredentials(response.headers),
@@ -71,6 +67,12 @@ export async function attempt(
     bodyError: response && error,
     timing,
   }
+}
+
+function outcomeOf({ response, error, refused }: Exchanged, nowMs: number): Outcome {
+  if (!response) return { kind: refused ? 'refused' : 'unanswered', error: error ?? 'no answer' }
+  const retryAfterMs = parseRetryAfter(response.headers['retry-after'], nowMs)
+  return { kind: 'answered', status: response.status, retryAfterMs }
 }
 
 /** The URL, or what is wrong with it. */
@@ -94,7 +96,7 @@ function post(client: HttpClient, url: URL, { headers, body }: DeliveryRequest, 
 
 function notSent(error: string): Exchanged {
   const none = { dnsMs: null, connectMs: null, tlsMs: null, firstByteMs: null, socketReused: null }
-  return { response: null, error, timing: { ...none, totalMs: 0 } }
+  return { response: null, error, refused: false, timing: { ...none, totalMs: 0 } }
 }
 
 function sentHeaders(url: URL | string, { headers, body }: DeliveryRequest): Record<string, string> {

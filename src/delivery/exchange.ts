@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
 import type { AttemptTiming } from '../events/job.ts'
+import { AddressRefused } from './address-guard.ts'
 import { BodyExcerpt } from './body-excerpt.ts'
 import { describeError } from './describe-error.ts'
 import type { Connection, HttpClient, Trace, TracedRequest } from './http-client.ts'
@@ -14,6 +15,8 @@ export type ResponseHeaders = Record<string, string | string[]>
 export type Exchanged = {
   response: { status: number; headers: ResponseHeaders; body: string } | null
   error: string | null
+  /** True when Gancho itself refused the address: nothing was sent. */
+  refused: boolean
   timing: AttemptTiming
 }
 
@@ -87,7 +90,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#end(describeError(error))
+    this.#end(describeError(error), error instanceof AddressRefused)
   }
 
   readonly #onAbort = () => this.#end('aborted: shutting down')
@@ -100,13 +103,13 @@ class Exchange implements Dispatcher.DispatchHandler {
     return this.trace.connection ? 'connecting' : 'waiting for a free connection'
   }
 
-  #end(error: string | null): void {
+  #end(error: string | null, refused = false): void {
     if (this.ended) return
     this.ended = true
     clearTimeout(this.#timer)
     this.#limits.signal?.removeEventListener('abort', this.#onAbort)
     const response = this.#response && { ...this.#response, body: this.#body.text() }
-    this.#resolve({ response, error, timing: this.#timing() })
+    this.#resolve({ response, error, refused, timing: this.#timing() })
     if (error !== null) this.#controller?.abort(new Error(error))
   }
 

@@ -1,5 +1,6 @@
-import type { Socket } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import { buildConnector, Client, type Dispatcher, Pool } from 'undici'
+import { type AddressGuard, AddressRefused } from './address-guard.ts'
 
 export type HttpClientOptions = {
   connectTimeoutMs: number
@@ -7,6 +8,8 @@ export type HttpClientOptions = {
   connectionsPerOrigin?: number
   /** Certificate authorities (PEM) to trust instead of Node's. */
   ca?: string | Buffer | (string | Buffer)[]
+  /** Refuses addresses that these requests may not go to; without one, every address is taken. */
+  guard?: AddressGuard
 }
 
 /** A connection as far as it came; times on the clock of `performance.now()`. */
@@ -68,10 +71,12 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 
 function openPool(
   origin: string,
-  { connectTimeoutMs, connectionsPerOrigin = 128, ca }: HttpClientOptions,
+  { connectTimeoutMs, connectionsPerOrigin = 128, ca, guard }: HttpClientOptions,
 ): Pool {
   const trust = ca === undefined ? {} : { ca }
-  const connect = tracedConnect(buildConnector({ timeout: connectTimeoutMs, allowH2: false, ...trust }))
+  const lookup = guard && { lookup: guard.lookup }
+  const connector = buildConnector({ timeout: connectTimeoutMs, allowH2: false, ...trust, ...lookup })
+  const connect = tracedConnect(connector, guard)
   return new Pool(origin, {
     connections: connectionsPerOrigin,
     allowH2: false,
@@ -90,7 +95,7 @@ function forgetWhenEmpty(pools: Map<string, Pool>, origin: string, pool: Pool): 
   pools.set(origin, pool.on('disconnect', forget).on('connectionError', forget))
 }
 
-function tracedConnect(connector: buildConnector.connector): Connect {
+function tracedConnect(connector: buildConnector.connector, guard: AddressGuard | undefined): Connect {
   return (target, callback) => {
     const connection: Connection = {
       startedAt: performance.now(),
@@ -103,6 +108,11 @@ function tracedConnect(connector: buildConnector.connector): Connect {
     const ready: buildConnector.Callback = (...result) => {
       if (result[0] === null) connection.readyAt = performance.now()
       callback(...result)
+    }
+    // Node looks nothing up for a literal address.
+    if (guard && isIP(target.hostname) !== 0 && !guard.allows(target.hostname)) {
+      setImmediate(ready, new AddressRefused(target.hostname), null)
+      return connection
     }
     // undici's connector returns the socket, although its types do not say so; the tests of the timings notice if that changes.
     const socket = connector(target, ready) as unknown as Socket

@@ -16,7 +16,7 @@ export type RetryPolicy = {
 export type NextStep =
   | { do: 'done' }
   | { do: 'retry'; delayMs: number }
-  | { do: 'give-up'; why: 'FINAL_STATUS' | 'EXHAUSTED' }
+  | { do: 'give-up'; why: 'FINAL_STATUS' | 'EXHAUSTED' | 'DESTINATION_NOT_ALLOWED' }
 
 type Options = {
   scheduleSeconds: readonly number[]
@@ -50,6 +50,7 @@ export function nextStep(
   outcome: Outcome,
   elapsedMs: number,
 ): NextStep {
+  if (outcome.kind === 'refused') return { do: 'give-up', why: 'DESTINATION_NOT_ALLOWED' }
   const answered = outcome.kind === 'answered'
   if (answered && outcome.status >= 200 && outcome.status < 300) return { do: 'done' }
   if (answered && policy.finalStatuses.has(outcome.status)) return { do: 'give-up', why: 'FINAL_STATUS' }

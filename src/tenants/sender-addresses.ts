@@ -42,7 +42,8 @@ function addressOf(text: string): Address | null {
   return exact && ipaddr.isValid(text) ? ipaddr.process(text) : null
 }
 
-const isIn = (address: Address, ranges: AddressRanges) =>
+/** Whether an address, its IPv4-mapped form undone, lies in one of the ranges. */
+export const isIn = (address: Address, ranges: AddressRanges) =>
   ranges.some(([range, bits]) => range.kind() === address.kind() && address.match(range, bits))
 
 /**

@@ -15,7 +15,7 @@ const raw = async (onRequest: Parameters<typeof startRawReceiver>[0]) => {
 const send = (url: string, options: { timeoutMs?: number; signal?: AbortSignal } = {}, headers = {}) =>
   attempt(client, { url, headers, body: Buffer.from('hello') }, { timeoutMs: 10_000, ...options })
 const errorOf = (outcome: Outcome) =>
-  outcome.kind === 'unanswered' ? outcome.error : `answered ${outcome.status}`
+  outcome.kind === 'answered' ? `answered ${outcome.status}` : outcome.error
 const failing = async (...args: Parameters<typeof send>) => errorOf((await send(...args)).outcome)
 
 afterEach(() => Promise.all(receivers.splice(0).map((receiver) => receiver.close())))
