@@ -1,10 +1,9 @@
-import type { Config } from '../config.ts'
 import { deliverJob } from '../delivery/deliver-job.ts'
-import type { Destination } from '../delivery/destination.ts'
+import { environmentDestination } from '../delivery/environment-destination.ts'
+import type { FoundDestination } from '../delivery/find-destination.ts'
 import { createHttpClient } from '../delivery/http-client.ts'
 import { createRetryPolicy } from '../delivery/retry-policy.ts'
 import { createWorkers } from '../delivery/worker.ts'
-import { defaultDestinationId, defaultQueue } from '../events/routing.ts'
 import { handBackMs, within } from './within.ts'
 import type { WorkerParts } from './worker-parts.ts'
 
@@ -21,7 +20,7 @@ export function createDelivery(parts: WorkerParts) {
     connectionsPerOrigin: config.WORKER_CONCURRENCY + spareConnections,
   })
   const aborting = new AbortController()
-  const destination = environmentDestination(config, parts.destinationUrl)
+  const destination = environmentDestination(parts.destinationUrl)
   const policy = createRetryPolicy({
     scheduleSeconds: config.RETRY_SCHEDULE_SECONDS,
     forSeconds: config.RETRY_FOR_SECONDS,
@@ -29,7 +28,8 @@ export function createDelivery(parts: WorkerParts) {
   })
   const deliverDeps = {
     ...{ transitions, errorQueue, client, policy, leaseMarginMs, log },
-    destination: (id: string) => (id === destination.id ? destination : undefined),
+    find: async (id: string): Promise<FoundDestination> =>
+      id === destination.id ? { kind: 'known', destination } : { kind: 'gone' },
     maxTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
     now: Date.now,
     aborted: aborting.signal,
@@ -50,15 +50,5 @@ export function createDelivery(parts: WorkerParts) {
       await within(workers.close(), handBackMs)
       await client.close()
     },
-  }
-}
-
-function environmentDestination(config: Config, url: string): Destination {
-  return {
-    id: defaultDestinationId,
-    url,
-    queue: defaultQueue,
-    headers: {},
-    timeoutMs: config.ATTEMPT_TIMEOUT_MS,
   }
 }

@@ -6,6 +6,7 @@ import { type AttemptResult, attempt } from './attempt.ts'
 import { deliveryHeaders } from './delivery-headers.ts'
 import type { Destination } from './destination.ts'
 import type { ErrorQueue } from './error-queue.ts'
+import type { FindDestination } from './find-destination.ts'
 import type { HttpClient } from './http-client.ts'
 import { attemptRecord, type Begun, failureOf, failureWithoutAttempt } from './outcome-record.ts'
 import { type NextStep, nextStep, type RetryPolicy } from './retry-policy.ts'
@@ -22,8 +23,7 @@ export type DeliverDeps = {
   transitions: Transitions
   errorQueue: ErrorQueue
   client: HttpClient
-  /** Undefined when the destination is gone. */
-  destination: (id: string) => Destination | undefined
+  find: FindDestination
   policy: RetryPolicy
   /** How long beyond an attempt's deadline its worker may take to record the outcome. */
   leaseMarginMs: number
@@ -34,8 +34,10 @@ export type DeliverDeps = {
 }
 
 const shortestWaitMs = 250
+/** When a job comes back whose destination could not be read, or is out of service. */
+const lookAgainMs = 15_000
 
-/** Longest deadline of an attempt whose destination is unknown until the record is read. */
+/** Longest deadline of an attempt, whatever its destination says: the lease is taken before the record tells which that is. */
 export type LeaseOptions = { maxTimeoutMs: number }
 
 /**
@@ -59,13 +61,17 @@ export async function deliverJob(
 }
 
 /** Sends, unless that makes no sense any more, and says what the record becomes. */
-async function decide(deps: DeliverDeps, begun: Begun): Promise<FinishAs> {
+async function decide(deps: DeliverDeps & LeaseOptions, begun: Begun): Promise<FinishAs> {
   const { job, attemptInRound, firstAttemptAt } = begun
-  const destination = deps.destination(job.destination)
+  const found = await deps.find(job.destination)
   const giveUp = (reason: string, error: string): FinishAs => {
     return { status: 'FAILED', failure: failureWithoutAttempt(begun, reason, error, deps.now()) }
   }
-  if (!destination) return giveUp('DESTINATION_GONE', `there is no destination ${job.destination}`)
+  if (found.kind === 'gone') return giveUp('DESTINATION_GONE', `there is no destination ${job.destination}`)
+  // Nothing is known of the receiver, so nothing counts against the job.
+  if (found.kind === 'unknown') return { status: 'RETRYING', delayMs: lookAgainMs, uncounted: true }
+  const { destination } = found
+  if (!destination.active) return { status: 'HELD', uncounted: true }
   // Whatever this job does to its workers, it does not do it for ever.
   if (begun.lost > deps.policy.scheduleMs.length) {
     return giveUp('WORKER_LOST', `${begun.lost} workers that had the job never came back`)
@@ -78,10 +84,15 @@ async function decide(deps: DeliverDeps, begun: Begun): Promise<FinishAs> {
   return finishAs(deps, begun, result, step)
 }
 
-function send(deps: DeliverDeps, begun: Begun, destination: Destination): Promise<AttemptResult> {
+function send(
+  deps: DeliverDeps & LeaseOptions,
+  begun: Begun,
+  destination: Destination,
+): Promise<AttemptResult> {
   const headers = deliveryHeaders(begun.job, begun.attempt, deps.now(), destination)
   const request = { url: destination.url, headers, body: begun.body }
-  return attempt(deps.client, request, { timeoutMs: destination.timeoutMs, signal: deps.aborted })
+  const timeoutMs = Math.min(destination.timeoutMs ?? deps.maxTimeoutMs, deps.maxTimeoutMs)
+  return attempt(deps.client, request, { timeoutMs, signal: deps.aborted })
 }
 
 function finishAs(deps: DeliverDeps, begun: Begun, result: AttemptResult, step: NextStep): FinishAs {
@@ -109,6 +120,7 @@ async function record(deps: DeliverDeps, begun: Begun, as: FinishAs): Promise<Af
     { job: jobId(n), round, attempt: begun.attempt, status: finished.status, statusCode, error },
     'delivery attempt',
   )
+  if (finished.status === 'HELD') return { kind: 'later', at: deps.now() + lookAgainMs }
   if (finished.status === 'RETRYING') return { kind: 'later', at: finished.nextAttemptAt }
   if (finished.status === 'QUEUED') return { kind: 'again', queue: begun.job.queue, round: finished.round }
   if (finished.status === 'FAILED' && as.failure) await rest(deps, begun.job, as.failure)

@@ -1,9 +1,9 @@
 import { deliverJob } from '../../src/delivery/deliver-job.ts'
-import type { Destination } from '../../src/delivery/destination.ts'
+import { environmentDestination } from '../../src/delivery/environment-destination.ts'
+import type { FoundDestination } from '../../src/delivery/find-destination.ts'
 import { createHttpClient } from '../../src/delivery/http-client.ts'
 import { createRetryPolicy } from '../../src/delivery/retry-policy.ts'
 import { createWorkers } from '../../src/delivery/worker.ts'
-import { defaultDestinationId, defaultQueue } from '../../src/events/routing.ts'
 import type { Core } from './core.ts'
 
 type Parts = Pick<Core, 'redis' | 'lanes' | 'transitions' | 'errorQueue' | 'log'>
@@ -23,13 +23,10 @@ let owners = 0
 export function startDelivery({ redis, lanes, transitions, errorQueue, log }: Parts, options: Options) {
   const { url, timeoutMs = 1_000, scheduleSeconds = [0, 0, 0] } = options
   const client = createHttpClient({ connectTimeoutMs: timeoutMs })
-  const destination: Destination = {
-    ...{ id: defaultDestinationId, queue: defaultQueue, headers: {} },
-    ...{ url, timeoutMs },
-  }
+  const destination = environmentDestination(url)
   const deps = {
     ...{ transitions, errorQueue, client, log },
-    destination: () => destination,
+    find: async (): Promise<FoundDestination> => ({ kind: 'known', destination }),
     policy: createRetryPolicy({ scheduleSeconds }),
     leaseMarginMs: options.leaseMarginMs ?? 500,
     maxTimeoutMs: timeoutMs,
