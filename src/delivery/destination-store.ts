@@ -28,6 +28,6 @@ export interface DestinationStore {
   update(destination: StoredDestination): Promise<void>
   /** @returns whether there was one. */
   remove(id: string): Promise<boolean>
-  /** Replaces the encrypted text alone, for a new secret. @returns whether it was still as `from`. */
-  reseal(id: string, from: string, to: string): Promise<boolean>
+  /** Replaces the encrypted text alone, which is no change of the destination. @returns whether it is still of that version. */
+  reseal(id: string, version: number, secrets: string): Promise<boolean>
 }

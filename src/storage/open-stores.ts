@@ -1,6 +1,8 @@
+import type { DestinationStore } from '../delivery/destination-store.ts'
 import type { HistoryStore } from '../history/history-store.ts'
 import type { SourceStore } from '../tenants/sources/source-store.ts'
 import type { TenantStore } from '../tenants/tenant-store.ts'
+import { SqlDestinationStore } from './destination-store.ts'
 import type { OracleOptions } from './oracle/database.ts'
 import { OracleHistoryStore } from './oracle/history-store.ts'
 import { migrate as migrateOracle } from './oracle/migrations.ts'
@@ -16,6 +18,7 @@ import { SqliteTenantStore } from './sqlite/tenant-store.ts'
 export type Stores = {
   tenants: TenantStore
   sources: SourceStore
+  destinations: DestinationStore
   history: HistoryStore
   close(): Promise<void>
 }
@@ -40,6 +43,7 @@ export async function openSqliteStores(options: SqliteOptions): Promise<Stores> 
   return {
     tenants: new SqliteTenantStore(database),
     sources: new SqlSourceStore(database),
+    destinations: new SqlDestinationStore(database, 'LIMIT :limit'),
     history: new SqliteHistoryStore(database),
     close: () => database.close(),
   }
@@ -58,6 +62,7 @@ export async function oracleStores(database: SqlDatabase): Promise<Stores> {
   return {
     tenants: new OracleTenantStore(database),
     sources: new SqlSourceStore(database),
+    destinations: new SqlDestinationStore(database, 'FETCH FIRST :limit ROWS ONLY'),
     history: new OracleHistoryStore(database),
     close: () => database.close(),
   }

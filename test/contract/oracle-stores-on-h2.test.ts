@@ -3,6 +3,7 @@ import { oracleStores } from '../../src/storage/open-stores.ts'
 import { migrate } from '../../src/storage/oracle/migrations.ts'
 import { openH2 } from '../support/h2-database.ts'
 import { type H2Server, missingH2, startH2 } from '../support/h2-server.ts'
+import { destinationStoreContract } from './destination-store.contract.ts'
 import { historyStoreContract } from './history-store.contract.ts'
 import { sampleAttempt, sampleJob, snapshot } from './sample-jobs.ts'
 import { sourceStoreContract } from './source-store.contract.ts'
@@ -21,6 +22,7 @@ describe.skipIf(missingH2)('the SQL for OracleDB, on H2', () => {
     return { store: tenants, close }
   })
   sourceStoreContract(open)
+  destinationStoreContract(open)
   historyStoreContract(async () => {
     const { history, close } = await open()
     return { store: history, close }
@@ -39,6 +41,7 @@ describe.skipIf(missingH2)('the SQL for OracleDB, on H2', () => {
         { version: 1 },
         { version: 2 },
         { version: 3 },
+        { version: 4 },
       ])
       await database.close()
     })
@@ -52,7 +55,7 @@ describe.skipIf(missingH2)('the SQL for OracleDB, on H2', () => {
         expect(await database.all('SELECT id FROM history_meta')).toEqual(
           await first.all('SELECT id FROM history_meta'),
         )
-      expect(await first.all('SELECT count(*) AS counted FROM schema_migrations')).toEqual([{ counted: 3 }])
+      expect(await first.all('SELECT count(*) AS counted FROM schema_migrations')).toEqual([{ counted: 4 }])
       await Promise.all(databases.map((database) => database.close()))
     })
 

@@ -1,6 +1,7 @@
 import { describe } from 'vitest'
 import { oracleStores, type Stores } from '../../src/storage/open-stores.ts'
 import { openOracle } from '../../src/storage/oracle/database.ts'
+import { destinationStoreContract } from './destination-store.contract.ts'
 import { historyStoreContract } from './history-store.contract.ts'
 import { sourceStoreContract } from './source-store.contract.ts'
 import { tenantStoreContract } from './tenant-store.contract.ts'
@@ -12,12 +13,18 @@ if (missing)
     'The stores are not tried on a real OracleDB: set ORACLE_TEST_CONNECT, ORACLE_TEST_USER and ORACLE_TEST_PASS to an account whose tables may be emptied.',
   )
 
-const clear = ['attempts', 'job_bodies', 'jobs', 'tenant_sources', 'tenant_tokens', 'tenants'].map(
-  (table) => ({
-    sql: `DELETE FROM ${table}`,
-    rows: [{}],
-  }),
-)
+const clear = [
+  'attempts',
+  'job_bodies',
+  'jobs',
+  'destinations',
+  'tenant_sources',
+  'tenant_tokens',
+  'tenants',
+].map((table) => ({
+  sql: `DELETE FROM ${table}`,
+  rows: [{}],
+}))
 const forget = { sql: 'UPDATE history_meta SET highest = 0, epoch = NULL, journal = NULL', rows: [{}] }
 
 async function open(): Promise<Stores> {
@@ -37,6 +44,7 @@ describe.skipIf(missing)('OracleDB', () => {
     return { store: tenants, close }
   })
   sourceStoreContract(open)
+  destinationStoreContract(open)
   historyStoreContract(async () => {
     const { history, close } = await open()
     return { store: history, close }

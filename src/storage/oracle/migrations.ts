@@ -47,6 +47,21 @@ const createTenantSources = `
     created_at NUMBER(16) NOT NULL
   )`
 
+const createDestinations = `
+  CREATE TABLE destinations (
+    id VARCHAR2(64 CHAR) PRIMARY KEY,
+    cnpj VARCHAR2(14 CHAR) REFERENCES tenants (cnpj) ON DELETE CASCADE,
+    name CLOB NOT NULL,
+    url CLOB NOT NULL,
+    queue VARCHAR2(64 CHAR) NOT NULL,
+    active NUMBER(1) NOT NULL,
+    settings CLOB NOT NULL,
+    secrets CLOB NOT NULL,
+    created_at NUMBER(16) NOT NULL,
+    updated_at NUMBER(16) NOT NULL,
+    version NUMBER(10) NOT NULL
+  )`
+
 const createJobs = `
   CREATE TABLE jobs (
     n NUMBER(16) PRIMARY KEY,
@@ -143,6 +158,14 @@ const migrations: readonly Migration[] = [
     steps: () => [
       ddl(createTenantSources),
       ddl('CREATE INDEX tenant_sources_by_cnpj ON tenant_sources (cnpj)'),
+    ],
+  },
+  {
+    version: 4,
+    name: 'destinations',
+    steps: () => [
+      ddl(createDestinations),
+      ddl('CREATE INDEX destinations_by_cnpj ON destinations (cnpj, id)'),
     ],
   },
 ]

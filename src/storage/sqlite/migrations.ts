@@ -107,6 +107,21 @@ const createTenantSources = `
     created_at INTEGER NOT NULL
   ) STRICT`
 
+const createDestinations = `
+  CREATE TABLE destinations (
+    id TEXT PRIMARY KEY,
+    cnpj TEXT REFERENCES tenants (cnpj) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    url TEXT NOT NULL,
+    queue TEXT NOT NULL,
+    active INTEGER NOT NULL,
+    settings TEXT NOT NULL,
+    secrets TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    version INTEGER NOT NULL
+  ) STRICT`
+
 /** SQLite's own `lower` leaves letters outside ASCII alone. Of those, the ones that Portuguese and its neighbours write. */
 const withoutAccents = [...'ÁÀÂÃÄÇÉÈÊËÍÌÎÏÑÓÒÔÕÖÚÙÛÜ'].reduce((sql, letter) => {
   const bare = letter.normalize('NFD').charAt(0).toLowerCase()
@@ -159,6 +174,14 @@ const migrations: readonly Migration[] = [
     steps: () => [
       ddl(createTenantSources),
       ddl('CREATE INDEX tenant_sources_by_cnpj ON tenant_sources (cnpj)'),
+    ],
+  },
+  {
+    version: 5,
+    name: 'destinations',
+    steps: () => [
+      ddl(createDestinations),
+      ddl('CREATE INDEX destinations_by_cnpj ON destinations (cnpj, id)'),
     ],
   },
 ]
