@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { type Core, createCore } from './app/core.ts'
 import { type Foundation, openFoundation } from './app/foundation.ts'
 import { createGatewaySide, showsGraphiql } from './app/gateway-side.ts'
+import { openRanges } from './app/guard.ts'
 import { createWorkerSide } from './app/worker-side.ts'
 import type { Config } from './config.ts'
 import { secondProcessCommand, writeSecondProcessEnv } from './redis/second-process.ts'
@@ -61,16 +62,17 @@ function sampleReceiver(
   return embedded && !config.DESTINATION_URL ? startSampleReceiver({ log }) : undefined
 }
 
-function rememberForSecondProcess(
-  config: Config,
-  { redisUrl, secrets }: Foundation,
-  destinationUrl = '',
-): void {
+function rememberForSecondProcess(config: Config, foundation: Foundation, destinationUrl = ''): void {
+  const { redisUrl, secrets } = foundation
   writeSecondProcessEnv(config.DATA_DIR, {
     REDIS_URL: redisUrl,
     ADMIN_TOKEN: secrets.adminToken,
     ENCRYPTION_SECRET: secrets.encryptionSecrets.join(','),
     DESTINATION_URL: destinationUrl,
+    DESTINATION_SECRET: config.DESTINATION_SECRET.join(','),
+    ALLOWED_CIDRS: openRanges(config, foundation)
+      .map(([address, bits]) => `${address}/${bits}`)
+      .join(','),
   })
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { parseAccessWindow } from './tenants/access-window.ts'
 import { parseAdminTokens } from './tenants/admin-tokens.ts'
 import { parseAddressRanges } from './tenants/sender-addresses.ts'
+import { standardWebhooks } from './tenants/sources/standard-webhooks.ts'
 
 const whole = (fallback: number, min: number, max: number) => {
   const expected = `expected a whole number from ${min.toLocaleString('en')} to ${max.toLocaleString('en')}`
@@ -31,6 +32,15 @@ const secrets = z
   .transform((text) => (text.includes(',') ? text.split(',').map((secret) => secret.trim()) : [text]))
   .refine((list) => list.every((secret) => secret.length >= 16), 'expected at least 16 characters')
   .transform((list) => list as [string, ...string[]])
+
+/** The newest first, so that a receiver can change from one to the other. */
+const signingSecrets = z
+  .string()
+  .transform((text) => text.split(',').map((secret) => secret.trim()))
+  .refine(
+    (list) => list.every(standardWebhooks.isSecret),
+    'expected whsec_ and 24 to 64 bytes in base64, several separated by commas',
+  )
 
 /** The output of `parse`, or its complaint. */
 const parsedBy = <Output>(parse: (text: string) => Output) =>
@@ -87,6 +97,8 @@ const environment = z.object({
   TRUSTED_PROXIES: addressRanges.default([]),
   ENCRYPTION_SECRET: secrets.optional(),
   DESTINATION_URL: httpUrl.optional(),
+  DESTINATION_SECRET: signingSecrets.default([]),
+  ALLOWED_CIDRS: addressRanges.optional(),
   MAX_BACKLOG: count(1_000_000),
   JOURNAL_MAX_ENTRIES: count(1_000_000),
   MAX_BODY_BYTES: whole(1_048_576, 1, 268_435_456),

@@ -1,9 +1,14 @@
+import type { Config } from '../config.ts'
+import type { AddressGuard } from '../delivery/address-guard.ts'
 import { deliverJob } from '../delivery/deliver-job.ts'
+import { isEnvironments } from '../delivery/delivery-terms.ts'
+import type { Destination } from '../delivery/destination.ts'
 import { environmentDestination } from '../delivery/environment-destination.ts'
 import type { FoundDestination } from '../delivery/find-destination.ts'
 import { createHttpClient } from '../delivery/http-client.ts'
 import { createRetryPolicy } from '../delivery/retry-policy.ts'
 import { createWorkers } from '../delivery/worker.ts'
+import { guardOf } from './guard.ts'
 import { handBackMs, within } from './within.ts'
 import type { WorkerParts } from './worker-parts.ts'
 
@@ -15,22 +20,21 @@ const spareConnections = 16
 /** The workers of this process, with what they deliver by. */
 export function createDelivery(parts: WorkerParts) {
   const { config, redis, lanes, errorQueue, transitions, log, owner } = parts
-  const client = createHttpClient({
-    connectTimeoutMs: config.CONNECT_TIMEOUT_MS,
-    connectionsPerOrigin: config.WORKER_CONCURRENCY + spareConnections,
-  })
+  const clients = openClients(config, guardOf(config, parts.foundation))
   const aborting = new AbortController()
-  const destination = environmentDestination(parts.destinationUrl)
+  const destination = environmentDestination(parts.destinationUrl, config.DESTINATION_SECRET)
   const policy = createRetryPolicy({
     scheduleSeconds: config.RETRY_SCHEDULE_SECONDS,
     forSeconds: config.RETRY_FOR_SECONDS,
     finalStatuses: config.FINAL_STATUS_CODES,
   })
   const deliverDeps = {
-    ...{ transitions, errorQueue, client, policy, leaseMarginMs, log },
+    ...{ transitions, errorQueue, leaseMarginMs, log },
+    clientFor: clients.of,
+    defaults: { policy, timeoutMs: config.ATTEMPT_TIMEOUT_MS },
+    disable: async () => undefined,
     find: async (id: string): Promise<FoundDestination> =>
       id === destination.id ? { kind: 'known', destination } : { kind: 'gone' },
-    maxTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
     now: Date.now,
     aborted: aborting.signal,
   }
@@ -48,7 +52,24 @@ export function createDelivery(parts: WorkerParts) {
       aborting.abort()
       await within(drained, handBackMs)
       await within(workers.close(), handBackMs)
-      await client.close()
+      await clients.close()
     },
+  }
+}
+
+/**
+ * The environment's destination is where its operator wants deliveries to go, so nothing guards it. It has connections of its own:
+ * another destination with the same origin must not get to use them.
+ */
+function openClients(config: Config, guard: AddressGuard) {
+  const options = {
+    connectTimeoutMs: config.CONNECT_TIMEOUT_MS,
+    connectionsPerOrigin: config.WORKER_CONCURRENCY + spareConnections,
+  }
+  const guarded = createHttpClient({ ...options, guard })
+  const environments = createHttpClient(options)
+  return {
+    of: (destination: Destination) => (isEnvironments(destination) ? environments : guarded),
+    close: () => Promise.all([guarded.close(), environments.close()]),
   }
 }

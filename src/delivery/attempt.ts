@@ -1,6 +1,6 @@
-import { maskCredentials } from '../events/credential-headers.ts'
 import type { AttemptTiming } from '../events/job.ts'
 import { type Exchanged, exchange, type ResponseHeaders } from './exchange.ts'
+import { type HiddenSecrets, maskedHeaders, withoutSecrets } from './hidden-secrets.ts'
 import type { HttpClient } from './http-client.ts'
 import { parseRetryAfter } from './retry-after.ts'
 
@@ -9,6 +9,7 @@ export type DeliveryRequest = {
   /** Names in lower case, see `deliveryHeaders`. */
   headers: Record<string, string>
   body: Buffer
+  hidden?: HiddenSecrets
 }
 
 export type AttemptOptions = {
@@ -31,7 +32,7 @@ export type AttemptResult = {
   outcome: Outcome
   /** Epoch milliseconds. */
   startedAt: number
-  /** As sent, with `host` and `content-length`; values of headers that look like credentials are masked. */
+  /** As sent, with `host` and `content-length`; values of hidden headers and of those that look like credentials are masked. */
   requestHeaders: Record<string, string>
   responseHeaders: ResponseHeaders | null
   /** First 16 KiB, decoded as UTF-8. */
@@ -61,9 +62,9 @@ export async function attempt(
   return {
     outcome: outcomeOf(exchanged, now()),
     startedAt,
-    requestHeaders: maskCredentials(sentHeaders(url, request)),
-    responseHeaders: response && maskCredentials(response.headers),
-    responseBody: response?.body ?? null,
+    requestHeaders: shownHeaders(request),
+    responseHeaders: response && shownAnswer(response.headers, request.hidden),
+    responseBody: response && withoutSecrets(response.body, request.hidden),
     bodyError: response && error,
     timing,
   }
@@ -99,8 +100,18 @@ function notSent(error: string): Exchanged {
   return { response: null, error, refused: false, timing: { ...none, totalMs: 0 } }
 }
 
-function sentHeaders(url: URL | string, { headers, body }: DeliveryRequest): Record<string, string> {
+/** The request's headers as they go out, `host` and `content-length` included, without what must not be shown. */
+export function shownHeaders({ url, headers, body, hidden }: DeliveryRequest): Record<string, string> {
   const added: Record<string, string> = { 'content-length': String(body.length) }
-  if (typeof url !== 'string') added.host = url.host
-  return { ...added, ...headers }
+  const host = URL.parse(url)?.host
+  if (host) added.host = host
+  return maskedHeaders({ ...added, ...headers }, hidden)
+}
+
+function shownAnswer(headers: ResponseHeaders, hidden: HiddenSecrets | undefined): ResponseHeaders {
+  const shown = Object.entries(maskedHeaders(headers, undefined)).map(([name, value]) => {
+    const texts = [value].flat().map((text) => withoutSecrets(text, hidden))
+    return [name, Array.isArray(value) ? texts : (texts[0] ?? '')] as const
+  })
+  return Object.fromEntries(shown)
 }

@@ -3,13 +3,20 @@ import { type Failure, type Job, jobId } from '../events/job.ts'
 import type { ScheduledJob } from '../events/lanes.ts'
 import type { FinishAs, Transitions } from '../events/transitions.ts'
 import { type AttemptResult, attempt } from './attempt.ts'
-import { deliveryHeaders } from './delivery-headers.ts'
+import { deliveryRequest } from './delivery-request.ts'
+import {
+  type DefaultTerms,
+  type DeliveryTerms,
+  deliveryTerms,
+  gone,
+  isEnvironments,
+} from './delivery-terms.ts'
 import type { Destination } from './destination.ts'
 import type { ErrorQueue } from './error-queue.ts'
 import type { FindDestination } from './find-destination.ts'
 import type { HttpClient } from './http-client.ts'
 import { attemptRecord, type Begun, failureOf, failureWithoutAttempt } from './outcome-record.ts'
-import { type NextStep, nextStep, type RetryPolicy } from './retry-policy.ts'
+import { type NextStep, nextStep } from './retry-policy.ts'
 
 /** What BullMQ has to do with its entry now. */
 export type Afterwards =
@@ -22,9 +29,12 @@ export type Afterwards =
 export type DeliverDeps = {
   transitions: Transitions
   errorQueue: ErrorQueue
-  client: HttpClient
+  clientFor: (destination: Destination) => HttpClient
   find: FindDestination
-  policy: RetryPolicy
+  /** Puts a destination out of service, unless it was changed since this version. */
+  disable: (destination: Pick<Destination, 'id' | 'version'>, reason: string) => Promise<unknown>
+  /** What holds for destinations that say nothing else. */
+  defaults: DefaultTerms
   /** How long beyond an attempt's deadline its worker may take to record the outcome. */
   leaseMarginMs: number
   log: Logger
@@ -37,19 +47,16 @@ const shortestWaitMs = 250
 /** When a job comes back whose destination could not be read, or is out of service. */
 const lookAgainMs = 15_000
 
-/** Longest deadline of an attempt, whatever its destination says: the lease is taken before the record tells which that is. */
-export type LeaseOptions = { maxTimeoutMs: number }
-
 /**
  * One delivery attempt of a job's round: takes the record to DELIVERING, sends, records the outcome. `owner` names this call, so
  * that a repeated start after a lost answer is recognised.
  */
 export async function deliverJob(
-  deps: DeliverDeps & LeaseOptions,
+  deps: DeliverDeps,
   { n, round }: ScheduledJob,
   owner: string,
 ): Promise<Afterwards> {
-  const started = await deps.transitions.start(n, round, owner, deps.maxTimeoutMs + deps.leaseMarginMs)
+  const started = await deps.transitions.start(n, round, owner, deps.defaults.timeoutMs + deps.leaseMarginMs)
   // Until when is told by Redis' clock: to a process whose own is ahead it may be over, and it would ask on and on.
   if (started.kind === 'wait')
     return { kind: 'later', at: Math.max(started.until, deps.now() + shortestWaitMs) }
@@ -57,42 +64,76 @@ export async function deliverJob(
     deps.log.debug({ job: jobId(n), round, status: started.status }, 'delivery refused by the record')
     return { kind: 'done' }
   }
-  return record(deps, started, await decide(deps, started))
+  const found = await deps.find(started.job.destination)
+  if (found.kind !== 'known') return record(deps, started, withoutDestination(deps, started, found.kind))
+  const { destination } = found
+  const terms = deliveryTerms(destination, started.job, deps.defaults)
+  if (!(await holdsLongEnough(deps, started, owner, terms))) return { kind: 'done' }
+  const as = await decide(deps, started, destination, terms)
+  const afterwards = await record(deps, started, as)
+  if (as.attempt?.statusCode === gone && !isEnvironments(destination)) await disable(deps, destination)
+  return afterwards
+}
+
+function withoutDestination(deps: DeliverDeps, begun: Begun, why: 'gone' | 'unknown'): FinishAs {
+  // Nothing is known of the receiver, so nothing counts against the job.
+  if (why === 'unknown') return { status: 'RETRYING', delayMs: lookAgainMs, uncounted: true }
+  return giveUp(deps, begun, 'DESTINATION_GONE', `there is no destination ${begun.job.destination}`)
+}
+
+const giveUp = (deps: DeliverDeps, begun: Begun, reason: string, error: string): FinishAs => ({
+  status: 'FAILED',
+  failure: failureWithoutAttempt(begun, reason, error, deps.now()),
+})
+
+/**
+ * The lease was taken before the record told which destination it is for: one that may take longer than others needs a longer one.
+ * False when the job is not this worker's any more.
+ */
+async function holdsLongEnough(
+  deps: DeliverDeps,
+  { job }: Begun,
+  owner: string,
+  { timeoutMs }: DeliveryTerms,
+) {
+  if (timeoutMs <= deps.defaults.timeoutMs) return true
+  const renewed = await deps.transitions.start(job.n, job.round, owner, timeoutMs + deps.leaseMarginMs)
+  return renewed.kind === 'started'
 }
 
 /** Sends, unless that makes no sense any more, and says what the record becomes. */
-async function decide(deps: DeliverDeps & LeaseOptions, begun: Begun): Promise<FinishAs> {
-  const { job, attemptInRound, firstAttemptAt } = begun
-  const found = await deps.find(job.destination)
-  const giveUp = (reason: string, error: string): FinishAs => {
-    return { status: 'FAILED', failure: failureWithoutAttempt(begun, reason, error, deps.now()) }
+async function decide(
+  deps: DeliverDeps,
+  begun: Begun,
+  destination: Destination,
+  terms: DeliveryTerms,
+): Promise<FinishAs> {
+  const { policy, timeoutMs, deadlineAt } = terms
+  if (deadlineAt !== null && deps.now() >= deadlineAt) {
+    const error = `not delivered by its deadline, ${new Date(deadlineAt).toISOString()}`
+    return giveUp(deps, begun, 'DEADLINE', error)
   }
-  if (found.kind === 'gone') return giveUp('DESTINATION_GONE', `there is no destination ${job.destination}`)
-  // Nothing is known of the receiver, so nothing counts against the job.
-  if (found.kind === 'unknown') return { status: 'RETRYING', delayMs: lookAgainMs, uncounted: true }
-  const { destination } = found
   if (!destination.active) return { status: 'HELD', uncounted: true }
   // Whatever this job does to its workers, it does not do it for ever.
-  if (begun.lost > deps.policy.scheduleMs.length) {
-    return giveUp('WORKER_LOST', `${begun.lost} workers that had the job never came back`)
+  if (begun.lost > policy.scheduleMs.length) {
+    return giveUp(deps, begun, 'WORKER_LOST', `${begun.lost} workers that had the job never came back`)
   }
-  const result = await send(deps, begun, destination)
+  const request = deliveryRequest(destination, begun.job, begun.body, begun.attempt, deps.now())
+  const limits = { timeoutMs, signal: deps.aborted }
+  const result = await attempt(deps.clientFor(destination), request, limits)
   // That this process stops says nothing about the receiver: another one goes on at once.
   const isBrokenOff = deps.aborted.aborted && result.outcome.kind === 'unanswered'
   if (isBrokenOff) return { ...finishAs(deps, begun, result, { do: 'retry', delayMs: 0 }), uncounted: true }
-  const step = nextStep(deps.policy, attemptInRound, result.outcome, deps.now() - firstAttemptAt)
-  return finishAs(deps, begun, result, step)
-}
-
-function send(
-  deps: DeliverDeps & LeaseOptions,
-  begun: Begun,
-  destination: Destination,
-): Promise<AttemptResult> {
-  const headers = deliveryHeaders(begun.job, begun.attempt, deps.now(), destination)
-  const request = { url: destination.url, headers, body: begun.body }
-  const timeoutMs = Math.min(destination.timeoutMs ?? deps.maxTimeoutMs, deps.maxTimeoutMs)
-  return attempt(deps.client, request, { timeoutMs, signal: deps.aborted })
+  const now = deps.now()
+  // The last attempt begins early enough to be over by the deadline.
+  const leftMs = deadlineAt === null ? undefined : deadlineAt - timeoutMs - now
+  const elapsedMs = now - begun.firstAttemptAt
+  return finishAs(
+    deps,
+    begun,
+    result,
+    nextStep(policy, begun.attemptInRound, result.outcome, elapsedMs, leftMs),
+  )
 }
 
 function finishAs(deps: DeliverDeps, begun: Begun, result: AttemptResult, step: NextStep): FinishAs {
@@ -130,4 +171,13 @@ async function record(deps: DeliverDeps, begun: Begun, as: FinishAs): Promise<Af
 async function rest(deps: DeliverDeps, job: Job, failure: Failure): Promise<void> {
   await deps.errorQueue.add(job, failure)
   await deps.transitions.settle(job.n, job.round)
+}
+
+/** The outcome is recorded already: what fails here is done at the next 410. */
+async function disable(deps: DeliverDeps, destination: Destination): Promise<void> {
+  try {
+    await deps.disable(destination, 'it answered 410 Gone')
+  } catch (err) {
+    deps.log.error({ err, destination: destination.id }, 'destination answered 410 and could not be disabled')
+  }
 }

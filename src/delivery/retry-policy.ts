@@ -16,7 +16,7 @@ export type RetryPolicy = {
 export type NextStep =
   | { do: 'done' }
   | { do: 'retry'; delayMs: number }
-  | { do: 'give-up'; why: 'FINAL_STATUS' | 'EXHAUSTED' | 'DESTINATION_NOT_ALLOWED' }
+  | { do: 'give-up'; why: 'FINAL_STATUS' | 'EXHAUSTED' | 'DEADLINE' | 'DESTINATION_NOT_ALLOWED' }
 
 type Options = {
   scheduleSeconds: readonly number[]
@@ -42,13 +42,15 @@ export function createRetryPolicy(options: Options): RetryPolicy {
 /**
  * Decides what follows attempt number `attemptInRound` (from 1), `elapsedMs` after the round's first one began. Any answer but 2xx is
  * a failure, redirects included. The delay is drawn evenly between 0 and its bound (full jitter), so that jobs which failed together
- * do not come back together; `Retry-After` wins when it asks for longer, up to the policy's cap.
+ * do not come back together; `Retry-After` wins when it asks for longer, up to the policy's cap. Within `leftMs` the next attempt has
+ * to begin, or none does.
  */
 export function nextStep(
   policy: RetryPolicy,
   attemptInRound: number,
   outcome: Outcome,
   elapsedMs: number,
+  leftMs = Number.POSITIVE_INFINITY,
 ): NextStep {
   if (outcome.kind === 'refused') return { do: 'give-up', why: 'DESTINATION_NOT_ALLOWED' }
   const answered = outcome.kind === 'answered'
@@ -58,7 +60,8 @@ export function nextStep(
   if (boundMs === undefined) return { do: 'give-up', why: 'EXHAUSTED' }
   const drawnMs = Math.floor(policy.random() * (boundMs + 1))
   const askedMs = Math.min((answered && outcome.retryAfterMs) || 0, policy.maxRetryAfterMs)
-  return { do: 'retry', delayMs: Math.max(drawnMs, askedMs) }
+  if (leftMs <= 0 || askedMs > leftMs) return { do: 'give-up', why: 'DEADLINE' }
+  return { do: 'retry', delayMs: Math.min(Math.max(drawnMs, askedMs), leftMs) }
 }
 
 function boundAfter({ scheduleMs, forMs }: RetryPolicy, attemptInRound: number, elapsedMs: number) {

@@ -24,9 +24,9 @@ const finished = async (as: FinishAs) => {
   return n
 }
 
-/** Everything that a change can leave behind. */
+/** Everything that a change can leave behind, except a lease: a repeat by its holder renews it. */
 const traces = async (n: number) => ({
-  record: await core.redis.hgetall(keys.job(n)),
+  record: { ...(await core.redis.hgetall(keys.job(n))), leaseUntil: undefined },
   attempts: await core.redis.lrange(keys.attempts(n), 0, -1),
   changes: (await core.journal(n)).length,
 })

@@ -56,6 +56,15 @@ describe('a start has to wait', () => {
     expect((await core.job(n))?.attempts).toBe(1)
   })
 
+  test('as long as the lease that its holder asked for last', async () => {
+    const n = await started(1_000)
+    const renewed = Date.now()
+    expect(await core.transitions.start(n, 0, 'me', 60_000)).toMatchObject({ kind: 'started', attempt: 1 })
+    const other = await start(n, 0, 'another')
+    expect(other.kind === 'wait' && other.until).toBeGreaterThanOrEqual(renewed + 60_000)
+    expect(await core.attempts(n)).toEqual([])
+  })
+
   test('until the time of the next attempt', async () => {
     const n = await finished({ status: 'RETRYING', delayMs: 5_000 })
     const { nextAttemptAt } = (await core.job(n)) ?? {}

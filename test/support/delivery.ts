@@ -25,11 +25,12 @@ export function startDelivery({ redis, lanes, transitions, errorQueue, log }: Pa
   const client = createHttpClient({ connectTimeoutMs: timeoutMs })
   const destination = environmentDestination(url)
   const deps = {
-    ...{ transitions, errorQueue, client, log },
+    ...{ transitions, errorQueue, log },
+    clientFor: () => client,
+    disable: async () => undefined,
     find: async (): Promise<FoundDestination> => ({ kind: 'known', destination }),
-    policy: createRetryPolicy({ scheduleSeconds }),
+    defaults: { policy: createRetryPolicy({ scheduleSeconds }), timeoutMs },
     leaseMarginMs: options.leaseMarginMs ?? 500,
-    maxTimeoutMs: timeoutMs,
     now: Date.now,
     aborted: new AbortController().signal,
   }

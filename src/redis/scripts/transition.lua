@@ -54,6 +54,7 @@ local function recordLost(recordKey, record)
 end
 
 -- QUEUED, HELD, RETRYING that is due, or DELIVERING whose lease ran out -> DELIVERING. Arguments: round, owner, lease in ms.
+-- A repeat by the same owner renews the lease.
 -- {'ok', attempt, attempt within the round, record as name, value, …} | {'wait', until} | {'refused', status}
 local function start(n, recordKey, record, args)
   local round, owner, leaseMs = tonumber(args[1]), args[2], tonumber(args[3])
@@ -63,7 +64,10 @@ local function start(n, recordKey, record, args)
   if not record.status then return { 'refused', 'MISSING' } end
   if record.round ~= round then return { 'refused', 'OTHER_ROUND' } end
   if record.status == 'DELIVERING' then
-    if record.owner == owner then return started(record.attempts) end
+    if record.owner == owner then
+      redis.call('HSET', recordKey, 'leaseUntil', int(now + leaseMs))
+      return started(record.attempts)
+    end
     if record.leaseUntil > now then return { 'wait', record.leaseUntil } end
     recordLost(recordKey, record)
   elseif record.status == 'RETRYING' then
