@@ -27,20 +27,20 @@ export function createErrorQueue(lanes: Lanes): ErrorQueue {
     async add(job, failure) {
       const { n, round, cnpj, destination, queue } = job
       const entry: ErrorEntry = { id: jobId(n), n, round, cnpj, destination, failure }
-      await lanes.get(queue).errors.add('failed', entry, { ...options, jobId: bullJobId(n, round) })
+      await lanes.open(queue).errors.add('failed', entry, { ...options, jobId: bullJobId(n, round) })
     },
     async remove(queue, n, round) {
-      await lanes.get(queue).errors.remove(bullJobId(n, round))
+      await lanes.open(queue).errors.remove(bullJobId(n, round))
     },
     async has(queue, n, round) {
-      return (await lanes.get(queue).errors.getJobState(bullJobId(n, round))) !== 'unknown'
+      return (await lanes.open(queue).errors.getJobState(bullJobId(n, round))) !== 'unknown'
     },
     async page(queue, start, size) {
-      const ids = await lanes.get(queue).errors.getRanges(['prioritized'], start, start + size - 1, true)
+      const ids = await lanes.open(queue).errors.getRanges(['prioritized'], start, start + size - 1, true)
       return ids.flatMap((id) => parseBullJobId(id) ?? [])
     },
     async count(queue) {
-      return (await lanes.get(queue).errors.getJobCounts('prioritized')).prioritized ?? 0
+      return (await lanes.open(queue).errors.getJobCounts('prioritized')).prioritized ?? 0
     },
   }
 }

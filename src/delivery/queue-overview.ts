@@ -24,7 +24,7 @@ export type QueueOverview = {
 export function createQueueOverview(deps: { lanes: Lanes; errorQueue: ErrorQueue }): QueueOverview {
   return {
     async counts(name) {
-      const { queue } = deps.lanes.get(name)
+      const { queue } = deps.lanes.open(name)
       const [counts, paused, failed] = await Promise.all([
         queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed'),
         queue.isPaused(),

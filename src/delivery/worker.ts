@@ -26,10 +26,11 @@ type Deps = {
 /** Jobs whose worker vanished are taken up again however often; the retry policy counts these attempts and ends them. */
 const maxStalledCount = 1_000_000
 
-/** One BullMQ worker for each queue of this process. */
+/** One BullMQ worker for each queue, also for those that are opened later. */
 export function createWorkers(deps: Deps): DeliveryWorkers {
-  let workers: Worker<ScheduledJob>[] = []
+  const workers: Worker<ScheduledJob>[] = []
   let calls = 0
+  let stopping = false
 
   const process = async (bullJob: BullJob<ScheduledJob>, token: string | undefined) => {
     calls += 1
@@ -61,9 +62,12 @@ export function createWorkers(deps: Deps): DeliveryWorkers {
 
   return {
     start() {
-      workers = deps.lanes.all().map(open)
+      deps.lanes.onOpen((lane) => {
+        if (!stopping) workers.push(open(lane))
+      })
     },
     async drain() {
+      stopping = true
       await Promise.all(workers.map((worker) => worker.pause()))
     },
     async close() {

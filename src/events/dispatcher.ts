@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { keys } from '../redis/keys.ts'
-import type { Lanes } from './lanes.ts'
+import { jobId } from './job.ts'
+import { isQueueName, type Lanes } from './lanes.ts'
 import type { Transitions } from './transitions.ts'
 
 export type Dispatcher = {
@@ -51,14 +52,19 @@ export function createDispatcher(deps: Deps): Dispatcher {
 
   const dispatch = async (entries: readonly Entry[]) => {
     if (entries.length === 0) return
-    const ids = entries.map(([id]) => id)
-    const ns = ids.map((id) => Number.parseInt(id, 10))
+    const ns = entries.map(([id]) => Number.parseInt(id, 10))
     const answers = await transitions.enqueue(ns)
     const added = ns.flatMap((n, i) => {
       const answer = answers[i]
       return answer?.kind === 'add' ? [{ n, round: answer.round, queue: answer.queue }] : []
     })
-    await lanes.add(added)
+    const [possible, impossible] = split(added, ({ queue }) => isQueueName(queue))
+    await lanes.add(possible)
+    // They stay in the inbox, and no other entry waits for them.
+    for (const { n, queue } of impossible) log.error({ job: jobId(n), queue }, 'no queue can have this name')
+    const left = new Set(impossible.map(({ n }) => n))
+    const ids = entries.map(([id]) => id).filter((_, i) => !left.has(ns[i] ?? 0))
+    if (ids.length === 0) return
     // Both or neither: nobody would ever claim an entry that is acknowledged and still there.
     await redis
       .multi([
@@ -130,6 +136,11 @@ export function createDispatcher(deps: Deps): Dispatcher {
       await leaveGroup(redis, consumer).catch(() => undefined)
     },
   }
+}
+
+function split<Item>(items: readonly Item[], isFirst: (item: Item) => boolean): [Item[], Item[]] {
+  const groups = Map.groupBy(items, isFirst)
+  return [groups.get(true) ?? [], groups.get(false) ?? []]
 }
 
 /** Only with empty hands: Redis forgets what a deleted consumer had read, and nobody could claim it. */

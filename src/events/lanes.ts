@@ -1,8 +1,9 @@
 import { Queue, type QueueOptions } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { GanchoError } from '../errors.ts'
-import { bullPrefix, errorQueueName } from '../redis/keys.ts'
+import { bullPrefix, errorQueueName, keys } from '../redis/keys.ts'
 import { bullJobId } from './job.ts'
+import { maintenanceQueue } from './routing.ts'
 
 /** What BullMQ holds of a job: enough to find its record. */
 export type ScheduledJob = { n: number; round: number }
@@ -17,12 +18,21 @@ export type Lane = {
 
 export type LaneEntry = ScheduledJob & { queue: string; delayMs?: number }
 
-/** The named queues, each a BullMQ queue and the error queue beside it. */
+/** The named queues, each a BullMQ queue and the error queue beside it. They come into being as destinations and jobs name them. */
 export type Lanes = {
   all(): readonly Lane[]
-  /** @throws GanchoError QUEUE_NOT_FOUND */
+  /** For names that callers give. @throws GanchoError QUEUE_NOT_FOUND */
   get(name: string): Lane
-  /** Schedules deliveries. Adding one that BullMQ holds already changes nothing. */
+  /** For names of records and destinations: a new one begins with this. @throws GanchoError QUEUE_NOT_FOUND unless `isQueueName` */
+  open(name: string): Lane
+  /** Calls `listener` for every lane that is open, and for each one that is opened later. */
+  onOpen(listener: (lane: Lane) => void): void
+  /**
+   * Opens every queue that another process has brought into being, and tells the others of those that they do not know. They are
+   * remembered in Redis, so that a queue whose last destination is gone is still worked off.
+   */
+  exchangeNames(): Promise<void>
+  /** Schedules deliveries, in queues that it opens where needed. Adding one that BullMQ holds already changes nothing. */
   add(entries: readonly LaneEntry[]): Promise<void>
   /** Takes a delivery out of the schedule unless a worker has it, whose start the record then refuses. */
   remove(entry: LaneEntry): Promise<void>
@@ -34,23 +44,56 @@ export type Lanes = {
 /** BullMQ decides nothing: a finished entry goes at once, and one that failed stays for the sweeper, which asks the record. */
 const jobOptions = { removeOnComplete: true, removeOnFail: false, attempts: 1 }
 
+/** The maintenance queue is a BullMQ queue of its own; a full stop would make an error queue of it. */
+export const isQueueName = (name: string) => /^[a-z0-9-]{1,40}$/.test(name) && name !== maintenanceQueue
+
 export function createLanes(redis: Redis, names: readonly string[]): Lanes {
   const lanes = new Map(names.map((name) => [name, openLane(redis, name)]))
+  const listeners: ((lane: Lane) => void)[] = []
+  /** Names that Redis was seen to have. */
+  const remembered = new Set<string>()
   const get = (name: string): Lane => {
     const lane = lanes.get(name)
     if (!lane) throw new GanchoError('QUEUE_NOT_FOUND', `There is no queue ${name.slice(0, 64)}.`)
     return lane
   }
+  const open = (name: string): Lane => {
+    const known = lanes.get(name)
+    if (known || !isQueueName(name)) return get(name)
+    const lane = openLane(redis, name)
+    lanes.set(name, lane)
+    for (const listener of listeners) listener(lane)
+    return lane
+  }
+  const remember = async (unknown: readonly string[]) => {
+    if (unknown.length > 0) await redis.sadd(keys.queues, ...unknown)
+    for (const name of unknown) remembered.add(name)
+  }
   return {
     all: () => [...lanes.values()],
     get,
+    open,
+    onOpen(listener) {
+      listeners.push(listener)
+      for (const lane of lanes.values()) listener(lane)
+    },
+    async exchangeNames() {
+      const there = new Set(await redis.smembers(keys.queues))
+      for (const name of there) {
+        remembered.add(name)
+        if (isQueueName(name)) open(name)
+      }
+      await remember([...lanes.keys()].filter((name) => !there.has(name)))
+    },
     async add(entries) {
       for (const [name, group] of Map.groupBy(entries, (entry) => entry.queue)) {
-        await get(name).queue.addBulk(group.map(bullJob))
+        const { queue } = open(name)
+        if (!remembered.has(name)) await remember([name])
+        await queue.addBulk(group.map(bullJob))
       }
     },
     async remove({ queue, n, round }) {
-      await get(queue).queue.remove(bullJobId(n, round))
+      await open(queue).queue.remove(bullJobId(n, round))
     },
     async longest() {
       const waiting = await Promise.all(

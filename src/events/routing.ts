@@ -1,12 +1,18 @@
+import type { IncomingEvent } from './event.ts'
+
 /** Where one event goes: the destination's id and the queue that it names. */
 export type Route = { destination: string; queue: string }
 
 /** Id of the destination that the environment names. */
 export const defaultDestinationId = 'default'
 export const defaultQueue = 'nifi'
+/** A BullMQ queue that no destination may name. */
+export const maintenanceQueue = 'maintenance'
 
-/** Finds the destinations of an event, in memory. */
-export type Router = (event: { cnpj: string; eventType: string | null }) => readonly Route[]
+/** Finds the destinations of an event, in memory; none where nobody wants it. */
+export type Router = (
+  event: Pick<IncomingEvent, 'cnpj' | 'eventType' | 'contentType' | 'body'>,
+) => readonly Route[]
 
 /** Every event goes to the environment's destination. */
 export function defaultRouter(): Router {

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { ErrorQueue } from '../delivery/error-queue.ts'
 import type { JobRecords } from '../events/job-records.ts'
 import type { Lanes } from '../events/lanes.ts'
+import { maintenanceQueue } from '../events/routing.ts'
 import { type JournalBounds, trimJournal } from '../journal/trim-journal.ts'
 import { bullPrefix, keys } from '../redis/keys.ts'
 import type { ForgetJobs } from './forget-jobs.ts'
@@ -42,7 +43,6 @@ type Deps = {
   now: () => number
 }
 
-const queueName = 'maintenance'
 const batchSize = 500
 
 /** Removes what is older than the retention time, in bounded batches; only jobs that are finished. */
@@ -101,8 +101,8 @@ async function removeHistory(history: Deps['history'], before: number): Promise<
 }
 
 export function createMaintenance(deps: Deps): Maintenance {
-  const options = { connection: deps.redis, prefix: bullPrefix(queueName) }
-  const queue = new Queue(queueName, options)
+  const options = { connection: deps.redis, prefix: bullPrefix(maintenanceQueue) }
+  const queue = new Queue(maintenanceQueue, options)
   // The connection tells of its trouble itself; without a listener BullMQ prints every try to reach Redis on the console.
   queue.on('error', () => undefined)
   let worker: Worker | undefined
@@ -119,7 +119,7 @@ export function createMaintenance(deps: Deps): Maintenance {
       await queue.upsertJobScheduler('daily', repeat, { name: 'maintenance', opts: keep })
     },
     start() {
-      worker = new Worker(queueName, process, options)
+      worker = new Worker(maintenanceQueue, process, options)
       worker.on('failed', (_job, err) =>
         deps.log.error({ err }, 'maintenance failed; the next run takes up what is left'),
       )

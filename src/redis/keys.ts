@@ -17,6 +17,7 @@
  * | `idempotency:<cnpj>:<hash>` | hash | `IDEMPOTENCY_TTL_SECONDS` | accept script |
  * | `rate:<cnpj>` | hash | until nothing of the burst is spent | accept script: what a tenant with a rate limit has spent |
  * | `lease:<name>` | string | seconds | whoever holds that lease |
+ * | `queues` | set | for ever | lanes: names of all queues that ever had a job or a destination |
  * | `maintenance` | hash | for ever | maintenance: its last run |
  */
 const tag = '{gancho}'
@@ -39,12 +40,15 @@ export const keys = {
   ratePrefix: `${tag}:rate:`,
   lease: (name: string) => `${tag}:lease:${name}`,
   maintenance: `${tag}:maintenance`,
+  queues: `${tag}:queues`,
 } as const
 
 /** Pub/sub channels: what they carry may be lost, so each has a slower way to the same end. */
 export const channels = {
   /** Payload: the CNPJ whose cached tenant is stale, or `*` for all. */
   tenantChanged: 'gancho:tenant-changed',
+  /** Payload: the CNPJ whose destinations have changed, `default` for those of all tenants, or `*` for any. */
+  destinationsChanged: 'gancho:destinations-changed',
 } as const
 
 /** BullMQ's key prefix for one queue. Each queue has a hash tag of its own, so that a Cluster can spread them. */
