@@ -1,12 +1,7 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import type { SigningSecret } from './destination.ts'
 
 const prefix = 'whsec_'
-/** Of the 24 to 64 that the specification allows. */
-const secretBytes = 32
-
-export const newSigningSecret = () => prefix + randomBytes(secretBytes).toString('base64')
-
 /**
  * The value of `webhook-signature`: one `v1,<base64>` for each secret that has not ended, separated by blanks, so that a receiver is
  * right with the old secret and with the new one while it is replaced. Undefined when there is none to sign with.

@@ -9,6 +9,7 @@ import type { Core } from '../support/core.ts'
 import { coreForFile } from '../support/core-for-file.ts'
 import { startDelivery } from '../support/delivery.ts'
 import { type Answer, type Receiver, startReceiver } from '../support/receiver.ts'
+import { jobBecomes, scheduledJob } from '../support/scheduled-job.ts'
 
 const { core } = await coreForFile()
 const opened: (() => Promise<unknown>)[] = []
@@ -26,15 +27,8 @@ const deliverTo = (options: Parameters<typeof startDelivery>[1]) => {
   opened.push(delivery.stop)
   return delivery
 }
-/** Accepts an event and schedules it, as intake and dispatcher do. */
-const scheduled = async (event: Parameters<Core['accept']>[0] = {}) => {
-  const n = await core.accept(event)
-  await core.transitions.enqueue([n])
-  await core.lanes.add([{ n, round: 0, queue: 'nifi' }])
-  return n
-}
-const becomes = (n: number, status: JobStatus) =>
-  until(async () => (await core.job(n))?.status === status, { what: `job ${n} ${status}` })
+const scheduled = (event: Parameters<Core['accept']>[0] = {}) => scheduledJob(core, event)
+const becomes = (n: number, status: JobStatus) => jobBecomes(core, n, status)
 const mainQueue = () => core.lanes.get('nifi').queue.getJobCountByTypes('wait', 'active', 'delayed', 'failed')
 const mainQueueIsEmpty = () => until(async () => (await mainQueue()) === 0, { what: 'an empty queue' })
 

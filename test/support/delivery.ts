@@ -1,4 +1,6 @@
-import { deliverJob } from '../../src/delivery/deliver-job.ts'
+import type { AddressGuard } from '../../src/delivery/address-guard.ts'
+import { type DeliverDeps, deliverJob } from '../../src/delivery/deliver-job.ts'
+import type { Destination } from '../../src/delivery/destination.ts'
 import { environmentDestination } from '../../src/delivery/environment-destination.ts'
 import type { FoundDestination } from '../../src/delivery/find-destination.ts'
 import { createHttpClient } from '../../src/delivery/http-client.ts'
@@ -15,6 +17,10 @@ type Options = {
   concurrency?: number
   lockDurationMs?: number
   leaseMarginMs?: number
+  /** What it sets itself; with an id of its own it is none of the environment's. */
+  destination?: Partial<Destination>
+  disable?: DeliverDeps['disable']
+  guard?: AddressGuard
 }
 
 let owners = 0
@@ -22,12 +28,15 @@ let owners = 0
 /** Workers that deliver to `url` as the app's do, with short times. `stop` waits for what is in flight. */
 export function startDelivery({ redis, lanes, transitions, errorQueue, log }: Parts, options: Options) {
   const { url, timeoutMs = 1_000, scheduleSeconds = [0, 0, 0] } = options
-  const client = createHttpClient({ connectTimeoutMs: timeoutMs })
-  const destination = environmentDestination(url)
+  const client = createHttpClient({
+    connectTimeoutMs: timeoutMs,
+    ...(options.guard && { guard: options.guard }),
+  })
+  const destination = { ...environmentDestination(url), ...options.destination }
   const deps = {
     ...{ transitions, errorQueue, log },
     clientFor: () => client,
-    disable: async () => undefined,
+    disable: options.disable ?? (async () => undefined),
     find: async (): Promise<FoundDestination> => ({ kind: 'known', destination }),
     defaults: { policy: createRetryPolicy({ scheduleSeconds }), timeoutMs },
     leaseMarginMs: options.leaseMarginMs ?? 500,
