@@ -28,16 +28,16 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     for (const part of parts.splice(0).reverse()) await part()
   }
   try {
-    const core = await createCore(config, foundation, log)
-    parts.push(core.close)
     const receiver = await sampleReceiver(config, foundation, log)
     if (receiver) parts.push(receiver.close)
     const destinationUrl = config.DESTINATION_URL ?? receiver?.url
+    const core = await createCore(config, foundation, log, destinationUrl)
+    parts.push(core.close)
     if (foundation.embedded) rememberForSecondProcess(config, foundation, destinationUrl)
 
     let stopping = false
     const server = createGatewaySide({ config, foundation, core, log, isStopping: () => stopping })
-    const worker = createWorkerSideFor(config, foundation, log, destinationUrl)
+    const worker = createWorkerSideFor(config, foundation, core, log, destinationUrl)
     worker?.start()
     // Both at once: while requests finish, no new delivery begins.
     parts.push(async () => {
@@ -79,12 +79,13 @@ function rememberForSecondProcess(config: Config, foundation: Foundation, destin
 function createWorkerSideFor(
   config: Config,
   foundation: Foundation,
+  { destinations }: Core,
   log: Logger,
   destinationUrl: string | undefined,
 ) {
   if (config.ROLE === 'gateway' || destinationUrl === undefined) return undefined
   const owner = `${hostname()}.${process.pid}.${randomUUID().slice(0, 8)}`
-  return createWorkerSide({ config, foundation, log, owner, destinationUrl })
+  return createWorkerSide({ config, foundation, destinations, log, owner })
 }
 
 async function welcome(

@@ -18,6 +18,7 @@ import { type TenantService, tenantService } from '../tenants/tenant-service.ts'
 import { tokenHashing } from '../tenants/token.ts'
 import { type TokenCipher, tokenCipher } from '../tenants/token-cipher.ts'
 import { TokenUses } from '../tenants/token-uses.ts'
+import { createDestinations, type Destinations } from './destinations.ts'
 import type { Foundation } from './foundation.ts'
 
 /** What answers callers. All of it is bounded in time: while Redis is away, a caller is told so and does not wait. */
@@ -31,6 +32,7 @@ export type Core = {
   tenants: TenantService
   sources: SourceService
   openSource: OpenSource
+  destinations: Destinations
   cipher: TokenCipher
   authenticate: Authenticate
   close(): Promise<void>
@@ -39,7 +41,13 @@ export type Core = {
 /** Longest time for which a change that this instance was not told of goes unnoticed. */
 const sourceTtlMs = 60_000
 
-export async function createCore(config: Config, foundation: Foundation, log: Logger): Promise<Core> {
+/** `destinationUrl`: of the environment's destination, where this process knows it. */
+export async function createCore(
+  config: Config,
+  foundation: Foundation,
+  log: Logger,
+  destinationUrl = '',
+): Promise<Core> {
   const { connections, stores, secrets } = foundation
   const lanes = createLanes(connections.commands, [defaultQueue])
   const records = createJobRecords(connections.commands)
@@ -68,9 +76,11 @@ export async function createCore(config: Config, foundation: Foundation, log: Lo
     ...{ store: stores.sources, tenants: stores.tenants, cipher },
     ttlMs: Math.min(ttlMs, sourceTtlMs),
   })
+  const destinations = createDestinations({ config, foundation, lanes, cipher, log, destinationUrl })
   const caches = {
     invalidate(cnpj: string) {
       directory.invalidate(cnpj)
+      destinations.directory.invalidate(cnpj)
       known.invalidate(cnpj)
     },
   }
@@ -92,9 +102,10 @@ export async function createCore(config: Config, foundation: Foundation, log: Lo
     trustedProxies: config.TRUSTED_PROXIES,
     directory,
   })
-  await directory.load()
+  await Promise.all([directory.load(), destinations.open()])
   const close = async () => {
     invalidation.close()
+    await destinations.close()
     await uses.close()
     await lanes.close()
   }
@@ -108,6 +119,7 @@ export async function createCore(config: Config, foundation: Foundation, log: Lo
     tenants,
     sources,
     openSource,
+    destinations,
     cipher,
     authenticate,
     close,

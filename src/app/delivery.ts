@@ -3,8 +3,6 @@ import type { AddressGuard } from '../delivery/address-guard.ts'
 import { deliverJob } from '../delivery/deliver-job.ts'
 import { isEnvironments } from '../delivery/delivery-terms.ts'
 import type { Destination } from '../delivery/destination.ts'
-import { environmentDestination } from '../delivery/environment-destination.ts'
-import type { FoundDestination } from '../delivery/find-destination.ts'
 import { createHttpClient } from '../delivery/http-client.ts'
 import { createRetryPolicy } from '../delivery/retry-policy.ts'
 import { createWorkers } from '../delivery/worker.ts'
@@ -19,10 +17,9 @@ const spareConnections = 16
 
 /** The workers of this process, with what they deliver by. */
 export function createDelivery(parts: WorkerParts) {
-  const { config, redis, lanes, errorQueue, transitions, log, owner } = parts
+  const { config, redis, lanes, errorQueue, transitions, destinations, log, owner } = parts
   const clients = openClients(config, guardOf(config, parts.foundation))
   const aborting = new AbortController()
-  const destination = environmentDestination(parts.destinationUrl, config.DESTINATION_SECRET)
   const policy = createRetryPolicy({
     scheduleSeconds: config.RETRY_SCHEDULE_SECONDS,
     forSeconds: config.RETRY_FOR_SECONDS,
@@ -32,9 +29,8 @@ export function createDelivery(parts: WorkerParts) {
     ...{ transitions, errorQueue, leaseMarginMs, log },
     clientFor: clients.of,
     defaults: { policy, timeoutMs: config.ATTEMPT_TIMEOUT_MS },
-    disable: async () => undefined,
-    find: async (id: string): Promise<FoundDestination> =>
-      id === destination.id ? { kind: 'known', destination } : { kind: 'gone' },
+    disable: destinations.service.disable,
+    find: destinations.directory.find,
     now: Date.now,
     aborted: aborting.signal,
   }

@@ -2,7 +2,6 @@ import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { createIntake } from '../events/intake.ts'
 import { createSpentOfBurst } from '../events/rate-limit.ts'
-import { defaultRouter } from '../events/routing.ts'
 import { createGraphql } from '../graphql/yoga.ts'
 import { graphqlRoute } from '../http/graphql-route.ts'
 import { healthRoutes } from '../http/health-routes.ts'
@@ -37,7 +36,7 @@ export function createGatewaySide(deps: Deps): HttpServer {
   }
   const intake = createIntake({
     redis: foundation.connections.intake,
-    route: defaultRouter(),
+    route: core.destinations.route,
     dataSet: foundation.dataSet,
     memoryIsShort: foundation.memory.isShort,
     maxBacklog: config.MAX_BACKLOG,

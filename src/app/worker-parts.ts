@@ -6,6 +6,7 @@ import { createJobRecords, type JobRecords } from '../events/job-records.ts'
 import { createLanes, type Lanes } from '../events/lanes.ts'
 import { defaultQueue } from '../events/routing.ts'
 import { createTransitions, type Transitions } from '../events/transitions.ts'
+import type { Destinations } from './destinations.ts'
 import type { Foundation } from './foundation.ts'
 
 export type WorkerDeps = {
@@ -14,7 +15,7 @@ export type WorkerDeps = {
   log: Logger
   /** Name of this process, unique. */
   owner: string
-  destinationUrl: string
+  destinations: Destinations
 }
 
 /** What the parts of a worker share; all of it waits while Redis is away. */

@@ -8,6 +8,7 @@ import { trimJournal } from '../journal/trim-journal.ts'
 import { createLease } from '../redis/lease.ts'
 import { repeat } from '../redis/repeat.ts'
 import { createDelivery } from './delivery.ts'
+import { exchangingQueues } from './destinations.ts'
 import { handBackMs, within } from './within.ts'
 import { openWorkerParts, type WorkerDeps, type WorkerParts } from './worker-parts.ts'
 
@@ -28,15 +29,16 @@ export function createWorkerSide(deps: WorkerDeps): WorkerSide {
   const projector = projectorOf(parts)
   const maintenance = maintenanceOf(parts)
   const sweeper = sweeperOf(parts, maintenance.schedule)
+  const queues = exchangingQueues(parts.lanes, deps.log)
   return {
     start() {
-      for (const part of [delivery, dispatcher, sweeper, projector, maintenance]) part.start()
+      for (const part of [delivery, dispatcher, sweeper, projector, maintenance, queues]) part.start()
     },
     async close(withinMs) {
       // Each of them waits for Redis, which may be away for longer than anyone waits for the end.
       const stopped = Promise.all([dispatcher.stop(), sweeper.stop()])
       await Promise.all([within(stopped, withinMs + handBackMs), delivery.close(withinMs)])
-      await within(Promise.all([projector.stop(), maintenance.close()]), handBackMs)
+      await within(Promise.all([projector.stop(), maintenance.close(), queues.stop()]), handBackMs)
       await within(parts.lanes.close(), handBackMs)
     },
   }

@@ -37,6 +37,8 @@ export type DestinationDirectory = {
   candidates(cnpj: string): readonly DestinationSettings[]
   /** What is known of a destination, without its secrets being read. */
   get(id: string): Known | undefined
+  /** Those that a tenant has of its own, in order of their ids. */
+  ofTenant(cnpj: string): readonly Known[]
   find: FindDestination
   queues(): ReadonlySet<string>
 }
@@ -158,6 +160,7 @@ export function destinationDirectory(deps: Deps): DestinationDirectory {
     },
     candidates: (cnpj) => known.ofOwner(cnpj) ?? known.ofOwner('default') ?? [environment],
     get: (id) => (id === environment.id ? environmentKnown : known.byId(id)),
+    ofTenant: (cnpj) => (known.ofOwner(cnpj) ?? []).flatMap(({ id }) => known.byId(id) ?? []),
     async find(id) {
       if (id === environment.id) return { kind: 'known', destination: environment }
       const here = known.byId(id)

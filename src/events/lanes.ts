@@ -44,6 +44,9 @@ export type Lanes = {
 /** BullMQ decides nothing: a finished entry goes at once, and one that failed stays for the sweeper, which asks the record. */
 const jobOptions = { removeOnComplete: true, removeOnFail: false, attempts: 1 }
 
+/** Each has connections and workers in every process. */
+export const maxQueues = 100
+
 /** The maintenance queue is a BullMQ queue of its own; a full stop would make an error queue of it. */
 export const isQueueName = (name: string) => /^[a-z0-9-]{1,40}$/.test(name) && name !== maintenanceQueue
 

@@ -1,7 +1,10 @@
 // Each of these adds its types and fields to the builder.
+import './destination.ts'
+import './destination-changes.ts'
 import './event.ts'
 import './jobs.ts'
 import './maintenance.ts'
+import './preview-delivery.ts'
 import './queue.ts'
 import './reprocess-job.ts'
 import './source.ts'

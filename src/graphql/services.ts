@@ -1,4 +1,6 @@
 import type { Redis } from 'ioredis'
+import type { DestinationDirectory } from '../delivery/destination-directory.ts'
+import type { DestinationService } from '../delivery/destination-service.ts'
 import type { ErrorQueue } from '../delivery/error-queue.ts'
 import type { Reprocess } from '../delivery/reprocess.ts'
 import type { Intake } from '../events/intake.ts'
@@ -20,6 +22,10 @@ export type GraphqlServices = {
   errorQueue: ErrorQueue
   tenants: TenantService
   sources: SourceService
+  destinations: {
+    service: DestinationService
+    directory: Pick<DestinationDirectory, 'find' | 'get' | 'ofTenant'>
+  }
   tenantStore: Pick<TenantStore, 'byCnpjs' | 'count' | 'lastUses' | 'list'>
   directory: Pick<TenantDirectory, 'find' | 'invalidate'>
   invalidation: Pick<TenantInvalidation, 'publish'>

@@ -7,6 +7,8 @@ export type TenantInvalidationDeps = {
   publisher: Pick<Redis, 'publish'>
   /** A connection of its own: a subscribed one can do nothing else. */
   subscriber: Redis
+  /** What of a tenant it is about; the tenant itself unless given. */
+  channel?: (typeof channels)['tenantChanged' | 'destinationsChanged']
   /** Told the CNPJ whose tenant has changed, or `*` when messages may have been lost. */
   onInvalidate: (cnpj: string) => void
   log: Pick<Logger, 'warn'>
@@ -24,8 +26,7 @@ export type TenantInvalidation = {
  * first one.
  */
 export function tenantInvalidation(deps: TenantInvalidationDeps): TenantInvalidation {
-  const { publisher, subscriber, onInvalidate, log } = deps
-  const channel = channels.tenantChanged
+  const { publisher, subscriber, channel = channels.tenantChanged, onInvalidate, log } = deps
 
   const onMessage = (from: string, cnpj: string) => {
     if (from === channel) onInvalidate(cnpj)
@@ -34,7 +35,7 @@ export function tenantInvalidation(deps: TenantInvalidationDeps): TenantInvalida
     subscriber.subscribe(channel).then(
       () => onInvalidate('*'),
       // The next `ready` tries again.
-      (error: unknown) => log.warn({ err: error }, 'cannot listen for changed tenants'),
+      (error: unknown) => log.warn({ err: error, channel }, 'cannot listen for what other instances change'),
     )
   subscriber.on('message', onMessage)
   subscriber.on('ready', subscribe)
@@ -46,8 +47,8 @@ export function tenantInvalidation(deps: TenantInvalidationDeps): TenantInvalida
         await publisher.publish(channel, cnpj)
       } catch (error) {
         log.warn(
-          { err: error, cnpj },
-          'other instances were not told of a changed tenant; they notice when their cache expires',
+          { err: error, cnpj, channel },
+          'other instances were not told of a change; they notice when their cache expires',
         )
       }
     },

@@ -1,12 +1,17 @@
 import { type Logger, pino } from 'pino'
 import { vi } from 'vitest'
+import { destinationDirectory } from '../../src/delivery/destination-directory.ts'
+import { destinationService } from '../../src/delivery/destination-service.ts'
+import { environmentDestination } from '../../src/delivery/environment-destination.ts'
 import { createErrorQueue } from '../../src/delivery/error-queue.ts'
+import { eventFilters } from '../../src/delivery/event-filter.ts'
 import { createReprocess } from '../../src/delivery/reprocess.ts'
+import { destinationRouter } from '../../src/delivery/route-events.ts'
 import { createIntake } from '../../src/events/intake.ts'
 import { createJobRecords, type JobRecords } from '../../src/events/job-records.ts'
-import { createLanes } from '../../src/events/lanes.ts'
+import { createLanes, type Lanes } from '../../src/events/lanes.ts'
 import { createSpentOfBurst } from '../../src/events/rate-limit.ts'
-import { defaultQueue, defaultRouter } from '../../src/events/routing.ts'
+import { defaultQueue } from '../../src/events/routing.ts'
 import { createTransitions } from '../../src/events/transitions.ts'
 import { createDataSet } from '../../src/history/data-set.ts'
 import { dropAttempts } from '../../src/history/drop-attempts.ts'
@@ -17,6 +22,7 @@ import { createProjector } from '../../src/history/projector.ts'
 import { openConnections } from '../../src/redis/connections.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { createLease } from '../../src/redis/lease.ts'
+import type { Stores } from '../../src/storage/open-stores.ts'
 import { TenantDirectory } from '../../src/tenants/directory.ts'
 import { tenantInvalidation } from '../../src/tenants/invalidation.ts'
 import { sourceDirectory } from '../../src/tenants/sources/source-directory.ts'
@@ -53,9 +59,12 @@ export async function openTestServices(options: Options = {}) {
   const records = createJobRecords(connections.commands)
   const jobs = createJobReader(watch(records), watch(stores.history))
   const reprocess = createReprocess({ transitions, lanes, errorQueue, finished: jobs, maxRounds })
+  const tenantParts = openTenants(connections, watch(stores.tenants), log)
+  const destinations = openDestinations(stores, tenantParts, lanes, log)
+  await destinations.directory.load()
   const intake = createIntake({
     redis: connections.intake,
-    route: defaultRouter(),
+    route: destinations.route,
     dataSet,
     memoryIsShort: () => false,
     maxBacklog: 100_000,
@@ -83,7 +92,6 @@ export async function openTestServices(options: Options = {}) {
     await vi.waitFor(isThere, { timeout: 10_000, interval: 5 })
   }
 
-  const tenantParts = openTenants(connections, watch(stores.tenants), log)
   const close = async () => {
     tenantParts.invalidation.close()
     await projector.stop()
@@ -113,6 +121,7 @@ export async function openTestServices(options: Options = {}) {
       close,
       tenantStore: watch(stores.tenants),
       ...tenantParts,
+      destinations,
       sources: sourceService({
         store: stores.sources,
         directory: sourceDirectory({
@@ -122,6 +131,24 @@ export async function openTestServices(options: Options = {}) {
       }),
     },
   }
+}
+
+type TenantParts = ReturnType<typeof openTenants>
+
+function openDestinations(
+  { destinations: store }: Stores,
+  { cipher, invalidation }: TenantParts,
+  lanes: Lanes,
+  log: Logger,
+) {
+  const environment = environmentDestination('http://127.0.0.1:1/')
+  const directory = destinationDirectory({ store, cipher, environment, ttlMs: 60_000, log })
+  const service = destinationService({
+    ...{ store, directory, invalidation, cipher, lanes },
+    checkUrl: (text) => new URL(text),
+  })
+  const judge = eventFilters({ budgetMs: 1_000, maxBodyBytes: 100_000 })
+  return { directory, service, route: destinationRouter({ directory, judge, log, now: Date.now }) }
 }
 
 type Connections = Awaited<ReturnType<typeof openConnections>>
