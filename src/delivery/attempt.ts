@@ -4,6 +4,8 @@ import { type HiddenSecrets, maskedHeaders, withoutSecrets } from './hidden-secr
 import type { HttpClient } from './http-client.ts'
 import { parseRetryAfter } from './retry-after.ts'
 
+export const deliveryMethod = 'POST'
+
 export type DeliveryRequest = {
   url: string
   /** Names in lower case, see `deliveryHeaders`. */
@@ -88,7 +90,7 @@ function post(client: HttpClient, url: URL, { headers, body }: DeliveryRequest, 
   const request = {
     origin: url.origin,
     path: url.pathname + url.search,
-    method: 'POST',
+    method: deliveryMethod,
     headers,
     body,
   } as const
