@@ -1,6 +1,7 @@
 // Encrypts every tenant's token under the newest of ENCRYPTION_SECRET (a list, newest first), so that the older ones can be given up.
 import { storeOptions } from '../src/app/store-options.ts'
 import { readConfig } from '../src/config.ts'
+import { resealDestinations } from '../src/delivery/reseal-destinations.ts'
 import { openStores } from '../src/storage/open-stores.ts'
 import { resealTokens } from '../src/tenants/reseal-tokens.ts'
 import { resealSources } from '../src/tenants/sources/reseal-sources.ts'
@@ -29,6 +30,14 @@ try {
   console.log(`The secrets of ${sources.resealed.length} sources are encrypted anew.`)
   if (sources.unreadable.length > 0) {
     console.error(`None of the secrets opens those of these sources:\n  ${sources.unreadable.join('\n  ')}`)
+    process.exitCode = 1
+  }
+  const destinations = await resealDestinations(stores.destinations, cipher)
+  console.log(`The secrets of ${destinations.resealed.length} destinations are encrypted anew.`)
+  if (destinations.unreadable.length > 0) {
+    console.error(
+      `None of the secrets opens those of these destinations:\n  ${destinations.unreadable.join('\n  ')}`,
+    )
     process.exitCode = 1
   }
 } finally {

@@ -84,7 +84,7 @@ test('tokens outlive a change of the secret, and the command lets go of the old 
   })
   expect(await once(child, 'exit')).toEqual([0, null])
   expect(printed).toBe(
-    '4 tokens are encrypted anew, 0 were already.\nThe secrets of 0 sources are encrypted anew.\n',
+    '4 tokens are encrypted anew, 0 were already.\nThe secrets of 0 sources are encrypted anew.\nThe secrets of 0 destinations are encrypted anew.\n',
   )
 
   await other.stop()

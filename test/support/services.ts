@@ -1,5 +1,6 @@
 import { type Logger, pino } from 'pino'
 import { vi } from 'vitest'
+import { checkDestinationUrl } from '../../src/delivery/address-guard.ts'
 import { destinationDirectory } from '../../src/delivery/destination-directory.ts'
 import { destinationService } from '../../src/delivery/destination-service.ts'
 import { environmentDestination } from '../../src/delivery/environment-destination.ts'
@@ -145,7 +146,7 @@ function openDestinations(
   const directory = destinationDirectory({ store, cipher, environment, ttlMs: 60_000, log })
   const service = destinationService({
     ...{ store, directory, invalidation, cipher, lanes },
-    checkUrl: (text) => new URL(text),
+    checkUrl: (text) => checkDestinationUrl(text, { allows: () => true }),
   })
   const judge = eventFilters({ budgetMs: 1_000, maxBodyBytes: 100_000 })
   return { directory, service, route: destinationRouter({ directory, judge, log, now: Date.now }) }
