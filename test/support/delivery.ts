@@ -20,6 +20,7 @@ type Options = {
   /** What it sets itself; with an id of its own it is none of the environment's. */
   destination?: Partial<Destination>
   disable?: DeliverDeps['disable']
+  find?: DeliverDeps['find']
   guard?: AddressGuard
 }
 
@@ -37,7 +38,7 @@ export function startDelivery({ redis, lanes, transitions, errorQueue, log }: Pa
     ...{ transitions, errorQueue, log },
     clientFor: () => client,
     disable: options.disable ?? (async () => undefined),
-    find: async (): Promise<FoundDestination> => ({ kind: 'known', destination }),
+    find: options.find ?? (async (): Promise<FoundDestination> => ({ kind: 'known', destination })),
     defaults: { policy: createRetryPolicy({ scheduleSeconds }), timeoutMs },
     leaseMarginMs: options.leaseMarginMs ?? 500,
     now: Date.now,

@@ -1,0 +1,82 @@
+import { afterEach, expect, test } from 'vitest'
+import { environmentDestination } from '../../src/delivery/environment-destination.ts'
+import type { FoundDestination } from '../../src/delivery/find-destination.ts'
+import { bullJobId } from '../../src/events/job.ts'
+import { keys } from '../../src/redis/keys.ts'
+import { until } from '../support/client.ts'
+import { coreForFile } from '../support/core-for-file.ts'
+import { startDelivery } from '../support/delivery.ts'
+import { startReceiver } from '../support/receiver.ts'
+
+const { core } = await coreForFile()
+const opened: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const close of opened.splice(0)) await close()
+})
+
+async function world(first: (url: string) => FoundDestination) {
+  const receiver = await startReceiver((response) => response.end())
+  let found = first(receiver.url)
+  const delivery = startDelivery(core, { url: receiver.url, scheduleSeconds: [], find: async () => found })
+  const dispatcher = core.newDispatcher()
+  dispatcher.start()
+  opened.push(delivery.stop, dispatcher.stop, receiver.close)
+  return {
+    receiver,
+    /** What is known of the destination from now on. */
+    become(next: (url: string) => FoundDestination) {
+      found = next(receiver.url)
+    },
+  }
+}
+
+/** The job's time has come. */
+async function promote(n: number) {
+  await core.redis.hset(keys.job(n), 'nextAttemptAt', 0)
+  const bullJob = await core.lanes.get('nifi').queue.getJob(bullJobId(n, 0))
+  await bullJob?.promote()
+}
+
+const isDelayed = async (n: number) =>
+  (await core.lanes.get('nifi').queue.getJobState(bullJobId(n, 0))) === 'delayed'
+const untilWaiting = (n: number, status: string) =>
+  until(async () => (await core.job(n))?.status === status && (await isDelayed(n)), {
+    what: `waits as ${status}`,
+  })
+
+const known = (url: string): FoundDestination => ({ kind: 'known', destination: environmentDestination(url) })
+const inactive = (url: string): FoundDestination => ({
+  kind: 'known',
+  destination: { ...environmentDestination(url), active: false },
+})
+
+test.each([
+  ['cannot be read while the database is down', () => ({ kind: 'unknown' }) as const, 'RETRYING'],
+  ['is out of service', inactive, 'HELD'],
+])(
+  'a job whose destination %s waits, costs no attempt of its round, and is delivered after',
+  async (_, state, status) => {
+    const { receiver, become } = await world(state)
+    const n = await core.accept()
+    for (let look = 0; look < 3; look += 1) {
+      await untilWaiting(n, status)
+      await promote(n)
+      await until(async () => ((await core.job(n))?.attempts ?? 0) > look + 1)
+    }
+    await untilWaiting(n, status)
+    expect(receiver.received).toHaveLength(0)
+    expect(await core.attempts(n)).toEqual([])
+    become(known)
+    await promote(n)
+    await until(async () => (await core.job(n))?.status === 'DELIVERED', { what: 'delivery' })
+    expect(receiver.received).toHaveLength(1)
+  },
+)
+
+test('a job whose destination was deleted rests in the error queue without a request', async () => {
+  const { receiver } = await world(() => ({ kind: 'gone' }))
+  const n = await core.accept()
+  await until(async () => core.errorQueue.has('nifi', n, 0), { what: 'the error queue has it' })
+  expect((await core.job(n))?.failure).toMatchObject({ reason: 'DESTINATION_GONE', attempts: 0 })
+  expect(receiver.received).toHaveLength(0)
+})
