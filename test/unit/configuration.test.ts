@@ -35,6 +35,21 @@ test('lists are read with blanks between their parts', () => {
   expect(config.FINAL_STATUS_CODES).toEqual([400, 410])
 })
 
+test('ranges and signing secrets are read, several of each', () => {
+  const [first, second] = [`whsec_${'a'.repeat(32)}`, `whsec_${'b'.repeat(43)}=`]
+  const config = readConfig({
+    ALLOWED_CIDRS: '10.0.0.0/8, ::1',
+    DESTINATION_SECRET: `${first}, ${second}`,
+  })
+  expect(config.ALLOWED_CIDRS?.map(([address, bits]) => `${address}/${bits}`)).toEqual([
+    '10.0.0.0/8',
+    '::1/128',
+  ])
+  expect(config.DESTINATION_SECRET).toEqual([first, second])
+  expect(readConfig({}).ALLOWED_CIDRS).toBeUndefined()
+  expect(readConfig({}).DESTINATION_SECRET).toEqual([])
+})
+
 describe('a wrong variable', () => {
   test.each([
     ['PORT', 'abc', 'expected a whole number from 0 to 65,535, got "abc"'],
@@ -46,6 +61,16 @@ describe('a wrong variable', () => {
       'SHUTDOWN_TIMEOUT_MS',
       '9999999999',
       'expected a whole number from 0 to 2,000,000,000, got "9999999999"',
+    ],
+    [
+      'DESTINATION_SECRET',
+      'whsec_short',
+      'expected whsec_ and 24 to 64 bytes in base64, several separated by commas, got 11 characters that are not shown',
+    ],
+    [
+      'ALLOWED_CIDRS',
+      '10.0.0.0/33',
+      '"10.0.0.0/33" is neither an address nor a range such as 10.0.0.0/8, got "10.0.0.0/33"',
     ],
     ['RETRY_SCHEDULE_SECONDS', '10,,20', 'expected whole seconds, separated by commas, got "10,,20"'],
     [
