@@ -6,13 +6,14 @@ import type { Destination } from '../delivery/destination.ts'
 import { createHttpClient } from '../delivery/http-client.ts'
 import { createRetryPolicy } from '../delivery/retry-policy.ts'
 import { createWorkers } from '../delivery/worker.ts'
+import { maxQueues } from '../events/lanes.ts'
 import { guardOf } from './guard.ts'
 import { handBackMs, within } from './within.ts'
 import type { WorkerParts } from './worker-parts.ts'
 
 /** How long a worker may take to record an outcome after its attempt's deadline, before its job counts as lost. */
 const leaseMarginMs = 2_000
-/** More connections than deliveries, so that none waits for one while its deadline runs. */
+/** More connections than all queues have deliveries, so that none waits for one while its deadline runs. They are opened as needed. */
 const spareConnections = 16
 
 /** The workers of this process, with what they deliver by. */
@@ -60,7 +61,7 @@ export function createDelivery(parts: WorkerParts) {
 function openClients(config: Config, guard: AddressGuard) {
   const options = {
     connectTimeoutMs: config.CONNECT_TIMEOUT_MS,
-    connectionsPerOrigin: config.WORKER_CONCURRENCY + spareConnections,
+    connectionsPerOrigin: maxQueues * config.WORKER_CONCURRENCY + spareConnections,
   }
   const guarded = createHttpClient({ ...options, guard })
   const environments = createHttpClient(options)

@@ -56,7 +56,7 @@ export type DestinationService = {
   list(page: DestinationsPage): Promise<DestinationView[]>
 }
 
-export const maxDestinations = 20
+const maxDestinations = 20
 const maxOverlapSeconds = 30 * 86_400
 
 /** What administrators and tenants do to destinations. When a change is answered, this instance knows it, and the others are told. */
