@@ -6,7 +6,7 @@ import { type DestinationService, destinationService } from '../delivery/destina
 import { environmentDestination } from '../delivery/environment-destination.ts'
 import { eventFilters } from '../delivery/event-filter.ts'
 import { destinationRouter } from '../delivery/route-events.ts'
-import type { Lanes } from '../events/lanes.ts'
+import { isQueueName, type Lanes } from '../events/lanes.ts'
 import type { Router } from '../events/routing.ts'
 import { channels } from '../redis/keys.ts'
 import { type Repeating, repeat } from '../redis/repeat.ts'
@@ -66,7 +66,7 @@ export function createDestinations(deps: Deps): Destinations {
     ...{ directory, service },
     route: destinationRouter({ directory, judge: eventFilters(filterBounds), log, now: Date.now }),
     async open() {
-      await directory.load()
+      await Promise.all([directory.load(), lanes.exchangeNames()])
       for (const turn of turns) turn.start()
     },
     async close() {
@@ -91,7 +91,7 @@ export function exchangingQueues(
   directory?: Pick<DestinationDirectory, 'queues'>,
 ): Repeating {
   const turn = async () => {
-    for (const queue of directory?.queues() ?? []) lanes.open(queue)
+    for (const queue of directory?.queues() ?? []) if (isQueueName(queue)) lanes.open(queue)
     await lanes.exchangeNames()
     return false
   }

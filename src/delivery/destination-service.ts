@@ -13,7 +13,7 @@ import { type DestinationView, viewOf } from './destination-view.ts'
 
 export type DestinationServiceDeps = {
   store: DestinationStore
-  directory: Pick<DestinationDirectory, 'invalidate' | 'refresh'>
+  directory: Pick<DestinationDirectory, 'refresh'>
   invalidation: Pick<TenantInvalidation, 'publish'>
   cipher: Pick<TokenCipher, 'encrypt' | 'decrypt'>
   lanes: Pick<Lanes, 'all' | 'open'>
@@ -69,8 +69,8 @@ export function destinationService(deps: DestinationServiceDeps): DestinationSer
     try {
       return await change()
     } finally {
-      // It reads behind the caller's back what it cannot read now.
-      await directory.refresh(owner).catch(() => directory.invalidate(owner))
+      // What it cannot read now it reads as soon as it can.
+      await directory.refresh(owner).catch(() => undefined)
       await invalidation.publish(owner)
     }
   }

@@ -9,7 +9,10 @@ const log = pino({ level: 'silent' })
 const bounds = { budgetMs: 50, maxBodyBytes: 1_000_000 }
 const cnpj = '11222333000181'
 
-function routerOf(parts: Partial<Destination>[], { now = (): number => 0, judge = eventFilters(bounds) } = {}) {
+function routerOf(
+  parts: Partial<Destination>[],
+  { now = (): number => 0, judge = eventFilters(bounds) } = {},
+) {
   const all = parts.map((part, at) => sampleDestination({ id: `dst_${at}`, ...part }))
   const route = destinationRouter({ directory: { candidates: () => all }, judge, log, now })
   return (body: unknown, eventType: string | null = null, contentType = 'application/json') =>
