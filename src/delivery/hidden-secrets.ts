@@ -13,20 +13,23 @@ const mask = '***'
 /** Shorter ones are no secret worth the name, and would be found in any text. */
 const shortestValue = 8
 
+/** Say what is wanted, not who asks (RFC 9110, 12.5 and 10.1); their values are found in many an answer. */
+const openHeader = /^(accept(-[a-z]+)?|cache-control|from|pragma|prefer|priority|user-agent)$/
+
 /** `sent`: the headers that carry the destination's own values, as they go out. */
 export function hiddenSecrets(
   sent: Readonly<Record<string, string>>,
   { auth }: Pick<DestinationSecrets, 'auth'>,
 ): HiddenSecrets {
+  const hidden = Object.entries(sent).filter(([name]) => !openHeader.test(name))
   const values = [
-    ...Object.values(sent),
+    ...hidden.map(([, value]) => value),
     ...(auth.kind === 'basic' ? [auth.password, sent.authorization?.replace('Basic ', '')] : []),
     ...(auth.kind === 'bearer' ? [auth.token] : []),
-  ]
-  return {
-    headers: Object.keys(sent),
-    values: values.filter((value) => value !== undefined && value.length >= shortestValue) as string[],
-  }
+  ].filter((value) => value !== undefined && value.length >= shortestValue) as string[]
+  // Answers are often JSON, which writes quotes and backslashes in its own way.
+  const inJson = values.map((value) => JSON.stringify(value).slice(1, -1))
+  return { headers: hidden.map(([name]) => name), values: [...new Set([...values, ...inJson])] }
 }
 
 /** A copy in which the values of `hidden` headers, and of all that look like credentials, read `***`. */

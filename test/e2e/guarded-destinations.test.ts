@@ -28,7 +28,7 @@ let admin: ReturnType<typeof clientOf>
 beforeAll(async () => {
   const redis = await startTestRedis()
   nifi = await startReceiver((response) => response.end())
-  shared = sharedEnvironment(redis.url, nifi.url.replace('//', '//ana:pass-word@'))
+  shared = sharedEnvironment(redis.url, `http://ana:pass-word@localhost:${nifi.port}/`)
   closing.push(redis.stop, nifi.close, shared.remove)
   gancho = await startGancho({ env: { ...shared.env, DESTINATION_SECRET: secret } })
   closing.push(gancho.kill9)

@@ -103,6 +103,21 @@ async function everyKey() {
   )
 }
 
+test('a receiver that repeats a secret as JSON tells no more, and headers that hold none stay readable', async () => {
+  const token = 'quoted"and\\s3cret'
+  const echo: Answer = (response, { headers }) =>
+    response
+      .writeHead(200, { 'content-type': 'application/json' })
+      .end(JSON.stringify({ key: headers['x-key'], accept: headers.accept }))
+  const headers = { accept: 'application/json', 'x-key': token }
+  const { attempt } = await deliver(echo, { destination: { headers } })
+  expect(attempt).toMatchObject({
+    requestHeaders: { accept: 'application/json', 'x-key': '***' },
+    responseHeaders: { 'content-type': 'application/json' },
+    responseBody: '{"key":"***","accept":"application/json"}',
+  })
+})
+
 test('a header that cannot be sent is told by its name, not by its value', async () => {
   const receiver = await startReceiver(ok)
   const destination = { auth: { kind: 'header', name: 'x-acme', value: 'two\nlines-s3cret' } as const }

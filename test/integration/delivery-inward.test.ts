@@ -78,9 +78,10 @@ test.each([
   ['0', '0.0.0.0'],
 ])('a literal address is refused without a question to DNS: %s', async (host, shown) => {
   const receiver = await receiving()
-  const { send, dns } = await clientFor({})
+  const { send, dns, client } = await clientFor({})
   expect(await send(`http://${host}:${receiver.port}/`)).toEqual(refusal(shown))
   expect(dns.asked).toEqual([])
+  expect(client.originCount()).toBe(0)
   expect(receiver.mostSockets()).toBe(0)
 })
 
