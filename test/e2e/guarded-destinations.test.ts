@@ -13,6 +13,10 @@ const Create = /* GraphQL */ `
   }
 `
 const LookAt = /* GraphQL */ `query ($id: ID!) { job(id: $id) { status attemptCount failure { reason error } } }`
+const LookAtDestination = /* GraphQL */ `
+  query ($id: ID!) { destination(id: $id) { active disabledReason disabledAt } }
+`
+type Disabled = { destination: { active: boolean } }
 type Created = { createDestination: { destination: { id: string }; signingSecret: string } }
 type Seen = {
   job: { status: string; attemptCount: number; failure: { reason: string; error: string } | null }
@@ -24,10 +28,11 @@ let nifi: Receiver
 let shared: ReturnType<typeof sharedEnvironment>
 let gancho: GanchoProcess
 let admin: ReturnType<typeof clientOf>
+let shopToken: string
 
 beforeAll(async () => {
   const redis = await startTestRedis()
-  nifi = await startReceiver((response) => response.end())
+  nifi = await startReceiver((response, { path }) => response.writeHead(path === '/gone' ? 410 : 200).end())
   shared = sharedEnvironment(redis.url, `http://ana:pass-word@localhost:${nifi.port}/`)
   closing.push(redis.stop, nifi.close, shared.remove)
   gancho = await startGancho({ env: { ...shared.env, DESTINATION_SECRET: secret } })
@@ -45,8 +50,8 @@ const finished = (id: string) =>
   })
 
 test("the environment's destination may be anywhere, and gets its requests signed, with the password of its URL", async () => {
-  const tenant = clientOf(gancho, await admin.newTenant(alphanumericCnpj))
-  const id = await tenant.postJob({ order: 7 })
+  shopToken = await admin.newTenant(alphanumericCnpj)
+  const id = await clientOf(gancho, shopToken).postJob({ order: 7 })
   expect(await finished(id)).toMatchObject({ status: 'DELIVERED' })
   const [received] = nifi.received
   expect(received?.headers.authorization).toBe(`Basic ${Buffer.from('ana:pass-word').toString('base64')}`)
@@ -74,9 +79,23 @@ test('what is made over GraphQL may not be inside, neither by its address nor by
   const second = await startGancho({ env: { ...shared.env, ALLOWED_CIDRS: '127.0.0.0/8, ::1' } })
   closing.push(second.kill9)
   await gancho.stop()
-  admin = clientOf(second)
+  gancho = second
+  admin = clientOf(gancho)
   await admin.call('POST', '/nifi/falha/nifi')
   expect(await finished(id)).toMatchObject({ status: 'DELIVERED', attemptCount: 2 })
   expect(nifi.received.at(-1)).toMatchObject({ path: '/nifi-api' })
   expect(nifi.received.at(-1)?.headers).not.toHaveProperty('authorization')
+})
+
+test('a destination that answers 410 is put out of service, and says why', async () => {
+  const created = await admin.graphql<Created>(Create, { cnpj: alphanumericCnpj, url: `${nifi.url}gone` })
+  const { id: destination } = created.createDestination.destination
+  const id = await clientOf(gancho, shopToken).postJob({ order: 9 })
+  expect(await finished(id)).toMatchObject({ status: 'FAILED', failure: { reason: 'FINAL_STATUS' } })
+  const state = () => admin.graphql<Disabled>(LookAtDestination, { id: destination })
+  await until(async () => !(await state()).destination.active, { what: 'out of service' })
+  expect(await state()).toEqual({
+    destination: { active: false, disabledReason: 'it answered 410 Gone', disabledAt: expect.any(String) },
+  })
+  expect(nifi.received.filter(({ path }) => path === '/gone')).toHaveLength(1)
 })
