@@ -102,7 +102,9 @@ export async function createCore(
     trustedProxies: config.TRUSTED_PROXIES,
     directory,
   })
-  await Promise.all([directory.load(), destinations.open()])
+  await directory.load()
+  // Last, because it starts what only `close` ends.
+  await destinations.open()
   const close = async () => {
     invalidation.close()
     await destinations.close()

@@ -135,6 +135,39 @@ describe('a filter that takes for ever', () => {
   })
 })
 
+describe('a plain filter', () => {
+  it.each([
+    ["$[?$.type == 'pix' && $.amount > 10]", true],
+    ['$.a.b[0]', true],
+    ['$.items[?@.sku == "a"]', true],
+    ['$..a', false],
+    ['$[?match(@, "a")]', false],
+    ['$[?$[?@.a == 1]]', false],
+    ['$[*][*]', false],
+    ["$['a','b']", false],
+    ['$[0:3][?@.a]', false],
+  ])('%s goes through a body once at most: %s', (text, isPlain) => {
+    expect(readFilter(text).isPlain).toBe(isPlain)
+  })
+
+  it('at its worst takes a small body no longer than the budget', () => {
+    const twin = Array.from({ length: 120 }, () => 1)
+    const body = jsonOf({
+      ...Object.fromEntries(Array.from({ length: 190 }, (_, at) => [at, 0])),
+      a: twin,
+      b: twin,
+    })
+    expect(body.length).toBeLessThan(2_048)
+    const worst = readFilter(`$[?${Array.from({ length: 40 }, () => '$.a != $.b').join('||')}]`)
+    expect(worst.isPlain).toBe(true)
+    const judge = eventFilters(bounds)
+    judge([worst], body)
+    const start = performance.now()
+    expect(judge([worst], body).found).toEqual([false])
+    expect(performance.now() - start).toBeLessThan(1_000)
+  })
+})
+
 describe('a body that cannot be judged', () => {
   it('because it is too deep or too large counts as found, and suspends nothing', () => {
     const judge = eventFilters({ budgetMs: 1_000, maxBodyBytes: 5_000 })
