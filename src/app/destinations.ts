@@ -14,6 +14,7 @@ import { tenantInvalidation } from '../tenants/invalidation.ts'
 import type { TokenCipher } from '../tenants/token-cipher.ts'
 import type { Foundation } from './foundation.ts'
 import { guardOf } from './guard.ts'
+import { handBackMs, within } from './within.ts'
 
 /** Where events go, as this process knows it and as people change it. */
 export type Destinations = {
@@ -71,7 +72,8 @@ export function createDestinations(deps: Deps): Destinations {
     },
     async close() {
       invalidation.close()
-      await Promise.all(turns.map((turn) => turn.stop()))
+      // One of them may be waiting for a database that does not answer.
+      await within(Promise.all(turns.map((turn) => turn.stop())), handBackMs)
     },
   }
 }
