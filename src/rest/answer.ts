@@ -13,7 +13,8 @@ export function errorAnswer(error: unknown, requestId: string, log: Logger): Rou
   const headers: Record<string, string> = {}
   if (retryAfterSeconds !== undefined) headers['retry-after'] = String(retryAfterSeconds)
   if (code === 'RATE_LIMITED') Object.assign(headers, rateLimitHeaders(details as RateLimitState))
-  if (known.status === 401) headers['www-authenticate'] = 'Bearer'
+  // A signature that is wrong is not mended by a token (RFC 6750, section 3).
+  if (code === 'UNAUTHENTICATED') headers['www-authenticate'] = 'Bearer'
   return { status: known.status, headers, body: { error: { code, message, requestId, details } } }
 }
 

@@ -189,17 +189,14 @@ export class TenantDirectory {
   async #authenticateWithPatience(hashes: Hashes, known: Known): Promise<Tenant> {
     const timer = new AbortController()
     const reading = this.#authenticateFromStore(hashes, known).catch((error: unknown) => {
-      if (isOfDatabase(error) && this.#mayServeStale(known)) return undefined
+      // That others wait for their turn says nothing about the database, and what it says of itself has been noted.
+      if (isOfDatabase(error) && this.#mayServeStale(known)) return this.#admitted(known, hashes)
       throw error
     })
     const late = sleep(this.#deps.patienceMs, undefined, { signal: timer.signal }).catch(() => undefined)
     const tenant = await Promise.race([reading, late]).finally(() => timer.abort())
     if (tenant) return tenant
-    if (!this.#mayServeStale(known)) {
-      const after = await reading
-      if (after) return after
-      throw new GanchoError('DATABASE_UNAVAILABLE')
-    }
+    if (!this.#mayServeStale(known)) return reading
     reading.catch(() => {})
     this.#noteOutage()
     return this.#admitted(known, hashes)

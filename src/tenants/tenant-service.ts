@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { GanchoError } from '../errors.ts'
+import { changingAndTelling } from './changing.ts'
 import { parseCnpj } from './cnpj.ts'
 import type { TenantDirectory } from './directory.ts'
 import type { TenantInvalidation } from './invalidation.ts'
@@ -63,20 +64,8 @@ const maxOverlapSeconds = 30 * 86_400
 
 /** What administrators do to tenants. When a change is answered, this instance knows it, and the others have been told. */
 export function tenantService(deps: TenantServiceDeps): TenantService {
-  const { store, directory, invalidation, now = Date.now } = deps
-
-  /**
-   * Makes a change, and tells of it whatever came back: an answer that was lost may have been a yes, and a repeat that finds nothing
-   * to do may follow one that nobody was told of.
-   */
-  async function changing<Result>(cnpj: string, change: () => Promise<Result>): Promise<Result> {
-    try {
-      return await change()
-    } finally {
-      directory.invalidate(cnpj)
-      await invalidation.publish(cnpj)
-    }
-  }
+  const { store, now = Date.now } = deps
+  const changing = changingAndTelling(deps)
 
   async function update(cnpj: string, { name, active, settings }: TenantUpdate): Promise<Tenant> {
     const normal = parseCnpj(cnpj)
