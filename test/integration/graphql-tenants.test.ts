@@ -74,7 +74,7 @@ test('filtered tenants page both ways from a cursor', async () => {
 })
 
 test('a tenant shows when it was last active', async () => {
-  const [token] = await services.tenants.tokensOf(numericCnpj)
+  const [token] = await services.tenants.tokensOf([numericCnpj])
   await services.stores.tenants.touchTokens([{ id: token?.id ?? '', at: 1_800_000_000_000 }])
   const { tenants } = await client.data(List, { filter: { text: 'padaria' } })
   expect(tenants.edges.map(({ node }) => node)).toEqual([

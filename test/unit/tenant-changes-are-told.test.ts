@@ -47,7 +47,7 @@ function sources(losesAnswers: boolean) {
 
 test('a change whose answer was lost is told all the same, and so is its repeat', async () => {
   await service(false).createTenant({ cnpj, name: 'Padaria' })
-  const [token] = await service(false).tokensOf(cnpj)
+  const [token] = await service(false).tokensOf([cnpj])
   const unsure = service(true)
   for (const change of [
     () => unsure.setTenantActive(cnpj, false),
