@@ -4,8 +4,6 @@ import type { TenantStore } from './tenant-store.ts'
 /** Told of each token that is asked for: known in memory or not, and how often the database was asked. Must not throw. */
 export type CacheReport = { hit(): void; miss(): void; lookUp(): void }
 
-export const noCacheReport: CacheReport = { hit: () => {}, miss: () => {}, lookUp: () => {} }
-
 /** A directory that reports; one that answers at once, if only with a refusal, had it in memory. */
 export function reportedDirectory(
   directory: Pick<TenantDirectory, 'authenticate'>,
