@@ -6,6 +6,7 @@ import { type Foundation, openFoundation } from './app/foundation.ts'
 import { createGatewaySide, showsGraphiql } from './app/gateway-side.ts'
 import { createWorkerSide } from './app/worker-side.ts'
 import type { Config } from './config.ts'
+import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { secondProcessCommand, writeSecondProcessEnv } from './redis/second-process.ts'
 import { banner } from './welcome/banner.ts'
 import { developmentTenant } from './welcome/development-tenant.ts'
@@ -27,7 +28,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     for (const part of parts.splice(0).reverse()) await part()
   }
   try {
-    const core = await createCore(config, foundation, log)
+    const metrics = createMetrics()
+    const core = await createCore(config, foundation, log, metrics.tenantCache)
     parts.push(core.close)
     const receiver = await sampleReceiver(config, foundation, log)
     if (receiver) parts.push(receiver.close)
@@ -35,8 +37,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     if (foundation.embedded) rememberForSecondProcess(config, foundation, destinationUrl)
 
     let stopping = false
-    const server = createGatewaySide({ config, foundation, core, log, isStopping: () => stopping })
-    const worker = createWorkerSideFor(config, foundation, log, destinationUrl)
+    const server = createGatewaySide({ config, foundation, core, metrics, log, isStopping: () => stopping })
+    const worker = createWorkerSideFor(config, foundation, log, destinationUrl, metrics)
     worker?.start()
     // Both at once: while requests finish, no new delivery begins.
     parts.push(async () => {
@@ -79,10 +81,11 @@ function createWorkerSideFor(
   foundation: Foundation,
   log: Logger,
   destinationUrl: string | undefined,
+  { delivery: report }: Metrics,
 ) {
   if (config.ROLE === 'gateway' || destinationUrl === undefined) return undefined
   const owner = `${hostname()}.${process.pid}.${randomUUID().slice(0, 8)}`
-  return createWorkerSide({ config, foundation, log, owner, destinationUrl })
+  return createWorkerSide({ config, foundation, log, owner, destinationUrl, report })
 }
 
 async function welcome(

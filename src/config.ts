@@ -85,6 +85,7 @@ const environment = z.object({
   ADMIN_TOKENS: adminTokens.optional(),
   ADMIN_ACCESS_WINDOW: accessWindow.optional(),
   TRUSTED_PROXIES: addressRanges.default([]),
+  METRICS_TOKEN: token.optional(),
   ENCRYPTION_SECRET: secrets.optional(),
   DESTINATION_URL: httpUrl.optional(),
   MAX_BACKLOG: count(1_000_000),

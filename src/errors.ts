@@ -18,6 +18,7 @@ const catalogue = {
   METHOD_NOT_ALLOWED: [405, 'This address does not take that method.'],
   REQUEST_TIMEOUT: [408, 'The request took too long to arrive.'],
   TENANT_EXISTS: [409, 'A tenant with this CNPJ exists already.'],
+  TENANT_CHANGED: [409, 'Others change this tenant at the same moment; try again.'],
   JOB_STATE_CONFLICT: [409, 'The job is not in a state that allows this.'],
   ALREADY_REQUEUED: [409, 'The job was queued again a moment ago.'],
   REPROCESS_LIMIT: [409, 'The job has been reprocessed as often as is allowed.'],

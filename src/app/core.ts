@@ -8,6 +8,7 @@ import { defaultQueue } from '../events/routing.ts'
 import { createTransitions } from '../events/transitions.ts'
 import { createJobReader, type JobReader } from '../history/job-reader.ts'
 import { firstAdminName } from '../tenants/admin-tokens.ts'
+import { type CacheReport, reportedDirectory, reportedStore } from '../tenants/cache-report.ts'
 import { TenantDirectory } from '../tenants/directory.ts'
 import { type TenantInvalidation, tenantInvalidation } from '../tenants/invalidation.ts'
 import { type Authenticate, authenticator } from '../tenants/principal.ts'
@@ -39,7 +40,13 @@ export type Core = {
 /** Longest time for which a change that this instance was not told of goes unnoticed. */
 const sourceTtlMs = 60_000
 
-export async function createCore(config: Config, foundation: Foundation, log: Logger): Promise<Core> {
+/** `cache`: told how often tokens are known. */
+export async function createCore(
+  config: Config,
+  foundation: Foundation,
+  log: Logger,
+  cache: CacheReport,
+): Promise<Core> {
   const { connections, stores, secrets } = foundation
   const lanes = createLanes(connections.commands, [defaultQueue])
   const records = createJobRecords(connections.commands)
@@ -60,7 +67,7 @@ export async function createCore(config: Config, foundation: Foundation, log: Lo
   const uses = new TokenUses({ store: stores.tenants, log })
   const ttlMs = config.TOKEN_CACHE_TTL_SECONDS * 1_000
   const directory = new TenantDirectory({
-    ...{ store: stores.tenants, hashToken, ttlMs },
+    ...{ store: reportedStore(stores.tenants, cache), hashToken, ttlMs },
     olderHashes: older.map(tokenHashing),
     onUse: (id, at) => uses.note(id, at),
   })
@@ -90,7 +97,7 @@ export async function createCore(config: Config, foundation: Foundation, log: Lo
     ],
     adminWindow: config.ADMIN_ACCESS_WINDOW,
     trustedProxies: config.TRUSTED_PROXIES,
-    directory,
+    directory: reportedDirectory(directory, cache),
   })
   await directory.load()
   const close = async () => {

@@ -1,14 +1,18 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
+import { reportedIntake } from '../events/event-report.ts'
 import { createIntake } from '../events/intake.ts'
 import { createSpentOfBurst } from '../events/rate-limit.ts'
 import { defaultRouter } from '../events/routing.ts'
 import { createGraphql } from '../graphql/yoga.ts'
 import { graphqlRoute } from '../http/graphql-route.ts'
 import { healthRoutes } from '../http/health-routes.ts'
+import { metricsRoute } from '../http/metrics-route.ts'
 import { withMiddleware } from '../http/middleware.ts'
 import { createRouter } from '../http/router.ts'
 import { createHttpServer, type HttpServer } from '../http/server.ts'
+import type { Metrics } from '../metrics/metrics.ts'
+import { redisFigures } from '../metrics/redis-figures.ts'
 import { adminTenantRoutes } from '../rest/admin-tenants.ts'
 import { failedJobsRoute } from '../rest/failed-jobs.ts'
 import { sourceWebhookHandler } from '../rest/source-webhook.ts'
@@ -20,17 +24,22 @@ type Deps = {
   config: Config
   foundation: Foundation
   core: Core
+  metrics: Metrics
   log: Logger
   isStopping: () => boolean
 }
 
-/** The HTTP server: everything for a gateway, health alone for a worker. */
+/** The HTTP server: everything for a gateway, health and metrics for a worker. */
 export function createGatewaySide(deps: Deps): HttpServer {
-  const { config, foundation, core, log } = deps
+  const { config, foundation, core, metrics, log } = deps
   const { authenticate } = core
   const maxBodyBytes = config.MAX_BODY_BYTES
+  const report = metrics.events
   const requestTimeoutMs = config.REQUEST_TIMEOUT_MS
-  const open = healthRoutes(healthChecks(foundation, core), () => tenantFacts(core), deps.isStopping)
+  const open = [
+    ...healthRoutes(healthChecks(foundation, core), () => tenantFacts(core), deps.isStopping),
+    metricsRoute({ scrape: scrapeOf(deps), token: config.METRICS_TOKEN }),
+  ]
   if (config.ROLE === 'worker') {
     const router = createRouter({ routes: [], open, elsewhere: [], authenticate, maxBodyBytes, log })
     return createHttpServer({ webhook: undefined, handle: withMiddleware(router), requestTimeoutMs, log })
@@ -48,7 +57,7 @@ export function createGatewaySide(deps: Deps): HttpServer {
   const graphql = createGraphql({
     services: {
       ...core,
-      intake,
+      intake: reportedIntake(intake, report),
       tenantStore: foundation.stores.tenants,
       spentOfBurst: createSpentOfBurst(foundation.connections.commands),
       redis: foundation.connections.commands,
@@ -60,9 +69,9 @@ export function createGatewaySide(deps: Deps): HttpServer {
   const router = createRouter({ routes, open, elsewhere, authenticate, maxBodyBytes, log })
   const otherwise = graphqlRoute({ graphql, authenticate, graphiql, log, otherwise: router })
   const { openSource } = core
-  const handle = sourceWebhookHandler({ intake, openSource, maxBodyBytes, log, otherwise })
+  const handle = sourceWebhookHandler({ intake, openSource, maxBodyBytes, log, report, otherwise })
   return createHttpServer({
-    webhook: webhookHandler({ intake, authenticate, maxBodyBytes, log }),
+    webhook: webhookHandler({ intake, authenticate, maxBodyBytes, log, report }),
     handle,
     requestTimeoutMs,
     log,
@@ -76,6 +85,12 @@ export const showsGraphiql = (config: Config, { embedded }: Foundation) => confi
 function tenantFacts({ directory }: Core) {
   const { tenants, staleSince } = directory.status()
   return { tenants: { known: tenants, staleSince: staleSince && new Date(staleSince).toISOString() } }
+}
+
+function scrapeOf({ metrics, foundation, core }: Deps) {
+  const { directory, lanes, errorQueue } = core
+  const redis = redisFigures({ redis: foundation.connections.commands, lanes, errorQueue })
+  return () => metrics.scrape({ redis, tenantCache: () => directory.status() })
 }
 
 function healthChecks({ connections, stores }: Foundation, { lanes }: Core) {

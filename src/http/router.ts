@@ -9,8 +9,11 @@ import type { Route, RouteAnswer } from '../rest/route.ts'
 import { type Authenticate, mayWrite, type Principal } from '../tenants/principal.ts'
 import type { RequestHandler } from './middleware.ts'
 
-/** An address that needs no token. */
-export type OpenRoute = { path: string; handle: () => Promise<RouteAnswer> | RouteAnswer }
+/** An address that needs no token of a tenant or administrator. */
+export type OpenRoute = {
+  path: string
+  handle: (request: IncomingMessage) => Promise<RouteAnswer> | RouteAnswer
+}
 
 type Deps = {
   routes: readonly Route[]
@@ -51,7 +54,7 @@ function addresses(deps: Deps): Map<string, Methods> {
     const methods: Methods = found.get(path) ?? new Map()
     found.set(path, methods.set(method, answering))
   }
-  for (const { path, handle } of deps.open) add(path, 'GET', async () => handle())
+  for (const { path, handle } of deps.open) add(path, 'GET', async (request) => handle(request))
   for (const route of deps.routes)
     add(route.path, route.method, (request, params) => handleRoute(deps, route, request, params))
   for (const { path, method } of deps.elsewhere) add(path, method, undefined)

@@ -13,20 +13,22 @@ export function errorAnswer(error: unknown, requestId: string, log: Logger): Rou
   const headers: Record<string, string> = {}
   if (retryAfterSeconds !== undefined) headers['retry-after'] = String(retryAfterSeconds)
   if (code === 'RATE_LIMITED') Object.assign(headers, rateLimitHeaders(details as RateLimitState))
-  if (known.status === 401) headers['www-authenticate'] = 'Bearer'
+  // A signature that is wrong is not mended by a token (RFC 6750, section 3).
+  if (code === 'UNAUTHENTICATED') headers['www-authenticate'] = 'Bearer'
   return { status: known.status, headers, body: { error: { code, message, requestId, details } } }
 }
 
 /** Longest time in which the rest of a body that nobody wants is thrown away. */
 const lingerMs = 1_000
 
-/** Sends an answer as JSON. What of the request was not read is not waited for: the connection ends with the answer. */
-export function sendAnswer(response: ServerResponse, { status, body, headers }: RouteAnswer): void {
+/** Sends an answer, as JSON unless it is a text. What of the request was not read is not waited for: the connection ends with the answer. */
+export function sendAnswer(response: ServerResponse, answer: RouteAnswer): void {
+  const { status, body, headers, isText } = answer
   if (response.headersSent || response.destroyed) return
-  const text = body === undefined ? '' : JSON.stringify(body)
+  const text = body === undefined ? '' : isText ? String(body) : JSON.stringify(body)
   response.statusCode = status
   for (const name in headers) response.setHeader(name, headers[name] ?? '')
-  if (text) response.setHeader('content-type', 'application/json; charset=utf-8')
+  if (text && !isText) response.setHeader('content-type', 'application/json; charset=utf-8')
   if (status !== 204) response.setHeader('content-length', Buffer.byteLength(text))
   if (response.req.complete) response.end(text)
   else endUnread(response, text)

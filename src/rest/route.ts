@@ -13,8 +13,13 @@ export type RouteRequest = {
   requestId: string
 }
 
-/** `body` is sent as JSON; without one, nothing is. */
-export type RouteAnswer = { status: number; body?: unknown; headers?: Record<string, string> }
+/** `body` is sent as JSON, or with `isText` as it is; without one, nothing is. */
+export type RouteAnswer = {
+  status: number
+  body?: unknown
+  isText?: boolean
+  headers?: Record<string, string>
+}
 
 /** `access` is checked before `handle` is called. What `handle` throws becomes the error answer. */
 export type Route = {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { GanchoError } from '../errors.ts'
 import { type Known, KnownTokens, knownOf } from './known-tokens.ts'
 import { LookUps } from './look-ups.ts'
+import { Rereads } from './rereads.ts'
 import type { Tenant } from './tenant.ts'
 import type { TenantByToken, TenantStore } from './tenant-store.ts'
 import type { TokenHash } from './token.ts'
@@ -42,6 +43,8 @@ type Hashes = readonly [string, ...string[]]
 
 const pageSize = 1_000
 const maxWaiting = 1_000
+/** Tokens of one tenant that are read ahead; it seldom has more than two. */
+const maxReadAhead = 100
 const noteUseMs = 60_000
 
 const defaults = {
@@ -70,6 +73,8 @@ export class TenantDirectory {
   readonly #lookUps: LookUps
   /** Rises with each invalidation: what was read before one is not kept after it. */
   #generation = 0
+  /** Of tenants that have changed. */
+  readonly #rereads = new Rereads()
   #loading: Promise<void> | undefined
   #loadAgain = false
   #staleSince: number | null = null
@@ -133,10 +138,27 @@ export class TenantDirectory {
     this.#generation++
     this.#lookUps.startAnew()
     if (cnpj === '*') this.#doubtAll()
-    else this.#known.markChanged(cnpj)
+    else this.#readAhead(cnpj)
+  }
+
+  /** The first use of a new token would be a stranger's otherwise, of which a flood of bad ones leaves few. */
+  #readAhead(cnpj: string): void {
+    this.#known.markChanged(cnpj)
+    const { store, now, ttlMs } = this.#deps
+    const reading = this.#rereads.read(cnpj, async (isOutdated) => {
+      const at = now()
+      const read = () => store.usableTokens({ cnpj, limit: maxReadAhead, now: at })
+      const found = await this.#lookUps.read(`of ${cnpj}`, read, false)
+      this.#noteAnswer()
+      if (isOutdated()) return
+      for (const one of found) this.#known.keep(knownOf(one, at, at + ttlMs))
+    })
+    // What could not be read now is read at its next use.
+    reading.catch((error: unknown) => isBusy(error) || this.#noteOutage())
   }
 
   #doubtAll(): void {
+    this.#rereads.outdateAll()
     this.#unknown.clear()
     this.#known.doubtAll()
     this.#loadAgain = this.#loading !== undefined
@@ -189,17 +211,14 @@ export class TenantDirectory {
   async #authenticateWithPatience(hashes: Hashes, known: Known): Promise<Tenant> {
     const timer = new AbortController()
     const reading = this.#authenticateFromStore(hashes, known).catch((error: unknown) => {
-      if (isOfDatabase(error) && this.#mayServeStale(known)) return undefined
+      // That others wait for their turn says nothing about the database, and what it says of itself has been noted.
+      if (isOfDatabase(error) && this.#mayServeStale(known)) return this.#admitted(known, hashes)
       throw error
     })
     const late = sleep(this.#deps.patienceMs, undefined, { signal: timer.signal }).catch(() => undefined)
     const tenant = await Promise.race([reading, late]).finally(() => timer.abort())
     if (tenant) return tenant
-    if (!this.#mayServeStale(known)) {
-      const after = await reading
-      if (after) return after
-      throw new GanchoError('DATABASE_UNAVAILABLE')
-    }
+    if (!this.#mayServeStale(known)) return reading
     reading.catch(() => {})
     this.#noteOutage()
     return this.#admitted(known, hashes)
@@ -274,5 +293,7 @@ function isSame(one: string, other: string): boolean {
   return a.length === b.length && timingSafeEqual(a, b)
 }
 
+const isBusy = (error: unknown) => error instanceof GanchoError && error.code === 'LOOK_UPS_BUSY'
+
 const isOfDatabase = (error: unknown) =>
-  error instanceof GanchoError && (error.code === 'DATABASE_UNAVAILABLE' || error.code === 'LOOK_UPS_BUSY')
+  isBusy(error) || (error instanceof GanchoError && error.code === 'DATABASE_UNAVAILABLE')

@@ -119,6 +119,13 @@ describe('with everything logged and everything going wrong', () => {
     expect((await clientOf(gancho, token).post(event('200'))).status).toBe(503)
     await logged('WRONGTYPE', from)
     await data.rename(`${keys.journal}-away`, keys.journal)
+    // Trouble that goes on is told once: what follows is to find everything at work again.
+    await clientOf(gancho, token).postJob(event('200'))
+    const caughtUp = async () => {
+      const [last] = await data.xrevrange(keys.journal, '+', '-', 'COUNT', 1)
+      return last?.[0] === (await data.get(keys.projected))
+    }
+    await until(caughtUp, { what: 'the projector has read the journal' })
   })
 
   test('the database is broken', async () => {

@@ -13,7 +13,7 @@ const order = [
   ['sync'],
   ['storage'],
   ['rest', 'graphql'],
-  ['http'],
+  ['http', 'metrics'],
   ['welcome'],
   ['config'],
   ['app'],

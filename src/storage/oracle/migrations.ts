@@ -145,6 +145,14 @@ const migrations: readonly Migration[] = [
       ddl('CREATE INDEX tenant_sources_by_cnpj ON tenant_sources (cnpj)'),
     ],
   },
+  {
+    version: 4,
+    name: 'versions of settings and secrets',
+    steps: () => [
+      ddl('ALTER TABLE tenants ADD settings_version NUMBER(10) DEFAULT 0 NOT NULL'),
+      ddl('ALTER TABLE tenant_sources ADD secrets_version NUMBER(10) DEFAULT 0 NOT NULL'),
+    ],
+  },
 ]
 
 const createVersions = `

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { GanchoError } from '../../errors.ts'
 import { LookUps } from '../look-ups.ts'
 import type { Tenant } from '../tenant.ts'
@@ -13,13 +14,24 @@ type Deps = {
   cipher: Pick<TokenCipher, 'decrypt'>
   /** How long a source is served without reading it again. */
   ttlMs: number
+  /** How long a database that did not answer is not asked again about sources that are known. */
+  retryMs?: number
+  /** How long a request waits for a database before it is served with what is known. */
+  patienceMs?: number
+  /** How long after its time a source is served while the database does not answer. */
+  maxStaleMs?: number
   /** Epoch milliseconds. */
   now?: () => number
 }
 
 /** A source and its tenant, active or not, with its secrets in the clear: for memory alone. */
 export type KnownSource = { source: Source; tenant: Tenant; secrets: readonly string[] }
-type Known = KnownSource & { freshUntil: number }
+type Known = KnownSource & {
+  freshUntil: number
+  servedUntil: number
+  /** Told to have changed: what is known of it serves nobody any more. */
+  changed: boolean
+}
 
 export type SourceDirectory = {
   /** @throws GanchoError SOURCE_NOT_FOUND, LOOK_UPS_BUSY, DATABASE_UNAVAILABLE, TOKEN_UNREADABLE */
@@ -29,47 +41,76 @@ export type SourceDirectory = {
 }
 
 const idForm = /^src_[A-Za-z0-9_-]{32}$/
+const defaults = { retryMs: 5_000, patienceMs: 1_000, maxStaleMs: 86_400_000, now: Date.now }
 
-/** Sources in memory. Those that are known are served on while the database is away. */
-export function sourceDirectory({ store, tenants, cipher, ttlMs, now = Date.now }: Deps): SourceDirectory {
+/** Sources in memory. Those that are known are served on while the database is away or slow. */
+export function sourceDirectory(deps: Deps): SourceDirectory {
+  const { store, tenants, cipher, ttlMs, retryMs, patienceMs, maxStaleMs, now } = { ...defaults, ...deps }
   const known = new Map<string, Known>()
   const unknown = new UnknownTokens({ now, forMs: 30_000, max: 10_000 })
   const lookUps = new LookUps({ now, maxInFlight: 8, maxWaiting: 1_000, burst: 500, perSecond: 100 })
   let generation = 0
+  let askAgainAt = Number.NEGATIVE_INFINITY
+
+  async function stored(id: string) {
+    try {
+      const source = await store.byId(id)
+      const tenant = source && (await tenants.byCnpj(source.cnpj))
+      askAgainAt = Number.NEGATIVE_INFINITY
+      return source && tenant && { source, tenant }
+    } catch (cause) {
+      askAgainAt = now() + retryMs
+      // Whatever the database says instead of an answer: nobody hears for it that there is no such source.
+      throw isOfDatabase(cause) ? cause : new GanchoError('DATABASE_UNAVAILABLE', undefined, { cause })
+    }
+  }
 
   async function read(id: string): Promise<KnownSource | undefined> {
     const [before, at] = [generation, now()]
-    const stored = await store.byId(id)
-    const tenant = stored && (await tenants.byCnpj(stored.cnpj))
-    if (!stored || !tenant) {
+    const row = await stored(id)
+    if (!row) {
       known.delete(id)
       return undefined
     }
-    const { secrets: sealed, ...source } = stored
+    const { secrets: sealed, ...source } = row.source
     const secrets: string[] = JSON.parse(cipher.decrypt(sealed))
-    const found = { source, tenant, secrets, freshUntil: at + ttlMs }
+    const found = { source, tenant: row.tenant, secrets }
+    const freshUntil = at + ttlMs
     // Whoever changed it meanwhile counts on its being read again.
-    if (generation === before) known.set(id, found)
+    if (generation === before)
+      known.set(id, { ...found, freshUntil, servedUntil: freshUntil + maxStaleMs, changed: false })
     return found
   }
 
-  async function readOrServe(id: string): Promise<KnownSource | undefined> {
-    const isStranger = !known.has(id)
-    try {
-      return await lookUps.read(id, () => read(id), isStranger)
-    } catch (error) {
-      const last = known.get(id)
-      if (last && error instanceof GanchoError && error.code === 'DATABASE_UNAVAILABLE') return last
-      throw error
-    }
+  const mayServe = (id: string, last: Known) =>
+    known.get(id) === last && !last.changed && now() < last.servedUntil
+
+  /** The database has its chance, and the request does not wait for more than that. */
+  async function readOrServe(id: string, last: Known): Promise<KnownSource | undefined> {
+    if (now() < askAgainAt && mayServe(id, last)) return last
+    const reading = lookUps
+      .read(id, () => read(id), false)
+      .catch((error: unknown) => {
+        if (isOfDatabase(error) && mayServe(id, last)) return last
+        throw error
+      })
+    if (!mayServe(id, last)) return reading
+    const timer = new AbortController()
+    const late = sleep<'late'>(patienceMs, 'late', { signal: timer.signal }).catch(() => 'late' as const)
+    const found = await Promise.race([reading, late]).finally(() => timer.abort())
+    if (found !== 'late') return found
+    if (!mayServe(id, last)) return reading
+    reading.catch(() => undefined) // It is for the next request.
+    askAgainAt = now() + retryMs
+    return last
   }
 
   return {
     async find(id) {
-      const fresh = known.get(id)
-      if (fresh && now() < fresh.freshUntil) return fresh
+      const last = known.get(id)
+      if (last && !last.changed && now() < last.freshUntil) return last
       if (!idForm.test(id) || unknown.has(id)) throw new GanchoError('SOURCE_NOT_FOUND')
-      const found = await readOrServe(id)
+      const found = await (last ? readOrServe(id, last) : lookUps.read(id, () => read(id), true))
       if (found) return found
       unknown.add(id)
       throw new GanchoError('SOURCE_NOT_FOUND')
@@ -77,10 +118,13 @@ export function sourceDirectory({ store, tenants, cipher, ttlMs, now = Date.now 
     invalidate(cnpj) {
       generation++
       lookUps.startAnew()
-      for (const [id, one] of known) {
+      for (const one of known.values()) {
         if (cnpj === '*') one.freshUntil = Number.NEGATIVE_INFINITY
-        else if (one.source.cnpj === cnpj) known.delete(id)
+        else if (one.source.cnpj === cnpj) one.changed = true
       }
     },
   }
 }
+
+const isOfDatabase = (error: unknown) =>
+  error instanceof GanchoError && (error.code === 'DATABASE_UNAVAILABLE' || error.code === 'LOOK_UPS_BUSY')
