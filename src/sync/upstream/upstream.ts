@@ -9,6 +9,8 @@ export type Upstream = {
   errorPointer: string | undefined
   /** Whether the webhook that answers is delivered as a job too. */
   deliverReplies: boolean
+  /** Whether the tenant with this CNPJ may call it. To one that may not, it does not exist. */
+  allows(cnpj: string): boolean
   /** Calls it once. Never throws: what went wrong is a value. */
   call(request: UpstreamRequest): Promise<UpstreamAnswer>
 }
