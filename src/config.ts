@@ -63,6 +63,15 @@ const adminTokens = z.string().transform((text, context) => {
   return z.NEVER
 })
 
+/** Null where the key is not exchanged. */
+const tokenPath = z
+  .string()
+  .refine(
+    (text) => text === 'none' || pathOf.safeParse(text).success,
+    'expected a path that starts with /, or none',
+  )
+  .transform((text) => (text === 'none' ? null : text))
+
 const upstreamsFile = z.string().transform((path, context) => {
   const { upstreams, problems } = readUpstreamsFile(path)
   for (const { at, message } of problems) context.addIssue({ code: 'custom', message, path: [at] })
@@ -126,11 +135,7 @@ const environment = z.object({
   DOMAIN: originOf.optional(),
   APIKEY: apiKeyOf.optional(),
   TIMEOUT: whole(5_000, upstreamTimeoutMs.min, upstreamTimeoutMs.max),
-  UPSTREAM_TOKEN_PATH: z
-    .literal('none')
-    .transform(() => null)
-    .or(pathOf)
-    .default('/auth/token'),
+  UPSTREAM_TOKEN_PATH: tokenPath.default('/auth/token'),
   UPSTREAM_REQUEST_PATH: pathOf.default('/qrcodes'),
   UPSTREAM_ID_POINTER: pointerOf.default('/id'),
   UPSTREAM_ERROR_POINTER: pointerOf.optional(),

@@ -155,6 +155,9 @@ describe('the environment', () => {
 
   test('can do without the exchange of the key', () => {
     expect(readConfig({ UPSTREAM_TOKEN_PATH: 'none' }).UPSTREAM_TOKEN_PATH).toBeNull()
+    expect(environmentProblems({ UPSTREAM_TOKEN_PATH: 'null' })).toEqual([
+      'UPSTREAM_TOKEN_PATH: expected a path that starts with /, or none, got "null"',
+    ])
   })
 
   test('names each problem of the file, beside its own', () => {
