@@ -92,13 +92,18 @@ test('while one call tries it, the others are answered at once; when it fails, n
   const { how, server, codes, call } = await start()
   how.mode = 'fails'
   await codes(10)
-  await vi.waitFor(async () => {
-    const answers = await Promise.all(Array.from({ length: 20 }, () => call()))
-    const found = answers.map((answer) => (answer.kind === 'failed' ? answer.code : answer.kind))
-    expect(found.toSorted()).toEqual(['UPSTREAM_ERROR', ...times(19, 'UPSTREAM_UNAVAILABLE')])
+  how.mode = 'hangs'
+  const trying: ReturnType<typeof call>[] = []
+  await vi.waitFor(() => {
+    trying.push(call())
+    expect(server.calls).toHaveLength(11)
   })
-  expect(server.calls).toHaveLength(11)
+  expect(await codes(20)).toEqual(times(20, 'UPSTREAM_UNAVAILABLE'))
+  for (const socket of server.sockets) socket.destroy()
+  const outcomes = (await Promise.all(trying)).map((answer) => answer.kind === 'failed' && answer.code)
+  expect(outcomes.filter((code) => code !== 'UPSTREAM_UNAVAILABLE')).toEqual(['UPSTREAM_UNREACHABLE'])
   expect(await codes(5)).toEqual(times(5, 'UPSTREAM_UNAVAILABLE'))
+  expect(server.calls).toHaveLength(11)
 })
 
 test('a try that the caller breaks off closes nothing', async () => {
