@@ -1,5 +1,11 @@
-import { afterEach, expect, test, vi } from 'vitest'
-import { closeAfter, json, openUpstream, startUpstreamServer } from '../support/upstream-server.ts'
+import { afterEach, expect, test } from 'vitest'
+import {
+  closeAfter,
+  eventually,
+  json,
+  openUpstream,
+  startUpstreamServer,
+} from '../support/upstream-server.ts'
 
 const keep = closeAfter(afterEach)
 const breaker = { threshold: 0.5, minimumCalls: 10, windowMs: 10_000, openMs: 200 }
@@ -82,7 +88,7 @@ test('after a while one call tries it, and closes it when that works', async () 
   how.mode = 'fails'
   await codes(10)
   how.mode = 'works'
-  await vi.waitFor(async () => expect(await call()).toMatchObject({ kind: 'accepted' }))
+  await eventually(async () => expect(await call()).toMatchObject({ kind: 'accepted' }))
   expect(server.calls).toHaveLength(11)
   expect(await codes(20)).toEqual(times(20, 'accepted'))
   expect(lines.at(-1)).toBe('upstream answers again {"upstream":"payments"}')
@@ -94,7 +100,7 @@ test('while one call tries it, the others are answered at once; when it fails, n
   await codes(10)
   how.mode = 'hangs'
   const trying: ReturnType<typeof call>[] = []
-  await vi.waitFor(() => {
+  await eventually(() => {
     trying.push(call())
     expect(server.calls).toHaveLength(11)
   })
@@ -111,7 +117,7 @@ test('a try that the caller breaks off closes nothing', async () => {
   how.mode = 'fails'
   await codes(10)
   how.mode = 'hangs'
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     await call({ signal: AbortSignal.timeout(20) })
     expect(server.calls).toHaveLength(11)
   })

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import type { Received } from '../support/receiver.ts'
 import { startRawReceiver } from '../support/receiver.ts'
 import {
@@ -8,6 +8,7 @@ import {
   apiKey,
   callbackUrl,
   closeAfter,
+  eventually,
   json,
   openUpstream,
   startUpstreamServer,
@@ -102,7 +103,7 @@ describe('an answer', () => {
       more()
     })
     expect(await call()).toMatchObject({ code: 'UPSTREAM_UNREADABLE', status: 200 })
-    await vi.waitFor(() => expect(server.sockets.size).toBeLessThanOrEqual(1))
+    await eventually(() => expect(server.sockets.size).toBeLessThanOrEqual(1))
   })
 
   test('that trickles in ends at the deadline', async () => {
@@ -138,7 +139,7 @@ describe('no answer', () => {
     const { server, call } = await withCall(() => {})
     const caller = new AbortController()
     const answer = call({ signal: caller.signal })
-    await vi.waitFor(() => expect(server.calls).toHaveLength(1))
+    await eventually(() => expect(server.calls).toHaveLength(1))
     caller.abort()
     expect(await answer).toMatchObject({ code: 'UPSTREAM_TIMEOUT', maybeSent: true })
     expect(await call({ signal: AbortSignal.abort() })).toMatchObject({ maybeSent: false })

@@ -1,8 +1,9 @@
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import {
   accessToken,
   apiKey,
   closeAfter,
+  eventually,
   json,
   openUpstream,
   startUpstreamServer,
@@ -76,10 +77,10 @@ test('a token is renewed before it ends, while calls go on with the old one', as
   expect(server.exchanges, 'not yet').toHaveLength(1)
   nowMs = 3_541_000
   await Promise.all(times(20, () => call()))
-  await vi.waitFor(() => expect(server.exchanges).toHaveLength(2))
+  await eventually(() => expect(server.exchanges).toHaveLength(2))
   expect(new Set(bearers(server.calls))).toEqual(new Set(['token 1']))
   release()
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     await call()
     expect(bearers(server.calls).at(-1)).toBe('token 2')
   })
@@ -98,7 +99,7 @@ test('a token that has ended is not used, although its renewal failed before', a
   await call()
   nowMs = 3_550_000
   expect(await call()).toMatchObject({ kind: 'accepted' })
-  await vi.waitFor(() => expect(lines.join()).toContain('was not renewed'))
+  await eventually(() => expect(lines.join()).toContain('was not renewed'))
   nowMs = 3_600_000
   expect(await call()).toMatchObject({ kind: 'accepted' })
   expect(bearers(server.calls)).toEqual(['token 1', 'token 1', 'token 3'])
