@@ -20,6 +20,8 @@ const count = (fallback: number) => whole(fallback, 1, 1_000_000_000)
 /** Timers of Node hold at most 2^31 ms. */
 const milliseconds = (fallback: number, min = 1) => whole(fallback, min, 2_000_000_000)
 const httpUrl = z.url({ protocol: /^https?$/, error: 'expected http://… or https://…' })
+/** Without a slash at its end: paths follow. */
+const publicUrl = httpUrl.transform((url) => url.replace(/\/+$/, ''))
 /** What an Authorization header can carry. */
 const token = z
   .string()
@@ -131,6 +133,9 @@ const environment = z.object({
   LOCK_DURATION_MS: milliseconds(30_000),
   SWEEP_INTERVAL_MS: milliseconds(30_000),
   SHUTDOWN_TIMEOUT_MS: milliseconds(35_000, 0),
+  PUBLIC_URL: publicUrl.optional(),
+  AWAITED_REPLY_TTL_SECONDS: count(86_400),
+  MAX_WAITING_REPLIES: whole(10_000, 1, 1_000_000),
   MAINTENANCE_CRON: cron.default('0 3 * * *'),
   DOMAIN: originOf.optional(),
   APIKEY: apiKeyOf.optional(),

@@ -7,6 +7,7 @@ import { createLanes, type Lanes } from '../events/lanes.ts'
 import { defaultQueue } from '../events/routing.ts'
 import { createTransitions } from '../events/transitions.ts'
 import { createJobReader, type JobReader } from '../history/job-reader.ts'
+import type { Correlator } from '../sync/correlator.ts'
 import { firstAdminName } from '../tenants/admin-tokens.ts'
 import { TenantDirectory } from '../tenants/directory.ts'
 import { type TenantInvalidation, tenantInvalidation } from '../tenants/invalidation.ts'
@@ -18,7 +19,9 @@ import { type TenantService, tenantService } from '../tenants/tenant-service.ts'
 import { tokenHashing } from '../tenants/token.ts'
 import { type TokenCipher, tokenCipher } from '../tenants/token-cipher.ts'
 import { TokenUses } from '../tenants/token-uses.ts'
+import { openAwaiting } from './awaiting.ts'
 import type { Foundation } from './foundation.ts'
+import { upstreamSettings } from './upstream-settings.ts'
 
 /** What answers callers. All of it is bounded in time: while Redis is away, a caller is told so and does not wait. */
 export type Core = {
@@ -33,13 +36,20 @@ export type Core = {
   openSource: OpenSource
   cipher: TokenCipher
   authenticate: Authenticate
+  correlator: Correlator
   close(): Promise<void>
 }
 
 /** Longest time for which a change that this instance was not told of goes unnoticed. */
 const sourceTtlMs = 60_000
 
-export async function createCore(config: Config, foundation: Foundation, log: Logger): Promise<Core> {
+/** `origin`: where this process is reached, once it listens. */
+export async function createCore(
+  config: Config,
+  foundation: Foundation,
+  log: Logger,
+  origin: () => string,
+): Promise<Core> {
   const { connections, stores, secrets } = foundation
   const lanes = createLanes(connections.commands, [defaultQueue])
   const records = createJobRecords(connections.commands)
@@ -93,7 +103,10 @@ export async function createCore(config: Config, foundation: Foundation, log: Lo
     directory,
   })
   await directory.load()
+  const upstreams = upstreamSettings(config)
+  const correlator = await openAwaiting({ config, foundation, log, upstreams, origin })
   const close = async () => {
+    await correlator.close()
     invalidation.close()
     await uses.close()
     await lanes.close()
@@ -110,6 +123,7 @@ export async function createCore(config: Config, foundation: Foundation, log: Lo
     openSource,
     cipher,
     authenticate,
+    correlator,
     close,
   }
 }
