@@ -1,4 +1,10 @@
+import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Foundation } from '../../src/app/foundation.ts'
+import { openSampleUpstream, withSampleUpstream } from '../../src/app/sample-upstream.ts'
+import { upstreamSettings } from '../../src/app/upstream-settings.ts'
+import { readConfig } from '../../src/config.ts'
+import { createUpstreams } from '../../src/sync/upstream/create-upstreams.ts'
 import { type SampleUpstream, startSampleUpstream } from '../../src/welcome/sample-upstream.ts'
 import { type Receiver, startReceiver } from '../support/receiver.ts'
 import { eventually, openUpstream } from '../support/upstream-server.ts'
@@ -140,4 +146,42 @@ test('once closed, it calls nobody back any more', async () => {
   expect(lines).toEqual([])
   expect(calledBack).toEqual([])
   await start()
+})
+
+describe('where Gancho starts', () => {
+  const log = pino({ level: 'silent' })
+  const opened = async (env: Record<string, string>, embedded = true) => {
+    const found = await openSampleUpstream(readConfig(env), { embedded } as Foundation, log)
+    await found?.close()
+    return found !== undefined
+  }
+
+  test('it is there on a machine of its own when no upstream is named', async () => {
+    expect(await opened({})).toBe(true)
+    expect(await opened({}, false)).toBe(false)
+    expect(await opened({ ROLE: 'worker' })).toBe(false)
+    expect(await opened({ DOMAIN: 'https://api.example', APIKEY: 'key' })).toBe(false)
+  })
+
+  test('it is the default upstream, called as it wants to be', async () => {
+    const env = { UPSTREAM_TOKEN_PATH: '/elsewhere', UPSTREAM_ID_POINTER: '/data/id' }
+    const [settings, ...others] = upstreamSettings(withSampleUpstream(readConfig(env), sample))
+    expect(others).toEqual([])
+    const upstreams = createUpstreams(settings ? [settings] : [], { connectTimeoutMs: 5_000, log })
+    const answer = await upstreams.get()?.call({
+      ...{ body: {}, idempotencyKey: 'key-1', callbackUrl: callbackUrl() },
+      signal: new AbortController().signal,
+    })
+    expect(answer).toMatchObject({ kind: 'accepted' })
+    expect(upstreams.get('default')?.errorPointer).toBe('/error')
+    expect(upstreams.get('other')).toBeUndefined()
+    await came(1)
+    await upstreams.close()
+  })
+
+  test('without one, the configuration stays as it is', () => {
+    const config = readConfig({})
+    expect(withSampleUpstream(config, undefined)).toBe(config)
+    expect(upstreamSettings(config)).toEqual([])
+  })
 })
