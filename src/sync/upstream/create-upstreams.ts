@@ -12,13 +12,15 @@ type Options = {
 const breaker = { threshold: 0.5, minimumCalls: 10, windowMs: 10_000, openMs: 5_000 }
 const repeatAfterMs = [100, 300]
 const tokenFailureMs = 1_000
+/** As many calls as one tenant may wait for by default: a slow upstream is to be slow for each of them, not for one after the other. */
+const connectionsPerOrigin = 1_000
 
 /** All upstreams of the configuration, over connections of their own. */
 export function createUpstreams(
   settings: readonly UpstreamSettings[],
   { connectTimeoutMs, log }: Options,
 ): Upstreams & { close(): Promise<void> } {
-  const client = createHttpClient({ connectTimeoutMs, connectionsPerOrigin: 256 })
+  const client = createHttpClient({ connectTimeoutMs, connectionsPerOrigin })
   const deps: UpstreamDeps = { client, log, breaker, repeatAfterMs, tokenFailureMs, now: Date.now }
   const all = settings.map((one) => createUpstream(one, deps))
   const byName = new Map(all.map((upstream) => [upstream.name, upstream]))
