@@ -110,7 +110,7 @@ function callAndAwait(input: Input, { principal, services, request }: GraphqlCon
   return services.correlator.callAndAwait({
     tenant: principal.tenant,
     upstream: input.upstream ?? undefined,
-    body: input.body ?? undefined,
+    body: input.body == null ? undefined : Buffer.from(JSON.stringify(input.body)),
     timeoutMs: input.timeoutMs ?? undefined,
     idempotencyKey: input.idempotencyKey ?? null,
     signal: request.signal,

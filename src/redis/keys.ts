@@ -26,7 +26,7 @@
  * | `await-offer-bytes:<cnpj>` | string | 60 s | accept script: bytes in them; 8 MiB at most |
  * | `await-counts:<cnpj>` | hash | as the tenant's last record | await scripts: what came of its calls; no event is matched without it |
  * | `await-strays:<cnpj>` | list | 1 h | accept script: the last 100 events that looked like a reply, and answered nothing |
- * | `await-owner:<owner>` | string | 6 s | each gateway: says that it lives, and so do its calls |
+ * | `await-owner:<owner>` | string | 4 s | each gateway: says that it lives, and so do its calls |
  * | `lease:<name>` | string | seconds | whoever holds that lease |
  * | `maintenance` | hash | for ever | maintenance: its last run |
  */

@@ -20,13 +20,20 @@ export function newQrcodeRoute({ callAndAwait }: { callAndAwait: CallAndAwait })
       if (request.principal.kind !== 'tenant') throw new GanchoError('FORBIDDEN')
       const outcome = await callAndAwait({
         tenant: request.principal.tenant,
-        body: request.body.length === 0 ? undefined : parseJson(request.body),
+        body: checked(request.body),
         idempotencyKey: headerText(request.headers, 'idempotency-key', 255),
         signal: request.signal,
       })
       return answerOf(outcome, request)
     },
   }
+}
+
+/** @throws GanchoError INVALID_JSON */
+function checked(body: Buffer): Buffer | undefined {
+  if (body.length === 0) return undefined
+  parseJson(body)
+  return body
 }
 
 function answerOf(outcome: CallOutcome, request: RouteRequest): RouteAnswer {

@@ -14,7 +14,8 @@ export type CallRequest = {
   tenant: Tenant
   /** The default one unless named. */
   upstream?: string | undefined
-  body: unknown
+  /** JSON text in UTF-8; undefined: none. */
+  body: Buffer | undefined
   /** May shorten the upstream's own deadline. */
   timeoutMs?: number | undefined
   idempotencyKey: string | null
@@ -72,7 +73,7 @@ export function createCallAndAwait(deps: Deps): CallAndAwait {
       cnpj: request.tenant.cnpj,
       newId: newAwaitId(),
       upstream: upstream.name,
-      body: Buffer.from(JSON.stringify(request.body ?? null)),
+      body: request.body ?? Buffer.alloc(0),
       idempotencyKey: request.idempotencyKey,
       timeoutMs,
       callMs: upstream.timeoutMs + recordMs,

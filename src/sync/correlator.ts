@@ -50,6 +50,8 @@ export type Correlator = {
 }
 
 const defaultPollMs = 2_000
+/** After which silence an instance counts as gone, and with it the calls that it had begun. */
+const goneAfterMs = 4_000
 /** Bounds of one round trip. */
 const idsPerPoll = 500
 
@@ -70,7 +72,7 @@ export async function createCorrelator(options: Options): Promise<Correlator> {
   })
   const updates = awaitedReplyUpdates({ pubSub, awaited })
 
-  const live = () => redis.set(keys.awaitOwner(owner), '1', 'PX', 3 * pollMs)
+  const live = () => redis.set(keys.awaitOwner(owner), '1', 'PX', goneAfterMs)
   const look = async () => {
     const ids = waiters.ids()
     for (let from = 0; from < ids.length; from += idsPerPoll) {
@@ -82,8 +84,15 @@ export async function createCorrelator(options: Options): Promise<Correlator> {
     name: 'awaited replies',
     ...{ log, everyMs: pollMs },
     turn: async () => {
-      await live()
       await look()
+      return false
+    },
+  })
+  const heart = repeat({
+    name: 'sign of life',
+    ...{ log, everyMs: goneAfterMs / 4 },
+    turn: async () => {
+      await live()
       return false
     },
   })
@@ -98,10 +107,11 @@ export async function createCorrelator(options: Options): Promise<Correlator> {
       look().catch((err) => log.warn({ err }, 'open waits could not be looked after yet'))
     })
     poll.start()
+    heart.start()
     return async () => {
       stopListening()
       stopReconnect()
-      await poll.stop()
+      await Promise.all([poll.stop(), heart.stop()])
       await redis.del(keys.awaitOwner(owner)).catch(() => undefined)
     }
   }

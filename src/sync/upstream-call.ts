@@ -10,7 +10,7 @@ export type Call = {
   id: string
   cnpj: string
   upstream: Upstream
-  body: unknown
+  body: Buffer | undefined
   /** Sent to the upstream. */
   idempotencyKey: string
   /** Until when the reply is taken. */

@@ -27,7 +27,11 @@ const start = async (options: Partial<Parameters<typeof startSampleUpstream>[0]>
 const callbackUrl = () => `${receiver.url}callback/SECRET`
 /** The id that it answered. */
 const ask = async (body: unknown, idempotencyKey = 'key-1') => {
-  const answer = await opened.call({ body, callbackUrl: callbackUrl(), idempotencyKey })
+  const answer = await opened.call({
+    body: body === undefined ? undefined : Buffer.from(JSON.stringify(body)),
+    callbackUrl: callbackUrl(),
+    idempotencyKey,
+  })
   answered = performance.now()
   if (answer.kind === 'failed') throw new Error(`${answer.code} ${answer.status}`)
   return answer.externalId
@@ -169,7 +173,7 @@ describe('where Gancho starts', () => {
     expect(others).toEqual([])
     const upstreams = createUpstreams(settings ? [settings] : [], { connectTimeoutMs: 5_000, log })
     const answer = await upstreams.get()?.call({
-      ...{ body: {}, idempotencyKey: 'key-1', callbackUrl: callbackUrl() },
+      ...{ body: Buffer.from('{}'), idempotencyKey: 'key-1', callbackUrl: callbackUrl() },
       signal: new AbortController().signal,
     })
     expect(answer).toMatchObject({ kind: 'accepted' })

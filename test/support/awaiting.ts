@@ -74,7 +74,12 @@ export async function openInstance(url: string, upstreams: readonly Upstream[], 
       return intake.accept({ ...sampleEvent, correlationId: null, cnpj, json, body, candidates })
     },
     call(request: Partial<Parameters<typeof correlator.callAndAwait>[0]> = {}) {
-      return correlator.callAndAwait({ tenant, body: { order: 7 }, idempotencyKey: null, ...request })
+      return correlator.callAndAwait({
+        tenant,
+        body: Buffer.from('{"order":7}'),
+        idempotencyKey: null,
+        ...request,
+      })
     },
     async close() {
       await correlator.idle()

@@ -76,7 +76,7 @@ export function openUpstream(origin: string, settings: Partial<UpstreamSettings>
   )
   const call = (request: Partial<UpstreamRequest> = {}): Promise<UpstreamAnswer> =>
     upstream.call({
-      body: { amount: 1 },
+      body: Buffer.from('{"amount":1}'),
       idempotencyKey: 'key-1',
       callbackUrl,
       signal: new AbortController().signal,

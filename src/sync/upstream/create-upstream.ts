@@ -93,7 +93,7 @@ async function callOnce({ settings, tokens, send, deadline }: Call): Promise<Ups
 
 function postOf(settings: UpstreamSettings, request: UpstreamRequest, token: AccessToken): Post {
   const { origin, requestPath: path, callbackHeader } = settings
-  const body = request.body === undefined ? undefined : JSON.stringify(request.body)
+  const body = request.body?.toString('utf8')
   const headers: Record<string, string> = {
     'user-agent': 'Gancho',
     accept: 'application/json',

@@ -16,7 +16,8 @@ export type Upstream = {
 }
 
 export type UpstreamRequest = {
-  body: unknown
+  /** JSON text in UTF-8, sent as it is; undefined: none. */
+  body: Buffer | undefined
   /** The same for every repeat of the same call, from whichever instance. */
   idempotencyKey: string
   /** Capability URL that takes the reply: secret, not to be logged. */
