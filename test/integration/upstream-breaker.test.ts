@@ -8,7 +8,7 @@ import {
 } from '../support/upstream-server.ts'
 
 const keep = closeAfter(afterEach)
-const breaker = { threshold: 0.5, minimumCalls: 10, windowMs: 10_000, openMs: 200 }
+const breaker = { threshold: 0.5, minimumCalls: 10, windowMs: 10_000, openMs: 700 }
 type Mode = 'works' | 'fails' | 'refuses' | 'hangs'
 
 async function start(settings: { timeoutMs?: number } = {}) {

@@ -160,18 +160,28 @@ describe('no answer', () => {
     expect(lines).toEqual(Array(3).fill(expect.stringContaining(`ECONNREFUSED 127.0.0.1:${port}`)))
   })
 
-  test('comes from a server that resets the connection after the request: it may have been taken, and is not repeated', async () => {
-    let requests = 0
-    const raw = keep(
-      await startRawReceiver((socket) => {
-        requests += 1
-        socket.resetAndDestroy()
-      }),
-    )
-    const { call } = open(raw.url.slice(0, -1), { tokenPath: null })
-    expect(await call()).toMatchObject({ code: 'UPSTREAM_UNREACHABLE', status: null, maybeSent: true })
-    expect(requests).toBe(1)
-  })
+  test.each([
+    ['after the request', Buffer.from('{}')],
+    ['in the middle of the request', Buffer.alloc(8 * mebibyte, '1')],
+  ])(
+    'comes from a server that resets the connection %s: it may have been taken, and is not repeated',
+    async (_when, body) => {
+      let requests = 0
+      const raw = keep(
+        await startRawReceiver((socket) => {
+          requests += 1
+          socket.resetAndDestroy()
+        }),
+      )
+      const { call } = open(raw.url.slice(0, -1), { tokenPath: null })
+      expect(await call({ body })).toMatchObject({
+        code: 'UPSTREAM_UNREACHABLE',
+        status: null,
+        maybeSent: true,
+      })
+      expect(requests).toBe(1)
+    },
+  )
 })
 
 describe('a call that had no effect', () => {
