@@ -1,4 +1,13 @@
 import { z } from 'zod'
+import { defaultUpstream, maxUpstreams } from './sync/upstream/upstream-settings.ts'
+import {
+  apiKeyOf,
+  originOf,
+  pathOf,
+  pointerOf,
+  readUpstreamsFile,
+  upstreamTimeoutMs,
+} from './sync/upstream/upstreams-file.ts'
 import { parseAccessWindow } from './tenants/access-window.ts'
 import { parseAdminTokens } from './tenants/admin-tokens.ts'
 import { parseAddressRanges } from './tenants/sender-addresses.ts'
@@ -11,6 +20,8 @@ const count = (fallback: number) => whole(fallback, 1, 1_000_000_000)
 /** Timers of Node hold at most 2^31 ms. */
 const milliseconds = (fallback: number, min = 1) => whole(fallback, min, 2_000_000_000)
 const httpUrl = z.url({ protocol: /^https?$/, error: 'expected http://… or https://…' })
+/** Without a slash at its end: paths follow. */
+const publicUrl = httpUrl.transform((url) => url.replace(/\/+$/, ''))
 /** What an Authorization header can carry. */
 const token = z
   .string()
@@ -52,6 +63,21 @@ const adminTokens = z.string().transform((text, context) => {
     'expected name:full:token or name:read:token, separated by commas, no name or token twice, tokens of 16 to 512 characters',
   )
   return z.NEVER
+})
+
+/** Null where the key is not exchanged. */
+const tokenPath = z
+  .string()
+  .refine(
+    (text) => text === 'none' || pathOf.safeParse(text).success,
+    'expected a path that starts with /, or none',
+  )
+  .transform((text) => (text === 'none' ? null : text))
+
+const upstreamsFile = z.string().transform((path, context) => {
+  const { upstreams, problems } = readUpstreamsFile(path)
+  for (const { at, message } of problems) context.addIssue({ code: 'custom', message, path: [at] })
+  return problems.length > 0 ? z.NEVER : upstreams
 })
 
 /** Names of months and days, steps, ranges and lists included; five fields, or six with seconds. */
@@ -108,7 +134,18 @@ const environment = z.object({
   LOCK_DURATION_MS: milliseconds(30_000),
   SWEEP_INTERVAL_MS: milliseconds(30_000),
   SHUTDOWN_TIMEOUT_MS: milliseconds(35_000, 0),
+  PUBLIC_URL: publicUrl.optional(),
+  AWAITED_REPLY_TTL_SECONDS: count(86_400),
+  MAX_WAITING_REPLIES: whole(10_000, 1, 1_000_000),
   MAINTENANCE_CRON: cron.default('0 3 * * *'),
+  DOMAIN: originOf.optional(),
+  APIKEY: apiKeyOf.optional(),
+  TIMEOUT: whole(5_000, upstreamTimeoutMs.min, upstreamTimeoutMs.max),
+  UPSTREAM_TOKEN_PATH: tokenPath.default('/auth/token'),
+  UPSTREAM_REQUEST_PATH: pathOf.default('/qrcodes'),
+  UPSTREAM_ID_POINTER: pointerOf.default('/id'),
+  UPSTREAM_ERROR_POINTER: pointerOf.optional(),
+  UPSTREAMS_FILE: upstreamsFile.default([]),
   GRAPHIQL: z.stringbool('expected true or false').optional(),
   LOG_LEVEL: z.enum(logLevels, `expected one of ${logLevels.join(', ')}`).default('info'),
 })
@@ -140,11 +177,18 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const parsed = environment.safeParse(set)
   const problems = new Map(missingForProduction(set))
   for (const { path, message } of parsed.error?.issues ?? []) {
-    const name = String(path[0])
-    problems.set(name, `${message}, got ${shown(name, set[name])}`)
+    const [name, ...within] = path.map(String) as [string, ...string[]]
+    // Of a file only the place is told.
+    if (within.length > 0) problems.set([name, ...within].filter(Boolean).join(': '), message)
+    else problems.set(name, `${message}, got ${shown(name, set[name])}`)
   }
   if (parsed.data?.ADMIN_TOKENS?.some(({ token }) => token === set.ADMIN_TOKEN))
     problems.set('ADMIN_TOKENS', 'has the token of ADMIN_TOKEN, which is a full one named admin')
+  const listed = parsed.data?.UPSTREAMS_FILE ?? []
+  if (set.DOMAIN && listed.some(({ name }) => name === defaultUpstream))
+    problems.set('UPSTREAMS_FILE', `has an upstream named ${defaultUpstream}, which DOMAIN is already`)
+  if (set.DOMAIN && listed.length >= maxUpstreams)
+    problems.set('UPSTREAMS_FILE', `has ${maxUpstreams} upstreams, and DOMAIN is one more than there may be`)
   if (!parsed.success || problems.size > 0)
     throw new ConfigError([...problems].map(([name, problem]) => `${name}: ${problem}`))
   const ownSchedule = set.RETRY_SCHEDULE_SECONDS !== undefined && set.RETRY_FOR_SECONDS === undefined
@@ -152,7 +196,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
 }
 
 /** Addresses may carry a password. */
-const mayHoldSecret = /(TOKENS?|SECRET|PASS|APIKEY|URL)$/
+const mayHoldSecret = /(TOKENS?|SECRET|PASS|APIKEY|URL|DOMAIN)$/
 
 function shown(name: string, value = ''): string {
   if (mayHoldSecret.test(name)) return `${value.length} characters that are not shown`
@@ -172,6 +216,7 @@ function missingForProduction(set: Record<string, string | undefined>): [string,
     names.filter((name) => !set[name]).map((name): [string, string] => [name, requiredWith(cause)])
   return [
     ...(set.DB_CONNECT ? missing(['DB_USER', 'DB_PASS'], 'DB_CONNECT') : []),
+    ...(set.DOMAIN ? missing(['APIKEY'], 'DOMAIN') : []),
     ...(shared ? missing(['ADMIN_TOKEN', 'ENCRYPTION_SECRET'], shared) : []),
     ...(shared && delivers ? missing(['DESTINATION_URL'], shared) : []),
   ]

@@ -15,6 +15,7 @@ const catalogue = {
   TENANT_NOT_FOUND: [404, 'There is no such tenant.'],
   TOKEN_NOT_FOUND: [404, 'This tenant has no such token.'],
   SOURCE_NOT_FOUND: [404, 'There is no such source.'],
+  UPSTREAM_NOT_FOUND: [404, 'There is no such upstream.'],
   METHOD_NOT_ALLOWED: [405, 'This address does not take that method.'],
   REQUEST_TIMEOUT: [408, 'The request took too long to arrive.'],
   TENANT_EXISTS: [409, 'A tenant with this CNPJ exists already.'],
@@ -26,7 +27,19 @@ const catalogue = {
   UNSUPPORTED_ENCODING: [415, 'This Content-Encoding is not taken.'],
   IDEMPOTENCY_CONFLICT: [422, 'This idempotency key was used with another body.'],
   RATE_LIMITED: [429, 'The tenant posts more events than its limit allows; try again later.'],
+  TOO_MANY_AWAITING: [429, 'Too many replies are waited for; try again later.'],
   HEADERS_TOO_LARGE: [431, 'The headers are too large.'],
+  UPSTREAM_NOT_CONFIGURED: [501, 'No upstream is configured.'],
+  UPSTREAM_REFUSED: [502, 'The upstream refused the call.'],
+  UPSTREAM_ERROR: [502, 'The upstream failed.'],
+  UPSTREAM_UNREADABLE: [502, 'The answer of the upstream cannot be read.'],
+  UPSTREAM_NO_ID: [502, 'The answer of the upstream has no id.'],
+  UPSTREAM_ID_TAKEN: [502, 'The upstream answered with the id of another call.'],
+  UPSTREAM_TIMEOUT: [502, 'The upstream did not answer in time.'],
+  UPSTREAM_UNREACHABLE: [502, 'The upstream cannot be reached.'],
+  UPSTREAM_UNAVAILABLE: [502, 'The upstream fails too often and is left alone for a moment.'],
+  REPLY_FAILED: [502, 'The upstream replied that it failed.'],
+  REPLY_PENDING: [504, 'The reply is still to come.'],
   BACKLOG_FULL: [503, 'Too many events are waiting; try again later.'],
   REDIS_UNAVAILABLE: [503, 'The event store cannot be reached; try again.'],
   LOOK_UPS_BUSY: [503, 'Too many unknown tokens are being looked up; try again.'],
@@ -37,6 +50,9 @@ const catalogue = {
 } as const satisfies Record<string, readonly [number, string]>
 
 export type ErrorCode = keyof typeof catalogue
+
+/** Whether a stored text is a code of the catalogue. */
+export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(catalogue, code)
 
 type Options = { cause?: unknown; retryAfterSeconds?: number; details?: Record<string, unknown> }
 

@@ -7,6 +7,7 @@ import { createLanes, type Lanes } from '../events/lanes.ts'
 import { defaultQueue } from '../events/routing.ts'
 import { createTransitions } from '../events/transitions.ts'
 import { createJobReader, type JobReader } from '../history/job-reader.ts'
+import type { Correlator } from '../sync/correlator.ts'
 import { firstAdminName } from '../tenants/admin-tokens.ts'
 import { type CacheReport, reportedDirectory, reportedStore } from '../tenants/cache-report.ts'
 import { TenantDirectory } from '../tenants/directory.ts'
@@ -19,7 +20,9 @@ import { type TenantService, tenantService } from '../tenants/tenant-service.ts'
 import { tokenHashing } from '../tenants/token.ts'
 import { type TokenCipher, tokenCipher } from '../tenants/token-cipher.ts'
 import { TokenUses } from '../tenants/token-uses.ts'
+import { openAwaiting } from './awaiting.ts'
 import type { Foundation } from './foundation.ts'
+import { upstreamSettings } from './upstream-settings.ts'
 
 /** What answers callers. All of it is bounded in time: while Redis is away, a caller is told so and does not wait. */
 export type Core = {
@@ -34,19 +37,24 @@ export type Core = {
   openSource: OpenSource
   cipher: TokenCipher
   authenticate: Authenticate
+  correlator: Correlator
   close(): Promise<void>
 }
 
 /** Longest time for which a change that this instance was not told of goes unnoticed. */
 const sourceTtlMs = 60_000
 
-/** `cache`: told how often tokens are known. */
-export async function createCore(
-  config: Config,
-  foundation: Foundation,
-  log: Logger,
-  cache: CacheReport,
-): Promise<Core> {
+type CoreDeps = {
+  config: Config
+  foundation: Foundation
+  log: Logger
+  /** Where this process is reached, once it listens. */
+  origin: () => string
+  /** Told how often tokens are known. */
+  cache: CacheReport
+}
+
+export async function createCore({ config, foundation, log, origin, cache }: CoreDeps): Promise<Core> {
   const { connections, stores, secrets } = foundation
   const lanes = createLanes(connections.commands, [defaultQueue])
   const records = createJobRecords(connections.commands)
@@ -100,7 +108,10 @@ export async function createCore(
     directory: reportedDirectory(directory, cache),
   })
   await directory.load()
+  const upstreams = upstreamSettings(config)
+  const correlator = await openAwaiting({ config, foundation, log, upstreams, origin })
   const close = async () => {
+    await correlator.close()
     invalidation.close()
     await uses.close()
     await lanes.close()
@@ -117,6 +128,7 @@ export async function createCore(
     openSource,
     cipher,
     authenticate,
+    correlator,
     close,
   }
 }

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { reportedIntake } from '../events/event-report.ts'
-import { createIntake } from '../events/intake.ts'
+import { createIntake, type Intake } from '../events/intake.ts'
 import { createSpentOfBurst } from '../events/rate-limit.ts'
 import { defaultRouter } from '../events/routing.ts'
 import { createGraphql } from '../graphql/yoga.ts'
@@ -14,7 +14,9 @@ import { createHttpServer, type HttpServer } from '../http/server.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { redisFigures } from '../metrics/redis-figures.ts'
 import { adminTenantRoutes } from '../rest/admin-tenants.ts'
+import { callbackHandler } from '../rest/callback.ts'
 import { failedJobsRoute } from '../rest/failed-jobs.ts'
+import { newQrcodeRoute } from '../rest/new-qrcode.ts'
 import { sourceWebhookHandler } from '../rest/source-webhook.ts'
 import { webhookHandler } from '../rest/webhook.ts'
 import type { Core } from './core.ts'
@@ -44,15 +46,9 @@ export function createGatewaySide(deps: Deps): HttpServer {
     const router = createRouter({ routes: [], open, elsewhere: [], authenticate, maxBodyBytes, log })
     return createHttpServer({ webhook: undefined, handle: withMiddleware(router), requestTimeoutMs, log })
   }
-  const intake = createIntake({
-    redis: foundation.connections.intake,
-    route: defaultRouter(),
-    dataSet: foundation.dataSet,
-    memoryIsShort: foundation.memory.isShort,
-    maxBacklog: config.MAX_BACKLOG,
-    idempotencyTtlSeconds: config.IDEMPOTENCY_TTL_SECONDS,
-  })
-  const routes = [...adminTenantRoutes(core), failedJobsRoute(core)]
+  const { correlator } = core
+  const intake = correlator.intakeOf(openIntake(config, foundation))
+  const routes = [...adminTenantRoutes(core), failedJobsRoute(core), newQrcodeRoute(correlator)]
   const graphiql = showsGraphiql(config, foundation)
   const graphql = createGraphql({
     services: {
@@ -65,16 +61,32 @@ export function createGatewaySide(deps: Deps): HttpServer {
     log,
     maxEventBytes: maxBodyBytes,
   })
-  const elsewhere = ['/webhook', '/webhook/:source(^src_.+$)'].map((path) => ({ path, method: 'POST' }))
+  const elsewhere = ['/webhook', '/webhook/:source(^src_.+$)', '/callback/:capability'].map((path) => ({
+    path,
+    method: 'POST',
+  }))
   const router = createRouter({ routes, open, elsewhere, authenticate, maxBodyBytes, log })
   const otherwise = graphqlRoute({ graphql, authenticate, graphiql, log, otherwise: router })
   const { openSource } = core
-  const handle = sourceWebhookHandler({ intake, openSource, maxBodyBytes, log, report, otherwise })
+  const { capabilities, upstreams } = correlator
+  const callback = callbackHandler({ intake, capabilities, upstreams, maxBodyBytes, log, report, otherwise })
+  const handle = sourceWebhookHandler({ intake, openSource, maxBodyBytes, log, report, otherwise: callback })
   return createHttpServer({
     webhook: webhookHandler({ intake, authenticate, maxBodyBytes, log, report }),
     handle,
     requestTimeoutMs,
     log,
+  })
+}
+
+function openIntake(config: Config, { connections, dataSet, memory }: Foundation): Intake {
+  return createIntake({
+    redis: connections.intake,
+    route: defaultRouter(),
+    dataSet,
+    memoryIsShort: memory.isShort,
+    maxBacklog: config.MAX_BACKLOG,
+    idempotencyTtlSeconds: config.IDEMPOTENCY_TTL_SECONDS,
   })
 }
 

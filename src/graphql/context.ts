@@ -9,6 +9,8 @@ export type GraphqlServerContext = { principal: Principal; requestId: string }
 export type GraphqlContext = GraphqlServerContext & {
   services: GraphqlServices
   loaders: Loaders
+  /** The HTTP request; its signal is aborted when the caller is gone. */
+  request: Request
   /** Longest body of an event. */
   maxEventBytes: number
 }

@@ -1,4 +1,7 @@
 // Each of these adds its types and fields to the builder.
+import './awaited-reply.ts'
+import './awaited-reply-subscription.ts'
+import './call-and-await.ts'
 import './event.ts'
 import './jobs.ts'
 import './maintenance.ts'

@@ -25,7 +25,7 @@ export function metricsRoute({ scrape, token }: Deps): OpenRoute {
     async handle(request) {
       if (!mayRead(request)) throw new GanchoError('UNAUTHENTICATED')
       const { contentType, text } = await scrape()
-      return { status: 200, headers: { 'content-type': contentType }, body: text, isText: true }
+      return { status: 200, headers: { 'content-type': contentType }, body: Buffer.from(text) }
     },
   }
 }

@@ -26,7 +26,7 @@ type Deps = {
 }
 
 type Params = Record<string, string | undefined>
-type Answering = (request: IncomingMessage, params: Params) => Promise<RouteAnswer>
+type Answering = (request: IncomingMessage, params: Params, signal: AbortSignal) => Promise<RouteAnswer>
 /** What one address takes; undefined for what is answered elsewhere. */
 type Methods = Map<string, Answering | undefined>
 
@@ -42,7 +42,9 @@ export function createRouter(deps: Deps): RequestHandler {
   })
   for (const [path, methods] of addresses(deps)) {
     router.all(path, (request, response, params) =>
-      respond(deps, request, response, (requestId) => answerAt(deps, methods, request, params, requestId)),
+      respond(deps, request, response, (requestId) =>
+        answerAt(deps, methods, request, params, requestId, goneSignal(response)),
+      ),
     )
   }
   return (request, response) => router.lookup(request, response)
@@ -56,7 +58,9 @@ function addresses(deps: Deps): Map<string, Methods> {
   }
   for (const { path, handle } of deps.open) add(path, 'GET', async (request) => handle(request))
   for (const route of deps.routes)
-    add(route.path, route.method, (request, params) => handleRoute(deps, route, request, params))
+    add(route.path, route.method, (request, params, signal) =>
+      handleRoute(deps, route, request, params, signal),
+    )
   for (const { path, method } of deps.elsewhere) add(path, method, undefined)
   return found
 }
@@ -81,11 +85,12 @@ async function answerAt(
   request: IncomingMessage,
   params: Params,
   requestId: string,
+  signal: AbortSignal,
 ): Promise<RouteAnswer> {
   // Node sends no body with the answer to HEAD.
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? '')
   const answering = methods.get(method)
-  if (answering) return answering(request, params)
+  if (answering) return answering(request, params, signal)
   const allow = allowed(methods)
   if (method === 'OPTIONS') return { status: 204, headers: { allow } }
   const message = `${pathOf(request).slice(0, 200)} does not take ${request.method}.`
@@ -103,6 +108,7 @@ async function handleRoute(
   route: Route,
   request: IncomingMessage,
   params: Params,
+  signal: AbortSignal,
 ): Promise<RouteAnswer> {
   const principal = await deps.authenticate(request)
   checkAccess(route, principal)
@@ -115,7 +121,17 @@ async function handleRoute(
     principal,
     body,
     requestId: requestIdOf(request),
+    signal,
   })
+}
+
+/** Aborted when the connection ends before its answer. */
+function goneSignal(response: ServerResponse): AbortSignal {
+  const gone = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) gone.abort()
+  })
+  return gone.signal
 }
 
 function checkAccess({ access, method }: Route, principal: Principal): void {

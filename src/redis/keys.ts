@@ -16,6 +16,17 @@
  * | `projected` | string | for ever | projector: journal id up to which history is written and finished records are gone |
  * | `idempotency:<cnpj>:<hash>` | hash | `IDEMPOTENCY_TTL_SECONDS` | accept script |
  * | `rate:<cnpj>` | hash | until nothing of the burst is spent | accept script: what a tenant with a rate limit has spent |
+ * | `await:<id>` | hash | deadline + `AWAITED_REPLY_TTL_SECONDS`, from the reply on anew | await scripts, accept script: one awaited reply |
+ * | `await-key:<cnpj>:<hash>` | string | as the record | await-open: the awaited reply of a caller's idempotency key |
+ * | `await-of:<cnpj>:<upstream>:<hash>` | string | as the record | await-bind: the awaited reply of an upstream's external id |
+ * | `await-open:<cnpj>` | zset | until the last deadline | await scripts: replies that are waited for, by deadline |
+ * | `await-unbound:<cnpj>` | zset | 60 s after the last deadline | await scripts: those whose external id is not known, by the time until which offers are kept for them |
+ * | `await-offer:<cnpj>:<upstream>:<hash>` | hash | 60 s | accept script: an event that came before its external id was known |
+ * | `await-offers:<cnpj>` | zset | 60 s | accept script: the offers as `<bytes> <upstream>:<hash>`, by their end; 1,000 at most |
+ * | `await-offer-bytes:<cnpj>` | string | 60 s | accept script: bytes in them; 8 MiB at most |
+ * | `await-counts:<cnpj>` | hash | as the tenant's last record | await scripts: what came of its calls; no event is matched without it |
+ * | `await-strays:<cnpj>` | list | 1 h | accept script: the last 100 events that looked like a reply, and answered nothing |
+ * | `await-owner:<owner>` | string | 4 s | each gateway: says that it lives, and so do its calls |
  * | `lease:<name>` | string | seconds | whoever holds that lease |
  * | `maintenance` | hash | for ever | maintenance: its last run |
  */
@@ -37,6 +48,14 @@ export const keys = {
   idempotencyPrefix: `${tag}:idempotency:`,
   /** The accept script appends the CNPJ. */
   ratePrefix: `${tag}:rate:`,
+  /** The await and accept scripts append `:<id>`, `-key:<cnpj>:<hash>` and the rest of the table. */
+  awaitPrefix: `${tag}:await`,
+  await: (id: string) => `${tag}:await:${id}`,
+  awaitKey: (cnpj: string, hash: string) => `${tag}:await-key:${cnpj}:${hash}`,
+  awaitOpen: (cnpj: string) => `${tag}:await-open:${cnpj}`,
+  awaitCounts: (cnpj: string) => `${tag}:await-counts:${cnpj}`,
+  awaitStrays: (cnpj: string) => `${tag}:await-strays:${cnpj}`,
+  awaitOwner: (owner: string) => `${tag}:await-owner:${owner}`,
   lease: (name: string) => `${tag}:lease:${name}`,
   maintenance: `${tag}:maintenance`,
 } as const
@@ -45,6 +64,10 @@ export const keys = {
 export const channels = {
   /** Payload: the CNPJ whose cached tenant is stale, or `*` for all. */
   tenantChanged: 'gancho:tenant-changed',
+  /** Payload: a reply, for the instance whose callers wait for it. */
+  replies: (owner: string) => `gancho:replies:${owner}`,
+  /** Payload: the id of an awaited reply of this tenant that has changed. */
+  awaitedReplies: (cnpj: string) => `gancho:awaited-replies:${cnpj}`,
 } as const
 
 /** BullMQ's key prefix for one queue. Each queue has a hash tag of its own, so that a Cluster can spread them. */

@@ -13,7 +13,6 @@ export function errorAnswer(error: unknown, requestId: string, log: Logger): Rou
   const headers: Record<string, string> = {}
   if (retryAfterSeconds !== undefined) headers['retry-after'] = String(retryAfterSeconds)
   if (code === 'RATE_LIMITED') Object.assign(headers, rateLimitHeaders(details as RateLimitState))
-  // A signature that is wrong is not mended by a token (RFC 6750, section 3).
   if (code === 'UNAUTHENTICATED') headers['www-authenticate'] = 'Bearer'
   return { status: known.status, headers, body: { error: { code, message, requestId, details } } }
 }
@@ -21,28 +20,27 @@ export function errorAnswer(error: unknown, requestId: string, log: Logger): Rou
 /** Longest time in which the rest of a body that nobody wants is thrown away. */
 const lingerMs = 1_000
 
-/** Sends an answer, as JSON unless it is a text. What of the request was not read is not waited for: the connection ends with the answer. */
-export function sendAnswer(response: ServerResponse, answer: RouteAnswer): void {
-  const { status, body, headers, isText } = answer
+/** Sends an answer, as JSON unless it is bytes. What of the request was not read is not waited for: the connection ends with the answer. */
+export function sendAnswer(response: ServerResponse, { status, body, headers }: RouteAnswer): void {
   if (response.headersSent || response.destroyed) return
-  const text = body === undefined ? '' : isText ? String(body) : JSON.stringify(body)
+  const content = body instanceof Buffer ? body : body === undefined ? '' : JSON.stringify(body)
   response.statusCode = status
+  if (content) response.setHeader('content-type', 'application/json; charset=utf-8')
   for (const name in headers) response.setHeader(name, headers[name] ?? '')
-  if (text && !isText) response.setHeader('content-type', 'application/json; charset=utf-8')
-  if (status !== 204) response.setHeader('content-length', Buffer.byteLength(text))
-  if (response.req.complete) response.end(text)
-  else endUnread(response, text)
+  if (status !== 204) response.setHeader('content-length', Buffer.byteLength(content))
+  if (response.req.complete) response.end(content)
+  else endUnread(response, content)
 }
 
 /**
  * The sender is still sending. Closing now would make its system throw the answer away before it is read (RFC 9112, section 9.6), so
  * the connection stays until the sender has stopped, for a second at most.
  */
-function endUnread(response: ServerResponse, text: string): void {
+function endUnread(response: ServerResponse, content: string | Buffer): void {
   const { req } = response
   response.setHeader('connection', 'close')
   response.flushHeaders()
-  if (text) response.write(text)
+  if (content.length > 0) response.write(content)
   const end = () => {
     clearTimeout(timer)
     response.end()

@@ -11,15 +11,12 @@ export type RouteRequest = {
   principal: Principal
   body: Buffer
   requestId: string
+  /** Aborted when the caller is gone. */
+  signal: AbortSignal
 }
 
-/** `body` is sent as JSON, or with `isText` as it is; without one, nothing is. */
-export type RouteAnswer = {
-  status: number
-  body?: unknown
-  isText?: boolean
-  headers?: Record<string, string>
-}
+/** `body` is sent as JSON, or as it is when it is bytes, whose content type the headers name; without one, nothing is. */
+export type RouteAnswer = { status: number; body?: unknown; headers?: Record<string, string> }
 
 /** `access` is checked before `handle` is called. What `handle` throws becomes the error answer. */
 export type Route = {

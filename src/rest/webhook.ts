@@ -78,17 +78,21 @@ function tenantOf(principal: Principal): Tenant {
 }
 
 /** The event of a request. @throws GanchoError INVALID_JSON, UNSUPPORTED_ENCODING, BAD_REQUEST */
-export function incomingEvent(tenant: Tenant, headers: IncomingHttpHeaders, body: Buffer): IncomingEvent {
+export function incomingEvent(
+  tenant: Pick<Tenant, 'cnpj' | 'settings'>,
+  headers: IncomingHttpHeaders,
+  body: Buffer,
+): IncomingEvent {
   const contentType = headers['content-type'] ?? null
-  if (isJson(contentType)) checkJson(headers, body)
   return {
+    ...(isJson(contentType) && { json: checkedJson(headers, body) }),
     cnpj: tenant.cnpj,
-    eventType: text(headers, 'x-event-type', 128),
-    correlationId: text(headers, 'x-correlation-id', 255),
+    eventType: headerText(headers, 'x-event-type', 128),
+    correlationId: headerText(headers, 'x-correlation-id', 255),
     contentType,
     headers: keptHeaders(headers),
     body,
-    idempotencyKey: text(headers, 'idempotency-key', 255) ?? webhookId(headers),
+    idempotencyKey: headerText(headers, 'idempotency-key', 255) ?? webhookId(headers),
     rateLimit: rateLimitOf(tenant),
   }
 }
@@ -99,7 +103,7 @@ function webhookId(headers: IncomingHttpHeaders): string | null {
   return typeof id === 'string' && id.length <= 255 && printable.test(id) ? id : null
 }
 
-function checkJson(headers: IncomingHttpHeaders, body: Buffer): void {
+function checkedJson(headers: IncomingHttpHeaders, body: Buffer): unknown {
   const encoding = headers['content-encoding'] ?? 'identity'
   if (encoding !== 'identity') {
     throw new GanchoError(
@@ -107,12 +111,13 @@ function checkJson(headers: IncomingHttpHeaders, body: Buffer): void {
       `JSON is taken without Content-Encoding, not as ${encoding.slice(0, 40)}.`,
     )
   }
-  parseJson(body)
+  return parseJson(body)
 }
 
 const printable = /^[!-~]+$/
 
-function text(headers: IncomingHttpHeaders, name: string, maxLength: number): string | null {
+/** @throws GanchoError BAD_REQUEST */
+export function headerText(headers: IncomingHttpHeaders, name: string, maxLength: number): string | null {
   const value = headers[name]
   if (value === undefined || value === '') return null
   if (typeof value === 'string' && value.length <= maxLength && printable.test(value)) return value

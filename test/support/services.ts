@@ -17,6 +17,9 @@ import { createProjector } from '../../src/history/projector.ts'
 import { openConnections } from '../../src/redis/connections.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { createLease } from '../../src/redis/lease.ts'
+import { createCorrelator } from '../../src/sync/correlator.ts'
+import { memoryPubSub } from '../../src/sync/memory-pub-sub.ts'
+import type { Upstream } from '../../src/sync/upstream/upstream.ts'
 import { TenantDirectory } from '../../src/tenants/directory.ts'
 import { tenantInvalidation } from '../../src/tenants/invalidation.ts'
 import { sourceDirectory } from '../../src/tenants/sources/source-directory.ts'
@@ -27,11 +30,14 @@ import { tokenHashing } from '../../src/tenants/token.ts'
 import { tokenCipher } from '../../src/tenants/token-cipher.ts'
 import { startTestRedis } from './redis.ts'
 import { startTestStores } from './sqlite-stores.ts'
+import { upstreamsOf } from './upstreams.ts'
 
 type Options = {
   log?: Logger
   /** Most rounds of a job. */
   maxRounds?: number
+  /** The first is the default one. */
+  upstreams?: readonly Upstream[]
   /** May put something in front of what reads jobs and tenants, to count what is asked of it. */
   watch?: <Part extends JobRecords | HistoryStore | TenantStore>(part: Part) => Part
 }
@@ -53,7 +59,12 @@ export async function openTestServices(options: Options = {}) {
   const records = createJobRecords(connections.commands)
   const jobs = createJobReader(watch(records), watch(stores.history))
   const reprocess = createReprocess({ transitions, lanes, errorQueue, finished: jobs, maxRounds })
-  const intake = createIntake({
+  const correlator = await createCorrelator({
+    ...{ redis: connections.commands, pubSub: memoryPubSub(), log, owner: 'test', maxWaiters: 1_000 },
+    upstreams: upstreamsOf(options.upstreams ?? []),
+    ...{ secrets: [secret], publicUrl: () => 'http://gancho', ttlMs: 60_000, pollMs: 100 },
+  })
+  const plainIntake = createIntake({
     redis: connections.intake,
     route: defaultRouter(),
     dataSet,
@@ -62,6 +73,7 @@ export async function openTestServices(options: Options = {}) {
     idempotencyTtlSeconds: 60,
   })
 
+  const intake = correlator.intakeOf(plainIntake)
   const projector = createProjector({
     reader: connections.dedicated('journal'),
     redis: connections.patient,
@@ -85,6 +97,7 @@ export async function openTestServices(options: Options = {}) {
 
   const tenantParts = openTenants(connections, watch(stores.tenants), log)
   const close = async () => {
+    await correlator.close()
     tenantParts.invalidation.close()
     await projector.stop()
     await lanes.close()
@@ -108,6 +121,7 @@ export async function openTestServices(options: Options = {}) {
       jobs,
       reprocess,
       intake,
+      correlator,
       spentOfBurst: createSpentOfBurst(connections.commands),
       historyCaughtUp,
       close,
