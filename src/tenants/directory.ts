@@ -150,8 +150,8 @@ export class TenantDirectory {
       const read = () => store.usableTokens({ cnpj, limit: maxReadAhead, now: at })
       const found = await this.#lookUps.read(`of ${cnpj}`, read, false)
       this.#noteAnswer()
-      if (isOutdated()) return
-      for (const one of found) this.#known.keep(knownOf(one, at, at + ttlMs))
+      const tokens = found.map((one) => knownOf(one, at, at + ttlMs))
+      if (!isOutdated()) this.#known.replace(cnpj, tokens)
     })
     // What could not be read now is read at its next use.
     reading.catch((error: unknown) => isBusy(error) || this.#noteOutage())

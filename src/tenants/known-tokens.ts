@@ -50,6 +50,12 @@ export class KnownTokens {
     this.#byCnpj.set(tenant.cnpj, [...(this.#byCnpj.get(tenant.cnpj) ?? []), known])
   }
 
+  /** These are all usable tokens of the tenant: what was known of others is of no more use. */
+  replace(cnpj: string, tokens: readonly Known[]): void {
+    for (const token of tokens) this.keep(token)
+    for (const known of this.#byCnpj.get(cnpj) ?? []) if (!tokens.includes(known)) this.drop(known)
+  }
+
   drop(known: Known): void {
     const { tenant, token } = known
     if (this.#byHash.get(token.hash) !== known) return

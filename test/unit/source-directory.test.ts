@@ -35,6 +35,10 @@ beforeEach(async () => {
         await trouble?.()
         return stores.sources.byId(id)
       },
+      async ofTenant(of) {
+        await trouble?.()
+        return stores.sources.ofTenant(of)
+      },
     },
     ...{ tenants: stores.tenants, cipher, ttlMs: 60_000, patienceMs: 20, now: () => time },
   })
@@ -134,6 +138,19 @@ test('a flood of unknown sources makes few look-ups, and harms none that is know
   expect(new Set(await Promise.all(flood))).toEqual(new Set(['SOURCE_NOT_FOUND', 'LOOK_UPS_BUSY']))
   expect(reads.length).toBeLessThanOrEqual(502)
   expect(await outcome('src_short')).toBe('SOURCE_NOT_FOUND')
+})
+
+test('the first request of a new source is verified in the middle of such a flood', async () => {
+  const flood = () => Array.from({ length: 600 }, (_, at) => outcome(idOf(time + at)))
+  await Promise.all(flood())
+  await addSource(idOf(2), other)
+  expect(await outcome(idOf(2))).toBe('LOOK_UPS_BUSY')
+  time += 1_000
+  const more = flood()
+  directory.invalidate(other)
+  await expect.poll(() => outcome(idOf(2))).toBe(`secret of ${idOf(2)}`)
+  expect(reads).not.toContain(idOf(2))
+  expect(new Set(await Promise.all(more))).toContain('LOOK_UPS_BUSY')
 })
 
 test('a source that was removed is not found any more once its time is up', async () => {

@@ -51,6 +51,15 @@ describe("a tenant's tokens in the directory", () => {
     expect(await outcome('two')).toBe(cnpj)
   })
 
+  it('forgets a tenant that is gone without being asked for it', async () => {
+    await directory.load()
+    expect(directory.status().tenants).toBe(1)
+    await stores.tenants.remove(cnpj)
+    directory.invalidate(cnpj)
+    await expect.poll(() => directory.status().tenants).toBe(0)
+    expect(await outcome('one')).toBe('UNAUTHENTICATED')
+  })
+
   it('ends one revoked token of a tenant that is told to have changed, and not the other', async () => {
     await stores.tenants.addToken(tokenRow(cnpj, hashToken('two')))
     await directory.load()

@@ -1,15 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GanchoError } from '../../errors.ts'
 import { LookUps } from '../look-ups.ts'
+import { Rereads } from '../rereads.ts'
 import type { Tenant } from '../tenant.ts'
 import type { TenantStore } from '../tenant-store.ts'
 import type { TokenCipher } from '../token-cipher.ts'
 import { UnknownTokens } from '../unknown-tokens.ts'
-import type { Source } from './source.ts'
+import type { Source, StoredSource } from './source.ts'
 import type { SourceStore } from './source-store.ts'
 
 type Deps = {
-  store: Pick<SourceStore, 'byId'>
+  store: Pick<SourceStore, 'byId' | 'ofTenant'>
   tenants: Pick<TenantStore, 'byCnpj'>
   cipher: Pick<TokenCipher, 'decrypt'>
   /** How long a source is served without reading it again. */
@@ -49,15 +50,16 @@ export function sourceDirectory(deps: Deps): SourceDirectory {
   const known = new Map<string, Known>()
   const unknown = new UnknownTokens({ now, forMs: 30_000, max: 10_000 })
   const lookUps = new LookUps({ now, maxInFlight: 8, maxWaiting: 1_000, burst: 500, perSecond: 100 })
+  /** Of tenants that have changed. */
+  const rereads = new Rereads()
   let generation = 0
   let askAgainAt = Number.NEGATIVE_INFINITY
 
-  async function stored(id: string) {
+  async function asked<Answer>(question: () => Promise<Answer>): Promise<Answer> {
     try {
-      const source = await store.byId(id)
-      const tenant = source && (await tenants.byCnpj(source.cnpj))
+      const answer = await question()
       askAgainAt = Number.NEGATIVE_INFINITY
-      return source && tenant && { source, tenant }
+      return answer
     } catch (cause) {
       askAgainAt = now() + retryMs
       // Whatever the database says instead of an answer: nobody hears for it that there is no such source.
@@ -67,19 +69,44 @@ export function sourceDirectory(deps: Deps): SourceDirectory {
 
   async function read(id: string): Promise<KnownSource | undefined> {
     const [before, at] = [generation, now()]
-    const row = await stored(id)
+    const row = await asked(async () => {
+      const source = await store.byId(id)
+      const tenant = source && (await tenants.byCnpj(source.cnpj))
+      return source && tenant && { source, tenant }
+    })
     if (!row) {
       known.delete(id)
       return undefined
     }
-    const { secrets: sealed, ...source } = row.source
-    const secrets: string[] = JSON.parse(cipher.decrypt(sealed))
-    const found = { source, tenant: row.tenant, secrets }
-    const freshUntil = at + ttlMs
+    const found = opened(row)
     // Whoever changed it meanwhile counts on its being read again.
-    if (generation === before)
-      known.set(id, { ...found, freshUntil, servedUntil: freshUntil + maxStaleMs, changed: false })
+    if (generation === before) keep(found, at)
     return found
+  }
+
+  /** The first use of a new source would be a stranger's otherwise, of which a flood of unknown ones leaves few. */
+  function readAhead(cnpj: string): void {
+    const read = async () => {
+      const sources = await store.ofTenant(cnpj)
+      const tenant = sources.length > 0 ? await tenants.byCnpj(cnpj) : null
+      return tenant ? sources.map((source) => ({ source, tenant })) : []
+    }
+    const reading = rereads.read(cnpj, async (isOutdated) => {
+      const at = now()
+      const rows = await lookUps.read(`of ${cnpj}`, () => asked(read), false)
+      if (!isOutdated()) for (const row of rows) keep(opened(row), at)
+    })
+    reading.catch(() => undefined) // What could not be read now is read at its next use.
+  }
+
+  function opened({ source: stored, tenant }: { source: StoredSource; tenant: Tenant }): KnownSource {
+    const { secrets: sealed, ...source } = stored
+    return { source, tenant, secrets: JSON.parse(cipher.decrypt(sealed)) }
+  }
+
+  function keep(found: KnownSource, readAt: number): void {
+    const freshUntil = readAt + ttlMs
+    known.set(found.source.id, { ...found, freshUntil, servedUntil: freshUntil + maxStaleMs, changed: false })
   }
 
   const mayServe = (id: string, last: Known) =>
@@ -122,6 +149,8 @@ export function sourceDirectory(deps: Deps): SourceDirectory {
         if (cnpj === '*') one.freshUntil = Number.NEGATIVE_INFINITY
         else if (one.source.cnpj === cnpj) one.changed = true
       }
+      if (cnpj === '*') rereads.outdateAll()
+      else readAhead(cnpj)
     },
   }
 }
