@@ -31,11 +31,10 @@ local function keepRecord(names, id, untilMs)
 end
 
 -- The first reply stands, others are counted. `reply`: failed, body, contentType, n (0 for no job), event.
--- {id, status, owners, time of the reply} | {id, 'DUPLICATE'} | nil for a record that is gone or another tenant's
+-- {id, status, owners, time of the reply} | {id, 'DUPLICATE'}
 local function recordReply(names, id, reply, now)
   local recordKey = names.record .. id
-  local record = redis.call('HMGET', recordKey, 'status', 'deadline', 'ttl', 'owners', 'cnpj')
-  if not record[1] or record[5] ~= names.cnpj then return nil end
+  local record = redis.call('HMGET', recordKey, 'status', 'deadline', 'ttl', 'owners')
   if isAnswered(record[1]) then
     redis.call('HINCRBY', recordKey, 'duplicates', 1)
     redis.call('HINCRBY', names.counts, 'duplicates', 1)
