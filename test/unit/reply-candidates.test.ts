@@ -5,17 +5,20 @@ import { testUpstream } from '../support/upstreams.ts'
 const one = testUpstream({ name: 'one' })
 const two = testUpstream({ name: 'two', replyIdPointer: '/data/ref', deliverReplies: false })
 
+const cnpj = '11222333000181'
+const foreign = testUpstream({ name: 'foreign', allows: (other) => other !== cnpj })
+
 const candidatesOf = (text: string | null, correlationId: string | null = null) => {
   const body = Buffer.from(text ?? '')
   const json = text === null ? {} : { json: JSON.parse(text) as unknown }
-  return replyCandidates([one, two], { correlationId, body, ...json })
+  return replyCandidates([one, foreign, two], { cnpj, correlationId, body, ...json })
 }
 const named = (upstream: string, externalId: string, more = {}) => ({
   ...{ upstream, externalId, failed: false, deliver: upstream === 'one' },
   ...more,
 })
 
-test('an event may answer whichever upstream has an id where that one’s replies have it', () => {
+test('an event may answer whichever of its tenant’s upstreams has an id where that one’s replies have it', () => {
   expect(candidatesOf('{"id":"a","data":{"ref":"b"}}')).toEqual([named('one', 'a'), named('two', 'b')])
   expect(candidatesOf('{"data":{"ref":"b"}}')).toEqual([named('two', 'b')])
   expect(candidatesOf('{"other":1}')).toEqual([])

@@ -110,12 +110,10 @@ end
 
 -- An event that answers nothing known: kept while calls are under way whose external id is still to come.
 local function offerReply(names, event, n, now)
-  trimOffers(names, now)
-  local unbound = redis.call('ZCOUNT', names.unbound, int(now), '+inf') > 0
-  for _, candidate in ipairs(event.candidates) do
-    if unbound then keepOffer(names, candidate, event, n, now) end
+  if redis.call('ZCOUNT', names.unbound, int(now), '+inf') == 0 then
+    return noteStray(names, event.candidates[1], event, n, now)
   end
-  if not unbound then return noteStray(names, event.candidates[1], event, n, now) end
+  for _, candidate in ipairs(event.candidates) do keepOffer(names, candidate, event, n, now) end
   trimOffers(names, now)
   for _, key in ipairs({ names.offers, names.offerBytes }) do redis.call('PEXPIRE', key, 2 * offerMs) end
 end
