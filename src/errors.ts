@@ -66,6 +66,11 @@ export class GanchoError extends Error {
   /** Further facts for the caller, such as the position of a JSON error. */
   readonly details: Record<string, unknown> | undefined
 
+  /** Whether something is wrong here, which belongs into the log; what an upstream did does not. */
+  get isFault(): boolean {
+    return this.status === 500 || this.status === 503
+  }
+
   constructor(code: ErrorCode, message?: string, options: Options = {}) {
     super(message ?? catalogue[code][1], options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'GanchoError'

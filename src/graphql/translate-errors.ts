@@ -28,8 +28,7 @@ function translated(result: ExecutionResult, requestId: string, log: Pick<Logger
     if (isOfRequest(cause, error)) return mistake(error, requestId, executed)
     const known = toGanchoError(cause)
     // A loader that fails does so for each field that asked for it.
-    if (known.status >= 500 && !logged.has(cause))
-      log.error({ err: known, requestId }, 'GraphQL request failed')
+    if (known.isFault && !logged.has(cause)) log.error({ err: known, requestId }, 'GraphQL request failed')
     logged.add(cause)
     return answer(error, known, requestId, executed)
   })

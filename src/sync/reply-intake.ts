@@ -13,15 +13,10 @@ type Deps = { intake: Intake; upstreams: Upstreams; desk: Pick<ReplyDesk, 'annou
 export function replyIntake({ intake, upstreams, desk }: Deps): Intake {
   const all = upstreams.all()
   if (all.length === 0) return intake
-  const candidatesOf = (event: IncomingEvent) =>
-    event.candidates ??
-    replyCandidates(
-      all.filter(({ allows }) => allows(event.cnpj)),
-      event,
-    )
   return {
     async accept(event) {
-      const candidates = candidatesOf(event)
+      const candidates = event.candidates ?? replyCandidates(all, event)
+      if (candidates.length === 0) return intake.accept(event)
       const accepted = await intake.accept({ ...event, candidates })
       announceReply(desk, event, accepted)
       return accepted
