@@ -16,6 +16,8 @@
  * | `projected` | string | for ever | projector: journal id up to which history is written and finished records are gone |
  * | `idempotency:<cnpj>:<hash>` | hash | `IDEMPOTENCY_TTL_SECONDS` | accept script |
  * | `rate:<cnpj>` | hash | until nothing of the burst is spent | accept script: what a tenant with a rate limit has spent |
+ * | `streams:<cnpj>` | zset | as long as the longest lease in it | stream places: a tenant's subscriptions; score: end of the lease in ms |
+ * | `ticket:<hash>` | string | `STREAM_TICKET_TTL_SECONDS` after its last use | stream tickets: whom a ticket stands for |
  * | `lease:<name>` | string | seconds | whoever holds that lease |
  * | `maintenance` | hash | for ever | maintenance: its last run |
  */
@@ -37,6 +39,8 @@ export const keys = {
   idempotencyPrefix: `${tag}:idempotency:`,
   /** The accept script appends the CNPJ. */
   ratePrefix: `${tag}:rate:`,
+  streams: (cnpj: string) => `${tag}:streams:${cnpj}`,
+  ticket: (hash: string) => `${tag}:ticket:${hash}`,
   lease: (name: string) => `${tag}:lease:${name}`,
   maintenance: `${tag}:maintenance`,
 } as const

@@ -11,6 +11,9 @@ export type ScriptName =
   | 'drop-attempts'
   | 'set-projected'
   | 'rate-spent'
+  | 'journal-state'
+  | 'take-place'
+  | 'renew-places'
 export type ScriptArgument = string | number | Buffer
 
 const keyCounts: Record<ScriptName, number> = {
@@ -23,6 +26,9 @@ const keyCounts: Record<ScriptName, number> = {
   'drop-attempts': 1,
   'set-projected': 1,
   'rate-spent': 1,
+  'journal-state': 3,
+  'take-place': 1,
+  'renew-places': 1,
 }
 /** Files of functions that stand in front of a script. */
 const preludes: Partial<Record<ScriptName, readonly string[]>> = {
