@@ -3,6 +3,7 @@ const catalogue = {
   BAD_REQUEST: [400, 'The request is not valid.'],
   INVALID_JSON: [400, 'The body is not valid JSON.'],
   INVALID_CNPJ: [400, 'This is not a valid CNPJ.'],
+  INVALID_CURSOR: [400, 'This is not a cursor of the journal.'],
   UNAUTHENTICATED: [401, 'A valid Bearer token is needed.'],
   INVALID_SIGNATURE: [401, 'The signature is missing, wrong or too old.'],
   FORBIDDEN: [403, 'This token does not allow that.'],

@@ -7,6 +7,7 @@ import { createLanes, type Lanes } from '../events/lanes.ts'
 import { defaultQueue } from '../events/routing.ts'
 import { createTransitions } from '../events/transitions.ts'
 import { createJobReader, type JobReader } from '../history/job-reader.ts'
+import { createLiveJournal, type LiveJournal } from '../journal/live-journal.ts'
 import { firstAdminName } from '../tenants/admin-tokens.ts'
 import { TenantDirectory } from '../tenants/directory.ts'
 import { type TenantInvalidation, tenantInvalidation } from '../tenants/invalidation.ts'
@@ -33,6 +34,7 @@ export type Core = {
   openSource: OpenSource
   cipher: TokenCipher
   authenticate: Authenticate
+  liveJournal: LiveJournal
   close(): Promise<void>
 }
 
@@ -93,7 +95,16 @@ export async function createCore(config: Config, foundation: Foundation, log: Lo
     directory,
   })
   await directory.load()
+  const liveJournal = createLiveJournal({
+    reader: connections.dedicated('journal-tail'),
+    commands: connections.commands,
+    patient: connections.patient,
+    openDataSet: foundation.dataSet.current,
+    log,
+  })
+  liveJournal.start()
   const close = async () => {
+    await liveJournal.close()
     invalidation.close()
     await uses.close()
     await lanes.close()
@@ -110,6 +121,7 @@ export async function createCore(config: Config, foundation: Foundation, log: Lo
     openSource,
     cipher,
     authenticate,
+    liveJournal,
     close,
   }
 }

@@ -45,7 +45,11 @@ export type OperationParams = {
 export type OpenedOperation =
   | { kind: 'stream'; stream: OperationStream }
   /** Of a query or mutation, or why a subscription cannot start; errors translated. */
-  | { kind: 'result'; result: ExecutionResult }
+  | {
+      kind: 'result'
+      result: ExecutionResult /** What HTTP would answer: 200 for what was executed. */
+      status: number
+    }
 
 /**
  * Starts any operation: for transports that are not plain HTTP. Never throws what belongs to the caller: that is a result.

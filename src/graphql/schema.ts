@@ -1,5 +1,6 @@
 // Each of these adds its types and fields to the builder.
 import './event.ts'
+import './job-events.ts'
 import './jobs.ts'
 import './maintenance.ts'
 import './queue.ts'

@@ -5,6 +5,7 @@ import type { Intake } from '../events/intake.ts'
 import type { Lanes } from '../events/lanes.ts'
 import type { SpentOfBurst } from '../events/rate-limit.ts'
 import type { JobReader } from '../history/job-reader.ts'
+import type { LiveJournal } from '../journal/live-journal.ts'
 import type { TenantDirectory } from '../tenants/directory.ts'
 import type { TenantInvalidation } from '../tenants/invalidation.ts'
 import type { SourceService } from '../tenants/sources/source-service.ts'
@@ -24,5 +25,6 @@ export type GraphqlServices = {
   directory: Pick<TenantDirectory, 'find' | 'invalidate'>
   invalidation: Pick<TenantInvalidation, 'publish'>
   spentOfBurst: SpentOfBurst
+  liveJournal: LiveJournal
   redis: Redis
 }

@@ -15,6 +15,7 @@ import type { HistoryStore } from '../../src/history/history-store.ts'
 import { createJobReader } from '../../src/history/job-reader.ts'
 import { createProjector } from '../../src/history/projector.ts'
 import { openConnections } from '../../src/redis/connections.ts'
+import { createLiveJournal } from '../../src/journal/live-journal.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { createLease } from '../../src/redis/lease.ts'
 import { TenantDirectory } from '../../src/tenants/directory.ts'
@@ -83,9 +84,19 @@ export async function openTestServices(options: Options = {}) {
     await vi.waitFor(isThere, { timeout: 10_000, interval: 5 })
   }
 
+  const liveJournal = createLiveJournal({
+    reader: connections.dedicated('journal-tail'),
+    commands: connections.commands,
+    patient: connections.patient,
+    openDataSet: dataSet.current,
+    log,
+  })
+  liveJournal.start()
+
   const tenantParts = openTenants(connections, watch(stores.tenants), log)
   const close = async () => {
     tenantParts.invalidation.close()
+    await liveJournal.close()
     await projector.stop()
     await lanes.close()
     await connections.close()
@@ -106,6 +117,7 @@ export async function openTestServices(options: Options = {}) {
     },
     ...{
       jobs,
+      liveJournal,
       reprocess,
       intake,
       spentOfBurst: createSpentOfBurst(connections.commands),
