@@ -10,11 +10,14 @@ import { createJobReader, type JobReader } from '../history/job-reader.ts'
 import { createLiveJournal, type LiveJournal } from '../journal/live-journal.ts'
 import { firstAdminName } from '../tenants/admin-tokens.ts'
 import { TenantDirectory } from '../tenants/directory.ts'
+import { type Identities, identities } from '../tenants/identity.ts'
 import { type TenantInvalidation, tenantInvalidation } from '../tenants/invalidation.ts'
 import { type Authenticate, authenticator } from '../tenants/principal.ts'
 import { type OpenSource, sourceOpener } from '../tenants/sources/open-source.ts'
 import { sourceDirectory } from '../tenants/sources/source-directory.ts'
 import { type SourceService, sourceService } from '../tenants/sources/source-service.ts'
+import { type StreamPlaces, streamPlaces } from '../tenants/stream-places.ts'
+import { type StreamTickets, streamTickets } from '../tenants/stream-tickets.ts'
 import { type TenantService, tenantService } from '../tenants/tenant-service.ts'
 import { tokenHashing } from '../tenants/token.ts'
 import { type TokenCipher, tokenCipher } from '../tenants/token-cipher.ts'
@@ -34,12 +37,19 @@ export type Core = {
   openSource: OpenSource
   cipher: TokenCipher
   authenticate: Authenticate
+  identities: Identities
+  streamPlaces: StreamPlaces
+  streamTickets: StreamTickets
+  /** Has somebody else told, after the caches, that a tenant has changed, or with `*` that any may have. */
+  onTenantChange(listener: (cnpj: string) => void): void
   liveJournal: LiveJournal
   close(): Promise<void>
 }
 
 /** Longest time for which a change that this instance was not told of goes unnoticed. */
 const sourceTtlMs = 60_000
+/** Of a tenant's places for streams; renewed several times within it. */
+export const placeLeaseMs = 60_000
 
 export async function createCore(config: Config, foundation: Foundation, log: Logger): Promise<Core> {
   const { connections, stores, secrets } = foundation
@@ -70,10 +80,10 @@ export async function createCore(config: Config, foundation: Foundation, log: Lo
     ...{ store: stores.sources, tenants: stores.tenants, cipher },
     ttlMs: Math.min(ttlMs, sourceTtlMs),
   })
+  const listeners = [directory.invalidate.bind(directory), known.invalidate.bind(known)]
   const caches = {
     invalidate(cnpj: string) {
-      directory.invalidate(cnpj)
-      known.invalidate(cnpj)
+      for (const tell of listeners) tell(cnpj)
     },
   }
   const invalidation = tenantInvalidation({
@@ -85,15 +95,16 @@ export async function createCore(config: Config, foundation: Foundation, log: Lo
   const tenants = tenantService({ store: stores.tenants, directory: caches, invalidation, cipher, hashToken })
   const sources = sourceService({ store: stores.sources, directory: known, invalidation, cipher })
   const openSource = sourceOpener({ sources: known, trustedProxies: config.TRUSTED_PROXIES })
-  const authenticate = authenticator({
+  const access = {
     admins: [
-      { name: firstAdminName, access: 'full', token: secrets.adminToken },
+      { name: firstAdminName, access: 'full' as const, token: secrets.adminToken },
       ...(config.ADMIN_TOKENS ?? []),
     ],
     adminWindow: config.ADMIN_ACCESS_WINDOW,
     trustedProxies: config.TRUSTED_PROXIES,
     directory,
-  })
+  }
+  const authenticate = authenticator(access)
   await directory.load()
   const liveJournal = createLiveJournal({
     reader: connections.dedicated('journal-tail'),
@@ -121,6 +132,10 @@ export async function createCore(config: Config, foundation: Foundation, log: Lo
     openSource,
     cipher,
     authenticate,
+    identities: identities({ ...access, authenticate }),
+    streamPlaces: streamPlaces(connections.commands, placeLeaseMs),
+    streamTickets: streamTickets(connections.commands, config.STREAM_TICKET_TTL_SECONDS * 1_000),
+    onTenantChange: (listener) => void listeners.push(listener),
     liveJournal,
     close,
   }

@@ -1,9 +1,7 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { createIntake } from '../events/intake.ts'
-import { createSpentOfBurst } from '../events/rate-limit.ts'
 import { defaultRouter } from '../events/routing.ts'
-import { createGraphql } from '../graphql/yoga.ts'
 import { graphqlRoute } from '../http/graphql-route.ts'
 import { healthRoutes } from '../http/health-routes.ts'
 import { withMiddleware } from '../http/middleware.ts'
@@ -15,6 +13,7 @@ import { sourceWebhookHandler } from '../rest/source-webhook.ts'
 import { webhookHandler } from '../rest/webhook.ts'
 import type { Core } from './core.ts'
 import type { Foundation } from './foundation.ts'
+import { createGraphqlEndpoint } from './graphql-endpoint.ts'
 
 type Deps = {
   config: Config
@@ -45,28 +44,28 @@ export function createGatewaySide(deps: Deps): HttpServer {
   })
   const routes = [...adminTenantRoutes(core), failedJobsRoute(core)]
   const graphiql = showsGraphiql(config, foundation)
-  const graphql = createGraphql({
-    services: {
-      ...core,
-      intake,
-      tenantStore: foundation.stores.tenants,
-      spentOfBurst: createSpentOfBurst(foundation.connections.commands),
-      redis: foundation.connections.commands,
-    },
-    log,
-    maxEventBytes: maxBodyBytes,
-  })
+  const { graphql, streams, eventStreams } = createGraphqlEndpoint({ config, foundation, core, intake, log })
   const elsewhere = ['/webhook', '/webhook/:source(^src_.+$)'].map((path) => ({ path, method: 'POST' }))
   const router = createRouter({ routes, open, elsewhere, authenticate, maxBodyBytes, log })
-  const otherwise = graphqlRoute({ graphql, authenticate, graphiql, log, otherwise: router })
+  const otherwise = graphqlRoute({
+    ...{ graphql, eventStreams, authenticate, identities: core.identities, graphiql, log },
+    allowedOrigins: config.ALLOWED_ORIGINS,
+    otherwise: router,
+  })
   const { openSource } = core
   const handle = sourceWebhookHandler({ intake, openSource, maxBodyBytes, log, otherwise })
-  return createHttpServer({
+  const server = createHttpServer({
     webhook: webhookHandler({ intake, authenticate, maxBodyBytes, log }),
     handle,
     requestTimeoutMs,
     log,
   })
+  return {
+    listen: server.listen,
+    async close(withinMs) {
+      await Promise.all([streams.drain(withinMs), server.close(withinMs)])
+    },
+  }
 }
 
 /** On a developer's machine, unless the environment says otherwise. */

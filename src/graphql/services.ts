@@ -9,6 +9,8 @@ import type { LiveJournal } from '../journal/live-journal.ts'
 import type { TenantDirectory } from '../tenants/directory.ts'
 import type { TenantInvalidation } from '../tenants/invalidation.ts'
 import type { SourceService } from '../tenants/sources/source-service.ts'
+import type { StreamPlaces } from '../tenants/stream-places.ts'
+import type { StreamTickets } from '../tenants/stream-tickets.ts'
 import type { TenantService } from '../tenants/tenant-service.ts'
 import type { TenantStore } from '../tenants/tenant-store.ts'
 
@@ -25,6 +27,8 @@ export type GraphqlServices = {
   directory: Pick<TenantDirectory, 'find' | 'invalidate'>
   invalidation: Pick<TenantInvalidation, 'publish'>
   spentOfBurst: SpentOfBurst
+  streamPlaces: Pick<StreamPlaces, 'used'>
+  streamTickets: Pick<StreamTickets, 'create'>
   liveJournal: LiveJournal
   redis: Redis
 }

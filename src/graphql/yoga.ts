@@ -16,7 +16,7 @@ type Options = {
 }
 
 /** In a JSON text quotes and line ends take two bytes; what needs more of them does not fit. */
-const requestBytes = (maxEventBytes: number) => 2 * maxEventBytes + 65_536
+export const requestBytes = (maxEventBytes: number) => 2 * maxEventBytes + 65_536
 
 /**
  * The GraphQL endpoint, to be called with a request, a response and who asks. Browsers cannot be made to call it by another site:

@@ -18,6 +18,8 @@ export type Admitted = { claim: Claim; principal: Principal }
 export type Identities = {
   /** By the Bearer token of a request. @throws GanchoError as `Authenticate` does, always by the promise */
   ofRequest(request: Asking): Promise<Admitted>
+  /** What of a request is remembered to ask again: where it came from, and no token. */
+  from(request: Asking): Asking
   /** Whether the claim is still good: at once when its token is known, else by a promise. @throws GanchoError as `Authenticate` does */
   ask(claim: Claim): Principal | Promise<Principal>
   /** When the claim ends by itself, in epoch milliseconds: its token expires, or its hours are over. */
@@ -51,10 +53,7 @@ export function identities(deps: IdentitiesDeps): Identities {
   return {
     async ofRequest({ headers, socket: { remoteAddress } }) {
       const token = (headers.authorization ?? '').replace(/^\S+ +/, '').trimEnd()
-      const from: Asking = {
-        headers: { 'x-forwarded-for': headers['x-forwarded-for'] },
-        socket: { remoteAddress },
-      }
+      const from = originOf({ headers, socket: { remoteAddress } })
       for (let left = tries; left > 0; left--) {
         const principal = await authenticate({ headers, socket: { remoteAddress } })
         const identity = identityOf(principal, () => directory.tokenOf(token)?.id)
@@ -62,6 +61,7 @@ export function identities(deps: IdentitiesDeps): Identities {
       }
       throw new GanchoError('LOOK_UPS_BUSY', undefined, { retryAfterSeconds: 1 })
     },
+    from: originOf,
     ask({ identity, from }) {
       if (identity.kind === 'admin') return askForAdmin(identity.name)
       const tenant = directory.authenticateById(identity.cnpj, identity.tokenId)
@@ -87,6 +87,10 @@ export function identities(deps: IdentitiesDeps): Identities {
 export function claimKey({ identity, from }: Claim): string {
   const who = identity.kind === 'admin' ? identity.name : `${identity.cnpj} ${identity.tokenId}`
   return `${identity.kind} ${who} ${from.socket.remoteAddress} ${from.headers['x-forwarded-for']}`
+}
+
+function originOf({ headers, socket: { remoteAddress } }: Asking): Asking {
+  return { headers: { 'x-forwarded-for': headers['x-forwarded-for'] }, socket: { remoteAddress } }
 }
 
 function identityOf(principal: Principal, tokenId: () => string | undefined): Identity | undefined {

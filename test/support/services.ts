@@ -14,14 +14,16 @@ import { forgetOver } from '../../src/history/forget-jobs.ts'
 import type { HistoryStore } from '../../src/history/history-store.ts'
 import { createJobReader } from '../../src/history/job-reader.ts'
 import { createProjector } from '../../src/history/projector.ts'
-import { openConnections } from '../../src/redis/connections.ts'
 import { createLiveJournal } from '../../src/journal/live-journal.ts'
+import { openConnections } from '../../src/redis/connections.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { createLease } from '../../src/redis/lease.ts'
 import { TenantDirectory } from '../../src/tenants/directory.ts'
 import { tenantInvalidation } from '../../src/tenants/invalidation.ts'
 import { sourceDirectory } from '../../src/tenants/sources/source-directory.ts'
 import { sourceService } from '../../src/tenants/sources/source-service.ts'
+import { streamPlaces } from '../../src/tenants/stream-places.ts'
+import { streamTickets } from '../../src/tenants/stream-tickets.ts'
 import { type TenantServiceDeps, tenantService } from '../../src/tenants/tenant-service.ts'
 import type { TenantStore } from '../../src/tenants/tenant-store.ts'
 import { tokenHashing } from '../../src/tenants/token.ts'
@@ -124,6 +126,8 @@ export async function openTestServices(options: Options = {}) {
       historyCaughtUp,
       close,
       tenantStore: watch(stores.tenants),
+      streamPlaces: streamPlaces(connections.commands, 60_000),
+      streamTickets: streamTickets(connections.commands, 120_000),
       ...tenantParts,
       sources: sourceService({
         store: stores.sources,
