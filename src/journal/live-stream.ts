@@ -22,6 +22,8 @@ export class LiveStream<Message> implements LogReader {
   readonly #deps: Deps
   readonly #broken = new AbortController()
   #position: JournalPosition
+  /** Known to be a place in the journal as it is, and not ahead of it. */
+  #isOfJournal: boolean
   #isClosed = false
   #wake: (() => void) | undefined
 
@@ -29,6 +31,7 @@ export class LiveStream<Message> implements LogReader {
     this.#group = group
     this.#deps = deps
     this.#position = from
+    this.#isOfJournal = deps.ring.position !== undefined && isPassed(from, deps.ring.position)
     group.readers.add(this)
   }
 
@@ -107,13 +110,19 @@ export class LiveStream<Message> implements LogReader {
 
   /** Joins the group's log when that has what comes next, else reads some of the journal for this subscriber alone. */
   async #replay(): Promise<LiveBatch<Message> | null> {
-    this.index = this.#group.locate(this.#position)
+    if (this.#isOfJournal) this.index = this.#group.locate(this.#position)
     if (this.index !== undefined) return null
     const read = await this.#read()
     const batch = await this.#group.render(read)
     this.#position = read.to
+    this.#isOfJournal = true
     // At the end of a journal that the tail has not come to yet.
-    if (read.items.length === 0 && isPassed(read.to, read.from)) await this.#change(waitMs)
+    if (
+      read.items.length === 0 &&
+      isPassed(read.to, read.from) &&
+      this.#group.locate(this.#position) === undefined
+    )
+      await this.#change(waitMs)
     return batch
   }
 
@@ -121,7 +130,7 @@ export class LiveStream<Message> implements LogReader {
     const { ring, pages } = this.#deps
     const from = this.#position
     const index = ring.locate(from)
-    if (index === undefined || index >= ring.end) return pages(from)
+    if (index === undefined || index >= ring.end || !this.#isOfJournal) return pages(from)
     return ring.read(index, from, this.#group.wish.cnpj, replayItems).read
   }
 }
