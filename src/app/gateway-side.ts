@@ -44,7 +44,8 @@ export function createGatewaySide(deps: Deps): HttpServer {
   })
   const routes = [...adminTenantRoutes(core), failedJobsRoute(core)]
   const graphiql = showsGraphiql(config, foundation)
-  const { graphql, streams, eventStreams } = createGraphqlEndpoint({ config, foundation, core, intake, log })
+  const endpoint = createGraphqlEndpoint({ config, foundation, core, intake, log })
+  const { graphql, streams, eventStreams, upgrade } = endpoint
   const elsewhere = ['/webhook', '/webhook/:source(^src_.+$)'].map((path) => ({ path, method: 'POST' }))
   const router = createRouter({ routes, open, elsewhere, authenticate, maxBodyBytes, log })
   const otherwise = graphqlRoute({
@@ -56,9 +57,7 @@ export function createGatewaySide(deps: Deps): HttpServer {
   const handle = sourceWebhookHandler({ intake, openSource, maxBodyBytes, log, otherwise })
   const server = createHttpServer({
     webhook: webhookHandler({ intake, authenticate, maxBodyBytes, log }),
-    handle,
-    requestTimeoutMs,
-    log,
+    ...{ handle, upgrade, requestTimeoutMs, log },
   })
   return {
     listen: server.listen,

@@ -3,6 +3,7 @@ import type { Config } from '../config.ts'
 import type { OpenOperation } from '../graphql/operation-stream.ts'
 import { type EventStreamHandler, eventStreamHandler, type GraphqlFetch } from '../http/event-stream.ts'
 import { type OpenStreams, openStreams } from '../http/open-streams.ts'
+import { type UpgradeHandler, webSocketUpgrades } from '../http/websocket.ts'
 import { type Core, placeLeaseMs } from './core.ts'
 
 type Deps = {
@@ -14,11 +15,19 @@ type Deps = {
   maxBodyBytes: number
 }
 
+export type Streaming = {
+  streams: OpenStreams
+  eventStreams: EventStreamHandler
+  upgrade: UpgradeHandler
+}
+
+const maxOperationsPerSocket = 50
+const initTimeoutMs = 3_000
 /** How often leases and tickets are renewed within their lives. */
 const renewals = 4
 
 /** What keeps connections open to send results: event streams and sockets, and what bounds them. */
-export function createStreams(deps: Deps): { streams: OpenStreams; eventStreams: EventStreamHandler } {
+export function createStreams(deps: Deps): Streaming {
   const { config, core, log, openOperation, fetch, maxBodyBytes } = deps
   const { identities, streamPlaces: places, streamTickets: tickets } = core
   const ticketMs = config.STREAM_TICKET_TTL_SECONDS * 1_000
@@ -33,5 +42,13 @@ export function createStreams(deps: Deps): { streams: OpenStreams; eventStreams:
     ...{ identities, tickets, streams, openOperation, fetch, maxBodyBytes, log },
     ...bounds,
   })
-  return { streams, eventStreams }
+  const upgrade = webSocketUpgrades({
+    ...{ identities, streams, openOperation, log },
+    ...bounds,
+    ...{ initTimeoutMs, maxOperations: maxOperationsPerSocket },
+    maxMessageBytes: config.MAX_MESSAGE_BYTES,
+    maxSockets: config.MAX_STREAMS,
+    allowedOrigins: config.ALLOWED_ORIGINS,
+  })
+  return { streams, eventStreams, upgrade }
 }
