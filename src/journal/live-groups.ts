@@ -45,6 +45,11 @@ export class LiveGroups {
     return { groups: this.#groups.size, subscribers }
   }
 
+  /** Memory that the logs of all groups take, about. */
+  bytes(): number {
+    return this.#groups.values().reduce((sum, { log }) => sum + log.weight.bytes, 0)
+  }
+
   /** For a batch that was just put into the ring as number `index`. A gap concerns everyone. */
   notify(batch: RingBatch, index: number): void {
     if (batch.items[0]?.kind === 'gap') {

@@ -104,6 +104,8 @@ export class LiveStream<Message> implements LogReader {
     if (!batch) return null
     this.index = index + 1
     const before = this.#position
+    // Whoever subscribed a moment before the tail came so far is ahead of the log.
+    if (batch.continues && isPassed(batch.to, before)) return null
     this.#position = batch.to
     return batch.continues ? unread(batch, before) : batch
   }
