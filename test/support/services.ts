@@ -1,6 +1,8 @@
 import { type Logger, pino } from 'pino'
 import { vi } from 'vitest'
 import { createErrorQueue } from '../../src/delivery/error-queue.ts'
+import { createQueueOverview } from '../../src/delivery/queue-overview.ts'
+import { createQueueStats } from '../../src/delivery/queue-stats.ts'
 import { createReprocess } from '../../src/delivery/reprocess.ts'
 import { createIntake } from '../../src/events/intake.ts'
 import { createJobRecords, type JobRecords } from '../../src/events/job-records.ts'
@@ -94,10 +96,13 @@ export async function openTestServices(options: Options = {}) {
     log,
   })
   liveJournal.start()
+  const queueOverview = createQueueOverview({ lanes, errorQueue, redis: connections.commands })
+  const queueStats = createQueueStats({ lanes, overview: queueOverview, log, tickMs: 20 })
 
   const tenantParts = openTenants(connections, watch(stores.tenants), log)
   const close = async () => {
     tenantParts.invalidation.close()
+    queueStats.close()
     await liveJournal.close()
     await projector.stop()
     await lanes.close()
@@ -119,7 +124,7 @@ export async function openTestServices(options: Options = {}) {
     },
     ...{
       jobs,
-      liveJournal,
+      ...{ liveJournal, queueOverview, queueStats },
       reprocess,
       intake,
       spentOfBurst: createSpentOfBurst(connections.commands),
