@@ -1,6 +1,8 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { createErrorQueue, type ErrorQueue } from '../delivery/error-queue.ts'
+import { createQueueOverview, type QueueOverview } from '../delivery/queue-overview.ts'
+import { createQueueStats, type QueueStats } from '../delivery/queue-stats.ts'
 import { createReprocess, type Reprocess } from '../delivery/reprocess.ts'
 import { createJobRecords } from '../events/job-records.ts'
 import { createLanes, type Lanes } from '../events/lanes.ts'
@@ -42,6 +44,8 @@ export type Core = {
   streamTickets: StreamTickets
   /** Has somebody else told, after the caches, that a tenant has changed, or with `*` that any may have. */
   onTenantChange(listener: (cnpj: string) => void): void
+  queueOverview: QueueOverview
+  queueStats: QueueStats
   liveJournal: LiveJournal
   close(): Promise<void>
 }
@@ -114,7 +118,10 @@ export async function createCore(config: Config, foundation: Foundation, log: Lo
     log,
   })
   liveJournal.start()
+  const queueOverview = createQueueOverview({ lanes, errorQueue, redis: connections.commands })
+  const queueStats = createQueueStats({ lanes, overview: queueOverview, log })
   const close = async () => {
+    queueStats.close()
     await liveJournal.close()
     invalidation.close()
     await uses.close()
@@ -136,6 +143,8 @@ export async function createCore(config: Config, foundation: Foundation, log: Lo
     streamPlaces: streamPlaces(connections.commands, placeLeaseMs),
     streamTickets: streamTickets(connections.commands, config.STREAM_TICKET_TTL_SECONDS * 1_000),
     onTenantChange: (listener) => void listeners.push(listener),
+    queueOverview,
+    queueStats,
     liveJournal,
     close,
   }

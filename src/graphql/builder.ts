@@ -28,6 +28,8 @@ export const builder = new SchemaBuilder<Types>({
   defaultFieldNullability: false,
   plugins: [ScopeAuthPlugin, RelayPlugin, ValidationPlugin],
   scopeAuth: {
+    // Else who may not see a stream would open it, and be refused each of its events.
+    authorizeOnSubscribe: true,
     authScopes: ({ principal }) => ({ admin: principal.kind === 'admin', write: mayWrite(principal) }),
     unauthorizedError: () => new GanchoError('FORBIDDEN'),
   },

@@ -1,5 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { ErrorQueue } from '../delivery/error-queue.ts'
+import type { QueueOverview } from '../delivery/queue-overview.ts'
+import type { QueueStats } from '../delivery/queue-stats.ts'
 import type { Reprocess } from '../delivery/reprocess.ts'
 import type { Intake } from '../events/intake.ts'
 import type { Lanes } from '../events/lanes.ts'
@@ -29,6 +31,8 @@ export type GraphqlServices = {
   spentOfBurst: SpentOfBurst
   streamPlaces: Pick<StreamPlaces, 'used'>
   streamTickets: Pick<StreamTickets, 'create'>
+  queueOverview: QueueOverview
+  queueStats: Pick<QueueStats, 'watch'>
   liveJournal: LiveJournal
   redis: Redis
 }

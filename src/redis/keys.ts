@@ -12,6 +12,7 @@
  * | `due` | zset | for ever | transition script; score: when the sweeper should look at the job, in ms |
  * | `inbox` | stream | entries until dispatched | accept script, dispatcher |
  * | `journal` | stream | trimmed | accept and transition scripts; trim script |
+ * | `journal:flow:<10 s>` | hash | 2 min | accept and transition scripts: how many jobs came into each queue and left it |
  * | `trimmedTo` | string | for ever | trim script: id of the last entry removed |
  * | `projected` | string | for ever | projector: journal id up to which history is written and finished records are gone |
  * | `idempotency:<cnpj>:<hash>` | hash | `IDEMPOTENCY_TTL_SECONDS` | accept script |

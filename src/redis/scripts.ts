@@ -12,6 +12,7 @@ export type ScriptName =
   | 'set-projected'
   | 'rate-spent'
   | 'journal-state'
+  | 'queue-flow'
   | 'take-place'
   | 'renew-places'
 export type ScriptArgument = string | number | Buffer
@@ -27,6 +28,7 @@ const keyCounts: Record<ScriptName, number> = {
   'set-projected': 1,
   'rate-spent': 1,
   'journal-state': 3,
+  'queue-flow': 1,
   'take-place': 1,
   'renew-places': 1,
 }
@@ -35,6 +37,7 @@ const preludes: Partial<Record<ScriptName, readonly string[]>> = {
   accept: ['job', 'rate'],
   transition: ['job'],
   'rate-spent': ['job', 'rate'],
+  'queue-flow': ['job'],
 }
 
 const read = (file: string) => readFileSync(new URL(`./scripts/${file}.lua`, import.meta.url), 'utf8')

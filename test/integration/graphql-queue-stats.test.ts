@@ -57,7 +57,7 @@ describe('queue statistics', () => {
       const oldest = Date.parse(String(queueStats[0]?.oldestWaitingAt))
       expect(oldest).toBeGreaterThanOrEqual(before)
       expect(oldest).toBeLessThanOrEqual(Date.now())
-    })
+    }, 10_000)
     stream.close()
   })
 
