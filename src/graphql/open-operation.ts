@@ -3,6 +3,7 @@ import { isAsyncIterable } from 'graphql-yoga'
 import type { Logger } from 'pino'
 import { decodeCursor, encodeCursor } from '../journal/cursor.ts'
 import type { JournalItem } from '../journal/journal-read.ts'
+import type { LiveStream } from '../journal/live-stream.ts'
 import { toGanchoError } from '../redis/redis-error.ts'
 import type { GraphqlContext, GraphqlServerContext } from './context.ts'
 import { JobEventSource } from './job-event-source.ts'
@@ -112,6 +113,11 @@ async function sharedStream(deps: Deps, shared: Shared): Promise<OperationStream
     wish: { ...source.wish, render, bytesOf: ({ json }) => json.length + 300 },
     after: lastEventId ? decodeCursor(lastEventId) : source.from,
   })
+  return streamOf(live)
+}
+
+/** Apart from where it is opened, so that nothing of that is held for as long as it lasts. */
+function streamOf(live: LiveStream<ResultMessage>): OperationStream {
   return {
     batches: live.batches(),
     broken: live.broken,
