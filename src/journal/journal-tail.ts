@@ -6,6 +6,7 @@ import { keys } from '../redis/keys.ts'
 import { repeat } from '../redis/repeat.ts'
 import type { JournalPosition } from './cursor.ts'
 import { type JournalEntry, parseEntry, type RawEntry } from './entry.ts'
+import { isAtOrBefore } from './journal-id.ts'
 import { judgeRead } from './journal-read.ts'
 import type { JournalRing, RingBatch } from './journal-ring.ts'
 import { type JournalState, journalStateReader } from './journal-state.ts'
@@ -30,6 +31,8 @@ type TailOptions = {
   /** How long it goes on reading for nobody. */
   lingerMs: number
   maxEntries: number
+  /** Read from before the end when it begins to read. */
+  backfillEntries: number
   /** An answer that is later than the blocking explains is not waited for: the connection is made anew. */
   patienceMs: number
 }
@@ -39,8 +42,12 @@ const defaults: TailOptions = {
   pauseMs: 5,
   lingerMs: 30_000,
   maxEntries: 2_000,
+  backfillEntries: 2_000,
   patienceMs: 5_000,
 }
+
+/** A part of it is found by halving, and then read whole. */
+const backfillPart = 100
 
 /** Follows the journal of this Redis with one blocking read, as long as somebody wants it. */
 export type JournalTail = {
@@ -83,9 +90,20 @@ export function createJournalTail(deps: TailDeps): JournalTail {
     await demand.promise
   }
 
+  /** Begins a little before the end: those who come after a restart, all at once, want what happened since. */
   const unpark = async () => {
-    const { epoch, lastId } = await readState()
-    ring.reset({ epoch, id: lastId })
+    const newest = reader.xrevrange(keys.journal, '+', '-', 'COUNT', options.backfillEntries + 1)
+    const [found, state] = await Promise.all([newest, readState()])
+    const { epoch, lastId } = state
+    const [before, ...entries] = found.reverse().map(parseEntry)
+    const last = entries.at(-1)
+    // In a Redis that was emptied at this very moment, they are no part of what is there now.
+    const isThere = before !== undefined && last !== undefined && isAtOrBefore(last.id, lastId)
+    ring.reset({ epoch, id: isThere ? before.id : lastId })
+    for (let i = 0; isThere && i < entries.length; i += backfillPart) {
+      const from = ring.position ?? { epoch, id: before.id }
+      ring.push(judgeRead(from, entries.slice(i, i + backfillPart), state))
+    }
     running.resolve()
   }
 

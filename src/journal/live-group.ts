@@ -26,6 +26,8 @@ export type LiveBatch<Message> = {
   to: JournalPosition
 }
 type LoggedBatch<Message> = LiveBatch<Message> & LogLimits & { continues: boolean }
+/** `rest`: what is still to be rendered of a read, null when that is nothing. */
+type Rendered<Message> = { batch: LiveBatch<Message> | null; rest: JournalRead | null }
 
 /** Somebody who reads the log by index, at its own pace. */
 export type LogReader = {
@@ -41,14 +43,20 @@ export type LogReader = {
 export type GroupDeps = {
   ring: JournalRing
   pages: JournalPages
-  limits: () => LogLimits
+  /** What is kept for those who read slowly. */
+  limits: LogLimits
+  /** Told how many bytes more the log holds, or fewer. */
+  onWeight: (bytes: number) => void
   onFailure: () => void
 }
 
-/** Items rendered together: they share what they read. */
-const partItems = 500
-/** A group begins where its first subscriber is, when that is no further back than this many batches of the ring. */
-const maxBatchesBack = 100
+/** Most items that are rendered together, and about how much is made of them: they share what they read. */
+const mostItems = 500
+const partBytes = 1_048_576
+/** Expected of a message before one was made. */
+const messageBytes = 8_192
+/** A group begins where its first subscriber is, when what has happened since is no more than this part of what it may keep. */
+const backlogShare = 0.1
 const emptyPauseMs = 20
 
 /** Renders the journal once for all subscribers that want the same, into a log that each of them reads by index. */
@@ -63,6 +71,7 @@ export class LiveGroup<Message> {
   /** Everything behind it is in the log, as far as it is rendered. */
   #logFrom: JournalPosition
   #eraStart = 0
+  #messageBytes = messageBytes
   #isPumping = false
   #isClosed = false
 
@@ -70,9 +79,11 @@ export class LiveGroup<Message> {
   constructor(wish: GroupWish<Message>, deps: GroupDeps, from: JournalPosition, at: JournalPosition) {
     this.wish = wish
     this.#deps = deps
-    const { ring } = deps
+    const { ring, limits } = deps
     const index = ring.locate(from)
-    const isNear = index !== undefined && ring.end - index <= maxBatchesBack && isPassed(from, at)
+    const most = backlogShare * limits.count
+    const isNear =
+      index !== undefined && isPassed(from, at) && ring.read(index, from, wish.cnpj, most).next === ring.end
     this.#next = isNear ? index : ring.end
     this.#position = isNear ? from : at
     this.#logFrom = this.#position
@@ -104,21 +115,29 @@ export class LiveGroup<Message> {
     return index
   }
 
-  /** What of it this group wants, rendered; null when that is nothing. */
-  async render({ items, to }: JournalRead): Promise<LiveBatch<Message> | null> {
-    const { cnpj, matches, render } = this.wish
-    const wanted = items.filter(
+  /** Renders what this group wants of a read: all of it, or a first part of about `bytes`. */
+  async render(read: JournalRead, bytes = partBytes): Promise<Rendered<Message>> {
+    const { cnpj, matches } = this.wish
+    const wanted = read.items.filter(
       (item) => item.kind === 'gap' || ((cnpj === null || item.entry.cnpj === cnpj) && matches(item.entry)),
     )
-    if (wanted.length === 0) return null
-    const positions = wanted.map(({ position }) => position)
-    return { messages: await render(wanted), positions, to }
+    const part = wanted.slice(0, Math.min(mostItems, Math.max(1, Math.floor(bytes / this.#messageBytes))))
+    if (part.length === 0) return { batch: null, rest: null }
+    const messages = await this.wish.render(part)
+    this.#messageBytes = this.#weightOf(messages) / messages.length
+    const positions = part.map(({ position }) => position)
+    const isAll = part.length === wanted.length
+    const to = isAll ? read.to : (positions.at(-1) ?? read.to)
+    const rest = isAll ? null : { ...read, from: to, items: wanted.slice(part.length) }
+    return { batch: { messages, positions, to }, rest }
   }
 
-  shrink(): void {
-    const dropped = this.log.shrink(this.#deps.limits())
+  shrink(limits: LogLimits): void {
+    const before = this.log.weight.bytes
+    const dropped = this.log.shrink(limits)
     if (!dropped) return
     if (this.log.start > this.#eraStart) this.#logFrom = dropped.to
+    this.#deps.onWeight(this.log.weight.bytes - before)
     for (const reader of this.readers) {
       if (reader.index !== undefined && reader.index < this.log.start) reader.fallBehind()
     }
@@ -133,6 +152,10 @@ export class LiveGroup<Message> {
     this.#isClosed = true
   }
 
+  #weightOf(messages: readonly Message[]): number {
+    return messages.reduce((sum, message) => sum + this.wish.bytesOf(message), 0)
+  }
+
   #pump(): void {
     if (this.#next >= this.#deps.ring.end) return
     this.#isPumping = true
@@ -144,9 +167,12 @@ export class LiveGroup<Message> {
 
   async #renderOn(): Promise<void> {
     while (!this.#isClosed && this.#next < this.#deps.ring.end) {
-      await this.#append(await this.#read())
-      // Lets subscribers send what they have before there is more.
-      await turnOfLoop()
+      let read: JournalRead | null = await this.#read()
+      while (read && !this.#isClosed) {
+        read = await this.#append(read)
+        // Lets subscribers send what they have before there is more.
+        await turnOfLoop()
+      }
     }
     this.#isPumping = false
     // Whoever waits for a position to be reached finds it now.
@@ -157,7 +183,7 @@ export class LiveGroup<Message> {
   async #read(): Promise<JournalRead> {
     const { ring, pages } = this.#deps
     if (this.#next >= ring.start) {
-      const { read, next } = ring.read(this.#next, this.#position, this.wish.cnpj, partItems)
+      const { read, next } = ring.read(this.#next, this.#position, this.wish.cnpj, mostItems)
       this.#next = next
       return read
     }
@@ -168,17 +194,19 @@ export class LiveGroup<Message> {
     return read
   }
 
-  async #append(read: JournalRead): Promise<void> {
-    const batch = await this.render(read)
-    this.#position = read.to
-    if (!batch || this.#isClosed) return
-    const bytes = batch.messages.reduce((sum, message) => sum + this.wish.bytesOf(message), 0)
+  async #append(read: JournalRead): Promise<JournalRead | null> {
+    const { batch, rest } = await this.render(read)
+    this.#position = batch?.to ?? read.to
+    if (!batch || this.#isClosed) return rest
+    const bytes = this.#weightOf(batch.messages)
     this.log.push({ ...batch, continues: read.continues, count: batch.messages.length, bytes })
     if (!read.continues) {
       this.#eraStart = this.log.end
       this.#logFrom = read.to
     }
-    this.shrink()
+    this.#deps.onWeight(bytes)
+    this.shrink(this.#deps.limits)
     for (const reader of this.readers) reader.wake()
+    return rest
   }
 }

@@ -17,14 +17,11 @@ export type Subscriber<Message> = {
 export type GroupLimits = {
   /** Of one group. */
   group: LogLimits
-  /** Of all groups together, about. */
+  /** Of all groups together, about: beyond it, the largest gives way. */
   totalBytes: number
 }
 
 type Deps = { ring: JournalRing; pages: JournalPages; limits: GroupLimits }
-
-/** However many groups there are. */
-const leastBytes = 32_768
 
 // biome-ignore lint/suspicious/noExplicitAny: groups of different messages stand side by side, each found by its own key.
 type AnyGroup = LiveGroup<any>
@@ -35,6 +32,7 @@ export class LiveGroups {
   readonly #groups = new Map<string, AnyGroup>()
   /** By the tenant that they follow; null for those that follow all. */
   readonly #byCnpj = new Map<string | null, Set<AnyGroup>>()
+  #bytes = 0
 
   constructor(deps: Deps) {
     this.#deps = deps
@@ -47,7 +45,7 @@ export class LiveGroups {
 
   /** Memory that the logs of all groups take, about. */
   bytes(): number {
-    return this.#groups.values().reduce((sum, { log }) => sum + log.weight.bytes, 0)
+    return this.#bytes
   }
 
   /** For a batch that was just put into the ring as number `index`. A gap concerns everyone. */
@@ -84,23 +82,37 @@ export class LiveGroups {
 
   #open(key: string, wish: GroupWish<unknown>, from: JournalPosition, at: JournalPosition): AnyGroup {
     const { ring, pages, limits } = this.#deps
-    const share = () => {
-      const bytes = Math.max(leastBytes, limits.totalBytes / Math.max(1, this.#groups.size))
-      return { count: limits.group.count, bytes: Math.min(limits.group.bytes, bytes) }
+    const parts = {
+      ...{ ring, pages, limits: limits.group },
+      onWeight: (bytes: number) => this.#weigh(bytes),
+      onFailure: () => this.#drop(key, group),
     }
-    const onFailure = () => this.#drop(key, group)
-    const group: AnyGroup = new LiveGroup<unknown>(wish, { ring, pages, limits: share, onFailure }, from, at)
+    const group: AnyGroup = new LiveGroup<unknown>(wish, parts, from, at)
     this.#groups.set(key, group)
     this.#byCnpj.set(wish.cnpj, (this.#byCnpj.get(wish.cnpj) ?? new Set()).add(group))
-    // Each has a smaller share now.
-    for (const one of this.#groups.values()) one.shrink()
     return group
+  }
+
+  #weigh(bytes: number): void {
+    this.#bytes += bytes
+    if (bytes <= 0) return
+    const weightOf = (group: AnyGroup) => group.log.weight.bytes
+    while (this.#bytes > this.#deps.limits.totalBytes) {
+      const largest = this.#groups
+        .values()
+        .reduce((one, other) => (weightOf(other) > weightOf(one) ? other : one))
+      const before = this.#bytes
+      largest.shrink({ count: Number.POSITIVE_INFINITY, bytes: weightOf(largest) / 2 })
+      // Nobody has more than the one batch that everybody may keep.
+      if (this.#bytes === before) return
+    }
   }
 
   #drop(key: string, group: AnyGroup): void {
     group.close()
     if (this.#groups.get(key) !== group) return
     this.#groups.delete(key)
+    this.#bytes -= group.log.weight.bytes
     const { cnpj } = group.wish
     const siblings = this.#byCnpj.get(cnpj)
     siblings?.delete(group)

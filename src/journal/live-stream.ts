@@ -7,8 +7,9 @@ import type { LiveBatch, LiveGroup, LogReader } from './live-group.ts'
 
 type Deps = { ring: JournalRing; pages: JournalPages; onClose: () => void }
 
-/** Items read at a time while a subscriber is behind. */
+/** Items read at a time while a subscriber is behind, and about how much is made of them: each subscriber holds its own. */
 const replayItems = 500
+const replayBytes = 65_536
 /** How often it is looked whether the tail has come to the journal that this subscriber is in. */
 const waitMs = 250
 
@@ -115,8 +116,9 @@ export class LiveStream<Message> implements LogReader {
     if (this.#isOfJournal) this.index = this.#group.locate(this.#position)
     if (this.index !== undefined) return null
     const read = await this.#read()
-    const batch = await this.#group.render(read)
-    this.#position = read.to
+    const { batch } = await this.#group.render(read, replayBytes)
+    // What else was read is read again: by then it may be in the log.
+    this.#position = batch?.to ?? read.to
     this.#isOfJournal = true
     // At the end of a journal that the tail has not come to yet.
     if (

@@ -45,6 +45,8 @@ export const everything: GroupWish<JournalItem> = {
 /** Writes status changes the way the scripts do: change `i` is of job `i`. */
 export function journalWriter(url: string) {
   const redis = new Redis(url)
+  // Its server is stopped under it, and it goes on when that is back.
+  redis.on('error', () => undefined)
   let next = 1
   return {
     redis,

@@ -31,7 +31,7 @@ function world() {
     await turnOfLoop()
     return read(after, 5)
   }
-  const limits = { group: { count: 8, bytes: 100_000 }, totalBytes: 1_000_000 }
+  const limits = { group: { count: 8, bytes: 100_000_000 }, totalBytes: 1_500_000 }
   const groups = new LiveGroups({ ring, pages, limits })
   let rendered = 0
   const subscribe = ({ cnpj, odd }: Wish, after: JournalPosition) =>
@@ -47,7 +47,7 @@ function world() {
             rendered += items.length
             return items.map((item) => (item.kind === 'gap' ? -1 : item.entry.n))
           },
-          bytesOf: () => 100,
+          bytesOf: () => 100_000,
         },
       },
       ring.position ?? after,
