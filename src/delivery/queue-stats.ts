@@ -31,6 +31,7 @@ export function createQueueStats({ lanes, overview, log, tickMs = shortestStepMs
 
   const readAll = async (): Promise<Snapshots> =>
     Promise.all(lanes.all().map(async ({ name }) => ({ name, counts: await overview.counts(name) })))
+  /** What takes longer than a tick is not asked twice. */
   const read = () => {
     reading ??= readAll().finally(() => {
       reading = undefined
@@ -40,8 +41,7 @@ export function createQueueStats({ lanes, overview, log, tickMs = shortestStepMs
   const tick = async () => {
     ticks += 1
     const due = [...watchers].filter(({ step }) => ticks % step === 0)
-    // One that takes longer than a tick is waited for, and not asked twice.
-    if (due.length === 0 || reading) return
+    if (due.length === 0) return
     try {
       const snapshots = await read()
       for (const watcher of due) watcher.put(snapshots)
