@@ -80,6 +80,15 @@ test('tells its current cursor while its filter matches nothing', async () => {
   resumed.close()
 })
 
+test('is kept alive by comments where there is no cursor', async () => {
+  const stream = await openEventStream(gancho.origin, { query: 'subscription { queueStats { name } }' })
+  await until(() => stream.messages.filter(({ comment }) => comment).length >= 2, { what: 'comments' })
+  expect(stream.raw()).toMatch(/^retry: \d{4}\n\n/)
+  expect(stream.raw()).toContain('\n\n:\n\n')
+  expect(stream.lastId()).toBeUndefined()
+  stream.close()
+})
+
 test('goes on after Last-Event-ID, whatever the operation says of after', async () => {
   const stream = await openEventStream(gancho.origin, { query, token: clients.token })
   const id = await clients.tenant.postJob({ a: 1 })

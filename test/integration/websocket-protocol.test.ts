@@ -5,6 +5,7 @@ import { until } from '../support/client.ts'
 import { clientsOf, type Fleet, openFleet } from '../support/fleet.ts'
 import type { GanchoProcess } from '../support/gancho.ts'
 import { openSocket, socketUrl } from '../support/graphql-socket.ts'
+import { connectRaw } from '../support/raw-http.ts'
 
 const statuses = ['RECEIVED', 'QUEUED', 'DELIVERING', 'DELIVERED']
 const query = `subscription ($after: Cursor) { jobEvents(after: $after) {
@@ -160,6 +161,19 @@ test('a stop pings the last cursors and says that it goes away, completing nothi
   expect(await stopped).toBe(0)
   expect(socket.frames('ping').length).toBeGreaterThan(before)
   expect(socket.frames('complete')).toEqual([])
+})
+
+test('a socket that does not answer its end does not hold up a stop', async () => {
+  const own = await fleet.start('gateway', { SHUTDOWN_TIMEOUT_MS: '300' })
+  const raw = connectRaw(own.origin)
+  const upgrade = 'connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13'
+  const key = 'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: graphql-transport-ws'
+  raw.write(`GET /graphql HTTP/1.1\r\nhost: a\r\n${upgrade}\r\n${key}\r\n\r\n`)
+  expect(await raw.statuses(1)).toEqual([101])
+  const begun = Date.now()
+  expect(await own.stop()).toBe(0)
+  expect(Date.now() - begun).toBeLessThan(2_500)
+  await raw.ended
 })
 
 test('a worker takes no socket', async () => {
