@@ -75,7 +75,7 @@ async function serve(deps: EventStreamDeps, exchange: Exchange): Promise<void> {
   const body = await readBody(request, deps.maxBodyBytes)
   const params = graphqlParams(request, queryOf(request), body)
   const kind = operationKind(params)
-  if (kind === 'subscription') return subscribe(deps, exchange, asked, params)
+  if (kind === 'subscription') return carry(deps, exchange, await open(deps, exchange, asked, params))
   if (asked.ticket)
     throw new GanchoError('FORBIDDEN', 'A stream ticket opens subscriptions, and nothing else.')
   const accept = acceptedJson(request.headers)
@@ -100,38 +100,53 @@ const contextOf = ({ claim, principal }: Admitted, { requestId }: Exchange): Gra
   identify: async () => claim.identity,
 })
 
-async function subscribe(
-  deps: EventStreamDeps,
+type Opened =
+  | { kind: 'stream'; stream: OperationStream; ended: AbortSignal; release: () => void }
+  | { kind: 'result'; status: number; json: string }
+
+/** Opens a stream within its limits. What it needs for that, such as the document, is not kept for as long as the stream lasts. */
+async function open(
+  { streams, openOperation }: EventStreamDeps,
   exchange: Exchange,
   asked: Asked,
   params: OperationParams,
-): Promise<void> {
+): Promise<Opened> {
   const { request, response } = exchange
   if (!acceptsEventStream(request.headers)) throw new GanchoError('NOT_ACCEPTABLE')
   const ending = endingOf(response)
-  const release: (() => void)[] = []
+  const taken: (() => void)[] = []
+  const release = () => {
+    for (const giveBack of taken.splice(0)) giveBack()
+  }
   try {
-    release.push(await deps.streams.take(asked.principal))
+    taken.push(await streams.take(asked.principal))
     const watcher = { end: (error: GanchoError) => ending.abort(error) }
-    release.push(await deps.streams.watch(asked, watcher, asked.ticket))
+    taken.push(await streams.watch(asked, watcher, asked.ticket))
     const lastEventId = headerOf(request, 'last-event-id')
-    const opened = await deps.openOperation(params, contextOf(asked, exchange), { lastEventId })
-    if (opened.kind === 'stream') await carry(deps, exchange, opened.stream, ending.signal)
-    else sendResult(response, opened.status, JSON.stringify(opened.result))
-  } finally {
-    for (const one of release) one()
+    const opened = await openOperation(params, contextOf(asked, exchange), { lastEventId })
+    if (opened.kind === 'stream') return { ...opened, ended: ending.signal, release }
+    release()
+    return { kind: 'result', status: opened.status, json: JSON.stringify(opened.result) }
+  } catch (error) {
+    release()
+    throw error
   }
 }
 
 async function carry(
   deps: EventStreamDeps,
   { response, requestId }: Exchange,
-  stream: OperationStream,
-  ended: AbortSignal,
+  opened: Opened,
 ): Promise<void> {
-  const { error } = await carryEventStream(response, stream, ended, requestId, deps)
-  if (error && error.status >= 500 && error.code !== 'SHUTTING_DOWN')
-    deps.log.error({ err: error, requestId }, 'event stream failed')
+  if (opened.kind === 'result') return sendResult(response, opened.status, opened.json)
+  const { stream, ended, release } = opened
+  try {
+    const { error } = await carryEventStream(response, stream, ended, requestId, deps)
+    if (error && error.status >= 500 && error.code !== 'SHUTTING_DOWN')
+      deps.log.error({ err: error, requestId }, 'event stream failed')
+  } finally {
+    release()
+  }
 }
 
 function headerOf({ headers }: IncomingMessage, name: string): string | undefined {
