@@ -1,16 +1,19 @@
-import { randomUUID } from 'node:crypto'
-import { hostname } from 'node:os'
 import type { Logger } from 'pino'
 import { type Core, createCore } from './app/core.ts'
 import { type Foundation, openFoundation } from './app/foundation.ts'
 import { createGatewaySide, showsGraphiql } from './app/gateway-side.ts'
 import { openRanges } from './app/guard.ts'
+import { processName } from './app/process-name.ts'
+import { openSampleUpstream, sampleUpstreamVariables, withSampleUpstream } from './app/sample-upstream.ts'
+import { within } from './app/within.ts'
 import { createWorkerSide } from './app/worker-side.ts'
 import type { Config } from './config.ts'
+import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { secondProcessCommand, writeSecondProcessEnv } from './redis/second-process.ts'
 import { banner } from './welcome/banner.ts'
 import { developmentTenant } from './welcome/development-tenant.ts'
 import { type SampleReceiver, startSampleReceiver } from './welcome/sample-receiver.ts'
+import type { SampleUpstream } from './welcome/sample-upstream.ts'
 
 export type App = {
   /** What a person who has just started Gancho wants to read. */
@@ -28,25 +31,38 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     for (const part of parts.splice(0).reverse()) await part()
   }
   try {
+    const metrics = createMetrics()
+    let origin = ''
+    const upstream = await openSampleUpstream(config, foundation, log)
+    if (upstream) parts.push(upstream.close)
     const receiver = await sampleReceiver(config, foundation, log)
     if (receiver) parts.push(receiver.close)
     const destinationUrl = config.DESTINATION_URL ?? receiver?.url
-    const core = await createCore(config, foundation, log, destinationUrl)
+    const core = await createCore({
+      config: withSampleUpstream(config, upstream),
+      ...{ foundation, log, destinationUrl },
+      origin: () => origin,
+      cache: metrics.tenantCache,
+    })
     parts.push(core.close)
-    if (foundation.embedded) rememberForSecondProcess(config, foundation, destinationUrl)
+    if (foundation.embedded) rememberForSecondProcess(config, foundation, destinationUrl, upstream)
 
     let stopping = false
-    const server = createGatewaySide({ config, foundation, core, log, isStopping: () => stopping })
-    const worker = createWorkerSideFor(config, foundation, core, log, destinationUrl)
+    const server = createGatewaySide({ config, foundation, core, metrics, log, isStopping: () => stopping })
+    const worker = createWorkerSideFor(config, foundation, core, log, destinationUrl, metrics)
     worker?.start()
     // Both at once: while requests finish, no new delivery begins.
     parts.push(async () => {
       stopping = true
-      const within = config.SHUTDOWN_TIMEOUT_MS
-      await Promise.all([server.close(within), worker?.close(within)])
+      const withinMs = config.SHUTDOWN_TIMEOUT_MS
+      // Whoever waits for a reply gets its handle; what is being called is recorded.
+      core.correlator.stopWaiting()
+      const calls = within(core.correlator.idle(), withinMs)
+      await Promise.all([server.close(withinMs), worker?.close(withinMs), calls])
     })
     const port = await server.listen(config.PORT, config.HOST)
-    const text = await welcome(config, foundation, core, port, receiver)
+    origin = originOf(config, port)
+    const text = await welcome(config, foundation, core, origin, receiver, upstream !== undefined)
     return { banner: text, port, close }
   } catch (error) {
     await close()
@@ -62,7 +78,12 @@ function sampleReceiver(
   return embedded && !config.DESTINATION_URL ? startSampleReceiver({ log }) : undefined
 }
 
-function rememberForSecondProcess(config: Config, foundation: Foundation, destinationUrl = ''): void {
+function rememberForSecondProcess(
+  config: Config,
+  foundation: Foundation,
+  destinationUrl = '',
+  upstream?: SampleUpstream,
+): void {
   const { redisUrl, secrets } = foundation
   writeSecondProcessEnv(config.DATA_DIR, {
     REDIS_URL: redisUrl,
@@ -73,6 +94,7 @@ function rememberForSecondProcess(config: Config, foundation: Foundation, destin
     ALLOWED_CIDRS: openRanges(config, foundation)
       .map(([address, bits]) => `${address}/${bits}`)
       .join(','),
+    ...(upstream && sampleUpstreamVariables(upstream)),
   })
 }
 
@@ -82,22 +104,26 @@ function createWorkerSideFor(
   { destinations }: Core,
   log: Logger,
   destinationUrl: string | undefined,
+  { delivery: report }: Metrics,
 ) {
   if (config.ROLE === 'gateway' || destinationUrl === undefined) return undefined
-  const owner = `${hostname()}.${process.pid}.${randomUUID().slice(0, 8)}`
-  return createWorkerSide({ config, foundation, destinations, log, owner })
+  return createWorkerSide({ config, foundation, destinations, log, owner: processName(), report })
+}
+
+function originOf({ HOST }: Config, port: number): string {
+  return `http://${HOST.includes(':') ? `[${HOST}]` : HOST}:${port}`
 }
 
 async function welcome(
   config: Config,
   foundation: Foundation,
   core: Core,
-  port: number,
+  origin: string,
   receiver: SampleReceiver | undefined,
+  sampleUpstream: boolean,
 ): Promise<string> {
-  const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST
   const graphiql = showsGraphiql(config, foundation)
-  const facts = { origin: `http://${host}:${port}`, role: config.ROLE, graphiql, sampleReceiver: receiver }
+  const facts = { origin, role: config.ROLE, graphiql, sampleReceiver: receiver, sampleUpstream }
   if (!foundation.embedded) return banner(facts)
   const { tenants, cipher } = core
   return banner({

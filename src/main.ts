@@ -1,10 +1,8 @@
 import { createLog } from './app/log.ts'
+import { startProblem } from './app/start-problem.ts'
 import { within } from './app/within.ts'
 import { type App, startApp } from './app.ts'
-import { ConfigError, readConfig } from './config.ts'
-import { UnfitServerError } from './redis/check-server.ts'
-import { ForeignDataSetError } from './redis/data-set.ts'
-import { EmbeddedRedisError } from './redis/embedded-redis-error.ts'
+import { readConfig } from './config.ts'
 
 /** What is left when everything bounded has had its time. */
 const lastResortMs = 15_000
@@ -14,8 +12,9 @@ function configOrExit() {
   try {
     return readConfig(process.env)
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    console.error(`Gancho cannot start, the environment is not right:\n  ${error.problems.join('\n  ')}`)
+    const problem = startProblem(error)
+    if (problem === undefined) throw error
+    console.error(`Gancho cannot start: ${problem}`)
     process.exit(1)
   }
 }
@@ -50,9 +49,8 @@ try {
   app = await starting
   if (!stopping) console.log(app.banner)
 } catch (error) {
-  const forPeople = [EmbeddedRedisError, ForeignDataSetError, UnfitServerError]
-  if (error instanceof Error && forPeople.some((kind) => error instanceof kind)) {
-    console.error(`Gancho cannot start: ${error.message}`)
-  } else log.fatal({ err: error }, 'Gancho cannot start')
+  const problem = startProblem(error)
+  if (problem === undefined) log.fatal({ err: error }, 'Gancho cannot start')
+  else console.error(`Gancho cannot start: ${problem}`)
   process.exit(1)
 }

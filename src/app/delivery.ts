@@ -18,7 +18,7 @@ const spareConnections = 16
 
 /** The workers of this process, with what they deliver by. */
 export function createDelivery(parts: WorkerParts) {
-  const { config, redis, lanes, errorQueue, transitions, destinations, log, owner } = parts
+  const { config, redis, lanes, errorQueue, transitions, destinations, log, owner, report } = parts
   const clients = openClients(config, guardOf(config, parts.foundation))
   const aborting = new AbortController()
   const policy = createRetryPolicy({
@@ -27,7 +27,7 @@ export function createDelivery(parts: WorkerParts) {
     finalStatuses: config.FINAL_STATUS_CODES,
   })
   const deliverDeps = {
-    ...{ transitions, errorQueue, leaseMarginMs, log },
+    ...{ transitions, errorQueue, leaseMarginMs, log, report },
     clientFor: clients.of,
     defaults: { policy, timeoutMs: config.ATTEMPT_TIMEOUT_MS },
     disable: destinations.service.disable,

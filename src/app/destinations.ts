@@ -22,7 +22,9 @@ export type Destinations = {
   service: DestinationService
   route: Router
   /** Reads them all: no event may be routed before. @throws GanchoError DATABASE_UNAVAILABLE */
-  open(): Promise<void>
+  load(): Promise<void>
+  /** Begins to follow changes. */
+  start(): void
   close(): Promise<void>
 }
 
@@ -66,8 +68,10 @@ export function createDestinations(deps: Deps): Destinations {
   return {
     ...{ directory, service },
     route: destinationRouter({ directory, judge: eventFilters(filterBounds), log, now: Date.now }),
-    async open() {
+    async load() {
       await Promise.all([directory.load(), lanes.exchangeNames()])
+    },
+    start() {
       for (const turn of turns) turn.start()
     },
     async close() {

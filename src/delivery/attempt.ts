@@ -99,7 +99,7 @@ function post(client: HttpClient, url: URL, { headers, body }: DeliveryRequest, 
 
 function notSent(error: string): Exchanged {
   const none = { dnsMs: null, connectMs: null, tlsMs: null, firstByteMs: null, socketReused: null }
-  return { response: null, error, refused: false, timing: { ...none, totalMs: 0 } }
+  return { response: null, error, ...{ refused: false, sent: false }, timing: { ...none, totalMs: 0 } }
 }
 
 /** The request's headers as they go out, `host` and `content-length` included, without what must not be shown. */

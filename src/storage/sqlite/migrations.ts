@@ -178,6 +178,14 @@ const migrations: readonly Migration[] = [
   },
   {
     version: 5,
+    name: 'versions of settings and secrets',
+    steps: () => [
+      ddl('ALTER TABLE tenants ADD COLUMN settings_version INTEGER NOT NULL DEFAULT 0'),
+      ddl('ALTER TABLE tenant_sources ADD COLUMN secrets_version INTEGER NOT NULL DEFAULT 0'),
+    ],
+  },
+  {
+    version: 6,
     name: 'destinations',
     steps: () => [
       ddl(createDestinations),
