@@ -1,5 +1,5 @@
-// Encrypts every tenant's tokens and sources under the newest of ENCRYPTION_SECRET (a list, newest first), so that the older ones can
-// be given up.
+// Encrypts all tokens, and the secrets of sources and destinations, under the newest of ENCRYPTION_SECRET (a list, newest first), so
+// that the older ones can be given up.
 import { startProblem } from '../src/app/start-problem.ts'
 import { storeOptions } from '../src/app/store-options.ts'
 import { ConfigError, readConfig } from '../src/config.ts'

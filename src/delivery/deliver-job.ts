@@ -46,8 +46,8 @@ export type DeliverDeps = {
 }
 
 const shortestWaitMs = 250
-/** When a job comes back whose destination could not be read, or is out of service. */
-const lookAgainMs = 15_000
+/** When a job comes back whose destination could not be read, or is out of service: soon at first, for all who wait are many. */
+const lookAgainMs = ({ looks }: Begun) => Math.min(15_000 * 2 ** looks, 60_000)
 
 /**
  * One delivery attempt of a job's round: takes the record to DELIVERING, sends, records the outcome. `owner` names this call, so
@@ -79,13 +79,14 @@ export async function deliverJob(
 
 function withoutDestination(deps: DeliverDeps, begun: Begun, why: 'gone' | 'unknown'): FinishAs {
   // Nothing is known of the receiver, so nothing counts against the job.
-  if (why === 'unknown') return { status: 'RETRYING', delayMs: lookAgainMs, uncounted: true }
+  if (why === 'unknown') return { status: 'RETRYING', delayMs: lookAgainMs(begun), uncounted: true }
   return giveUp(deps, begun, 'DESTINATION_GONE', `there is no destination ${begun.job.destination}`)
 }
 
 const giveUp = (deps: DeliverDeps, begun: Begun, reason: string, error: string): FinishAs => ({
   status: 'FAILED',
   failure: failureWithoutAttempt(begun, reason, error, deps.now()),
+  uncounted: true,
 })
 
 /**
@@ -149,7 +150,7 @@ function finishAs(deps: DeliverDeps, begun: Begun, result: AttemptResult, step: 
 
 async function record(deps: DeliverDeps, begun: Begun, as: FinishAs): Promise<Afterwards> {
   const { n, round } = begun.job
-  const finished = await deps.transitions.finish(n, begun.attempt, as)
+  const finished = await deps.transitions.finish(n, begun.start, as)
   if (finished.kind === 'refused') {
     deps.log.warn(
       { job: jobId(n), round, status: finished.status },
@@ -164,12 +165,13 @@ async function record(deps: DeliverDeps, begun: Begun, as: FinishAs): Promise<Af
     sinceAcceptedMs: round === 0 ? deps.now() - begun.job.receivedAt : undefined,
   })
   const { statusCode, error } = sent ?? {}
-  const level = finished.status === 'FAILED' ? 'warn' : finished.status === 'RETRYING' ? 'info' : 'debug'
+  const level =
+    finished.status === 'FAILED' ? 'warn' : finished.status === 'RETRYING' && sent ? 'info' : 'debug'
   deps.log[level](
     { job: jobId(n), round, attempt: begun.attempt, status: finished.status, statusCode, error },
     'delivery attempt',
   )
-  if (finished.status === 'HELD') return { kind: 'later', at: deps.now() + lookAgainMs }
+  if (finished.status === 'HELD') return { kind: 'later', at: deps.now() + lookAgainMs(begun) }
   if (finished.status === 'RETRYING') return { kind: 'later', at: finished.nextAttemptAt }
   if (finished.status === 'QUEUED') return { kind: 'again', queue: begun.job.queue, round: finished.round }
   if (finished.status === 'FAILED' && as.failure) await rest(deps, begun.job, as.failure)

@@ -74,12 +74,13 @@ export function eventFilters({ budgetMs, maxBodyBytes }: Options) {
     }
   }
 
-  return (filters: readonly EventFilter[], body: Uint8Array): Verdicts => {
+  /** `json`: the body, where somebody has read it already. */
+  return (filters: readonly EventFilter[], body: Uint8Array, json?: unknown): Verdicts => {
     const found: boolean[] = []
     const undecided: Verdicts['undecided'] = []
-    let document: JSONValue | undefined
+    let document = json as JSONValue | undefined
     const judge = () => {
-      document ??= JSON.parse(Buffer.from(body).toString()) as JSONValue
+      if (document === undefined) document = JSON.parse(Buffer.from(body).toString()) as JSONValue
       while (found.length < filters.length)
         found.push(filters[found.length]?.query.match(document) !== undefined)
     }

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { isJson } from '../events/content-type.ts'
-import type { Route, Router } from '../events/routing.ts'
+import type { Route, RoutedEvent, Router } from '../events/routing.ts'
 import type { DestinationSettings } from './destination.ts'
 import type { DestinationDirectory } from './destination-directory.ts'
 import { type EventFilter, type JudgeEvent, readFilter } from './event-filter.ts'
@@ -43,10 +43,10 @@ export function destinationRouter({ directory, judge, log, now }: Deps): Router 
     suspended.set(filter, untils.set(cnpj, now() + suspendMs))
   }
 
-  function matching(candidates: readonly DestinationSettings[], body: Uint8Array, cnpj: string) {
+  function matching(candidates: readonly DestinationSettings[], { cnpj, body, json }: RoutedEvent) {
     const judged = candidates.filter((one) => one.filter !== null && !isSuspended(filterOf(one), cnpj))
     if (judged.length === 0) return candidates
-    const { found, undecided } = judge(judged.map(filterOf), body)
+    const { found, undecided } = judge(judged.map(filterOf), body, json)
     for (const { filter, reason, tookTooLong } of undecided) {
       log.warn({ cnpj, filter: filter.text, reason }, 'a filter could not be applied; its event is delivered')
       if (tookTooLong) suspend(filter, cnpj)
@@ -55,13 +55,14 @@ export function destinationRouter({ directory, judge, log, now }: Deps): Router 
     return candidates.filter((one) => !refused.has(one))
   }
 
-  return ({ cnpj, eventType, contentType, body }) => {
+  return (event) => {
+    const { cnpj, eventType, contentType } = event
     const all = directory.candidates(cnpj)
     const wanting = all
       .filter((one) => one.active && takesType(one.eventTypes, eventType))
       .slice(0, maxFanOut)
     if (wanting.every((one) => one.filter === null)) return wanting.map(routeOf)
-    if (isJson(contentType)) return matching(wanting, body, cnpj).map(routeOf)
+    if (isJson(contentType)) return matching(wanting, event).map(routeOf)
     return wanting.filter((one) => one.filter === null).map(routeOf)
   }
 }

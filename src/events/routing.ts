@@ -9,10 +9,11 @@ export const defaultQueue = 'nifi'
 /** A BullMQ queue that no destination may name. */
 export const maintenanceQueue = 'maintenance'
 
+/** What of an event may decide where it goes. */
+export type RoutedEvent = Pick<IncomingEvent, 'cnpj' | 'eventType' | 'contentType' | 'body' | 'json'>
+
 /** Finds the destinations of an event, in memory; none where nobody wants it. */
-export type Router = (
-  event: Pick<IncomingEvent, 'cnpj' | 'eventType' | 'contentType' | 'body'>,
-) => readonly Route[]
+export type Router = (event: RoutedEvent) => readonly Route[]
 
 /** Every event goes to the environment's destination. */
 export function defaultRouter(): Router {

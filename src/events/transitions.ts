@@ -15,6 +15,10 @@ export type Started =
       body: Buffer
       attempt: number
       attemptInRound: number
+      /** Tells this start from all others of the job. */
+      start: number
+      /** How often the job was started before without anything being sent, and without that counting. */
+      looks: number
       firstAttemptAt: number
       /** Attempts of this round whose worker never came back. */
       lost: number
@@ -53,7 +57,7 @@ export type FinishAs = {
   failure?: Failure
   /** Left out when nothing was sent. */
   attempt?: Attempt
-  /** True when the attempt does not count against those that a round may take. */
+  /** True when the attempt does not count against those that a round may take; without one, nothing is counted at all. */
   uncounted?: boolean
 }
 
@@ -72,7 +76,8 @@ export type RequeueRequest = {
 export type Transitions = {
   enqueue(ns: readonly number[]): Promise<Enqueued[]>
   start(n: number, round: number, owner: string, leaseMs: number): Promise<Started>
-  finish(n: number, attempt: number, as: FinishAs): Promise<Finished>
+  /** `start`: the one that this is the end of. */
+  finish(n: number, start: number, as: FinishAs): Promise<Finished>
   requeue(request: RequeueRequest): Promise<Requeued>
   discard(n: number): Promise<Discarded>
   /** Tells that the error queue holds the entry of this round; the sweeper need not look any more. */
@@ -103,11 +108,11 @@ export function createTransitions(redis: Redis, { graceMs }: { graceMs: number }
       const [answer] = await run([{ name: 'start', n, args: [round, owner, leaseMs] }], true)
       return started(n, answer as [Buffer, ...unknown[]])
     },
-    async finish(n, attempt, as) {
+    async finish(n, start, as) {
       const { status, delayMs, failure, attempt: record, uncounted } = as
       const texts = [failure, record].map((value) => (value ? JSON.stringify(value) : ''))
       const [kind, ...rest] = await runOne('finish', n, [
-        attempt,
+        start,
         status,
         delayMs ?? '',
         ...texts,
@@ -152,16 +157,18 @@ function started(n: number, [kind, ...rest]: [Buffer, ...unknown[]]): Started {
   const name = kind.toString()
   if (name === 'wait') return { kind: 'wait', until: rest[0] as number }
   if (name === 'refused') return { kind: 'refused', status: String(rest[0]) }
-  const fields = fieldsFromPairs(rest[2] as Buffer[])
+  const fields = fieldsFromPairs(rest[3] as Buffer[])
   const job = jobFromFields(n, fields)
   const body = fields.body ?? Buffer.alloc(0)
-  const [attempt, attemptInRound] = rest as [number, number]
+  const [attempt, attemptInRound, start] = rest as [number, number, number]
   return {
     kind: 'started',
     job,
     body,
     attempt,
     attemptInRound,
+    start,
+    looks: Number(fields.looks ?? 0),
     firstAttemptAt: Number(fields.firstAttemptAt),
     lost: Number(fields.lost ?? 0),
   }

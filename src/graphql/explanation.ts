@@ -1,7 +1,11 @@
+import type { Known } from '../delivery/known-destinations.ts'
 import type { Job } from '../events/job.ts'
 
-/** What a job's status means for whoever waits for it, in one or two sentences, from its record alone. Times are UTC. */
-export function explain(job: Job): string {
+/**
+ * What a job's status means for whoever waits for it, in one or two sentences, from its record and what is known of its destination;
+ * nothing when that is not there, or cannot be looked up. Times are UTC.
+ */
+export function explain(job: Job, known: Known | undefined): string {
   const { queue, destination, attempts, failure } = job
   switch (job.status) {
     case 'RECEIVED':
@@ -9,11 +13,11 @@ export function explain(job: Job): string {
     case 'QUEUED':
       return queued(job)
     case 'HELD':
-      return `Held back before it is sent to destination ${destination}, by an access window, a breaker or a pause.`
+      return held(job, known)
     case 'DELIVERING':
       return `Attempt ${attempts} to deliver it to destination ${destination} is under way.`
     case 'RETRYING':
-      return `Attempt ${attempts} did not succeed. Attempt ${attempts + 1} follows${at(job.nextAttemptAt)}.`
+      return retrying(job, known)
     case 'DELIVERED':
       return `Delivered to destination ${destination}${at(job.deliveredAt)} with attempt ${attempts}.`
     case 'FAILED':
@@ -29,6 +33,24 @@ function queued({ queue, round, attempts, reported }: Job): string {
   if (round === 0) return `Waiting in queue ${queue} for a worker.`
   const why = reported ? `, because downstream reported: ${reported}` : ''
   return `Queued again in ${queue} (round ${round}, ${counted(attempts)} before)${why}.`
+}
+
+function held({ destination }: Job, known: Known | undefined): string {
+  const { active = true, disabledReason = null } = known?.settings ?? {}
+  if (active)
+    return `Held back before it is sent to destination ${destination}, by an access window, a breaker or a pause.`
+  const why = disabledReason === null ? '' : ` (${disabledReason})`
+  return `Held back, because destination ${destination} is out of service${why}.`
+}
+
+function retrying({ destination, attempts, nextAttemptAt }: Job, known: Known | undefined): string {
+  const next = `Attempt ${attempts + 1} follows${at(nextAttemptAt)}`
+  if (!known) return `Destination ${destination} cannot be found. ${next}, if it is there by then.`
+  if (!known.destination)
+    return `The secrets of destination ${destination} cannot be read. ${next}, if they can be by then.`
+  if (attempts === 0)
+    return `Destination ${destination} could not be looked up, so nothing was sent yet. ${next}.`
+  return `Attempt ${attempts} did not succeed. ${next}.`
 }
 
 const time = (ms: number) => new Date(ms).toISOString()

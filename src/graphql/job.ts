@@ -40,7 +40,11 @@ builder.node(JobRef, {
     updatedAt: t.expose('updatedAt', { type: 'DateTime' }),
     nextAttemptAt: t.expose('nextAttemptAt', { type: 'DateTime', nullable: true }),
     deliveredAt: t.expose('deliveredAt', { type: 'DateTime', nullable: true }),
-    explanation: t.string({ description: 'What its status means, for people.', resolve: explain }),
+    explanation: t.string({
+      description: 'What its status means, for people.',
+      resolve: (job, _args, { services }) =>
+        explain(job, services.destinations.directory.get(job.destination)),
+    }),
     queue: t.field({ type: QueueRef, resolve: ({ queue }) => ({ name: queue }) }),
     tenant: t.field({
       type: TenantRef,

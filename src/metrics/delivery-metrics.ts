@@ -25,7 +25,8 @@ export function deliveryMetrics(registry: Registry): DeliveryReport {
     labelNames: ['queue'] as const,
   })
   return ({ queue, status, attempt, sinceAcceptedMs }) => {
-    byStatus[status]?.inc({ queue })
+    // A job that waits for its destination to be known comes back without an attempt.
+    if (attempt || status !== 'RETRYING') byStatus[status]?.inc({ queue })
     if (attempt) attempts.observe({ queue, outcome: attempt.outcome }, attempt.tookMs / 1_000)
     if (status === 'DELIVERED' && sinceAcceptedMs !== undefined)
       latency.observe({ queue }, Math.max(0, sinceAcceptedMs) / 1_000)

@@ -37,6 +37,9 @@ async function promote(n: number) {
   await bullJob?.promote()
 }
 
+/** For how long BullMQ was told to leave it alone. */
+const waitMs = async (n: number) => (await core.lanes.get('nifi').queue.getJob(bullJobId(n, 0)))?.delay ?? 0
+
 const isDelayed = async (n: number) =>
   (await core.lanes.get('nifi').queue.getJobState(bullJobId(n, 0))) === 'delayed'
 const untilWaiting = (n: number, status: string) =>
@@ -58,18 +61,24 @@ test.each([
   async (_, state, status) => {
     const { receiver, become } = await world(state)
     const n = await core.accept()
-    for (let look = 0; look < 3; look += 1) {
+    const waits: number[] = []
+    for (const looks of [1, 2, 3, 4]) {
+      await until(async () => Number(await core.redis.hget(keys.job(n), 'looks')) === looks)
       await untilWaiting(n, status)
-      await promote(n)
-      await until(async () => ((await core.job(n))?.attempts ?? 0) > look + 1)
+      waits.push(await waitMs(n))
+      if (looks < 4) await promote(n)
     }
-    await untilWaiting(n, status)
+    // Soon at first, and then not so often: many may wait for the same.
+    expect(waits.map((ms) => Math.round(ms / 5_000) * 5)).toEqual([15, 30, 60, 60])
     expect(receiver.received).toHaveLength(0)
     expect(await core.attempts(n)).toEqual([])
+    expect(await core.job(n)).toMatchObject({ attempts: 0 })
     become(known)
     await promote(n)
     await until(async () => (await core.job(n))?.status === 'DELIVERED', { what: 'delivery' })
     expect(receiver.received).toHaveLength(1)
+    expect(receiver.received[0]?.headers).toMatchObject({ 'x-gancho-attempt': '1' })
+    expect(await core.job(n)).toMatchObject({ attempts: 1 })
   },
 )
 
@@ -77,6 +86,8 @@ test('a job whose destination was deleted rests in the error queue without a req
   const { receiver } = await world(() => ({ kind: 'gone' }))
   const n = await core.accept()
   await until(async () => core.errorQueue.has('nifi', n, 0), { what: 'the error queue has it' })
-  expect((await core.job(n))?.failure).toMatchObject({ reason: 'DESTINATION_GONE', attempts: 0 })
+  expect(await core.job(n)).toMatchObject({
+    ...{ attempts: 0, failure: { reason: 'DESTINATION_GONE', attempts: 0 } },
+  })
   expect(receiver.received).toHaveLength(0)
 })

@@ -46,6 +46,17 @@ test('the backlog, the journal and what history lacks of it are told, and each q
   expect((await read())?.projectorLagMs).toBe(0)
 })
 
+test('queues that come into being are told of from then on', async () => {
+  const read = open()
+  const names = async () => (await read())?.queues.map(({ name }) => name)
+  expect(await names()).toEqual(['nifi'])
+  await core.lanes.add([{ n: 1_000, round: 0, queue: 'fresh' }])
+  expect(await names()).toEqual(['nifi', 'fresh'])
+  const fresh = (await read())?.queues[1]
+  expect(fresh).toMatchObject({ waiting: 1, active: 0, delayed: 0, failed: 0, paused: false })
+  await until(async () => ((await read())?.queues[1]?.oldestWaitingMs ?? 0) > 0, { what: 'it waits' })
+})
+
 test('Redis is read once for all who ask at the same time', async () => {
   const monitor = await core.connections.dedicated('monitor').monitor()
   const commands: string[] = []

@@ -40,8 +40,35 @@ describe('a start is refused', () => {
 
 test('an attempt that does not count leaves the round as many as it had', async () => {
   const n = await started(5_000)
-  await core.transitions.finish(n, 1, { status: 'RETRYING', delayMs: 0, uncounted: true })
-  expect(await start(n)).toMatchObject({ kind: 'started', attempt: 2, attemptInRound: 1 })
+  const attempt = sampleAttempt(1)
+  await core.transitions.finish(n, 1, { status: 'RETRYING', delayMs: 0, uncounted: true, attempt })
+  expect(await start(n)).toMatchObject({ kind: 'started', attempt: 2, attemptInRound: 1, start: 2 })
+})
+
+test('a start without an attempt counts nowhere, and is not taken for the one after it', async () => {
+  const n = await queued()
+  for (const looks of [0, 1, 2]) {
+    const begun = { kind: 'started', attempt: 1, attemptInRound: 1, start: looks + 1, looks }
+    expect(await start(n)).toMatchObject(begun)
+    expect(await finish(n, looks + 1, { status: 'HELD', uncounted: true })).toMatchObject({ status: 'HELD' })
+    expect((await core.job(n))?.attempts).toBe(0)
+  }
+  expect(await start(n)).toMatchObject({ attempt: 1, start: 4 })
+  // Its answer was lost, and it is sent once more.
+  await finish(n, 3, { status: 'HELD', uncounted: true })
+  expect(await core.job(n)).toMatchObject({ status: 'DELIVERING', attempts: 1 })
+  const delivered = { status: 'DELIVERED', attempt: sampleAttempt(1) } as const
+  expect(await finish(n, 4, delivered)).toMatchObject({ kind: 'done', status: 'DELIVERED' })
+  expect(await finish(n, 4, delivered)).toMatchObject({ kind: 'done', status: 'DELIVERED' })
+  expect(await core.job(n)).toMatchObject({ attempts: 1 })
+  expect(await core.attempts(n)).toHaveLength(1)
+  const told = (await core.journal(n)).map(({ status, attempts }) => [status, attempts])
+  expect(told.slice(-4)).toEqual([
+    ['DELIVERING', '1'],
+    ['HELD', '0'],
+    ['DELIVERING', '1'],
+    ['DELIVERED', '1'],
+  ])
 })
 
 describe('a start has to wait', () => {

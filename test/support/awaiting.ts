@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import { createIntake } from '../../src/events/intake.ts'
-import { defaultRouter } from '../../src/events/routing.ts'
+import { defaultRouter, type Router } from '../../src/events/routing.ts'
 import { openConnections } from '../../src/redis/connections.ts'
 import { openDataSet } from '../../src/redis/data-set.ts'
 import { createCorrelator } from '../../src/sync/correlator.ts'
@@ -22,6 +22,7 @@ type Options = {
   ttlMs?: number
   pollMs?: number
   maxWaiters?: number
+  route?: Router
   /** May put something in front of the pub/sub, to lose messages. */
   pubSubOf?: (pubSub: PubSub) => PubSub
 }
@@ -53,7 +54,12 @@ export async function openInstance(url: string, upstreams: readonly Upstream[], 
   }
   const intake = correlator.intakeOf(
     createIntake({
-      ...{ redis: connections.intake, route: defaultRouter(), dataSet, memoryIsShort: () => false },
+      ...{
+        redis: connections.intake,
+        route: options.route ?? defaultRouter(),
+        dataSet,
+        memoryIsShort: () => false,
+      },
       ...{ maxBacklog: 100_000, idempotencyTtlSeconds: 60 },
     }),
   )

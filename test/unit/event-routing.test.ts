@@ -69,6 +69,19 @@ describe('routing', () => {
     expect(route(null)).toEqual(['dst_0'])
   })
 
+  it('looks into what the intake has read of the body, and reads it no second time', () => {
+    const judge = eventFilters(bounds)
+    const all = ['$.a', '$[?@ == null]', '$'].map((filter, at) =>
+      sampleDestination({ id: `dst_${at}`, filter }),
+    )
+    const route = destinationRouter({ directory: { candidates: () => all }, judge, log, now: () => 0 })
+    const event = { cnpj, eventType: null, contentType: 'application/json', body: Buffer.from('not read') }
+    const idsFor = (json: unknown) => route({ ...event, json }).map(({ destination }) => destination)
+    expect(idsFor({ a: 1 })).toEqual(['dst_0', 'dst_2'])
+    expect(idsFor([null])).toEqual(['dst_1', 'dst_2'])
+    expect(idsFor(null)).toEqual(['dst_2'])
+  })
+
   it('finds nothing by a filter in what is not JSON', () => {
     const route = routerOf([{}, { filter: '$' }])
     expect(route({ a: 1 }, null, 'application/json')).toEqual(['dst_0', 'dst_1'])

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { environmentDestination } from '../../src/delivery/environment-destination.ts'
 import type { Job } from '../../src/events/job.ts'
 import { explain } from '../../src/graphql/explanation.ts'
 
@@ -16,6 +17,8 @@ const job: Job = {
   },
   ...{ reported: null, journalId: '1-0' },
 }
+const destination = environmentDestination('http://127.0.0.1:1/')
+const known = { settings: destination, destination }
 const failure = {
   ...{ reason: 'EXHAUSTED', error: 'HTTP 503', statusCode: 503, responseExcerpt: null, attempts: 8 },
   ...{ firstAttemptAt: at, lastAttemptAt: at, failedAt: at },
@@ -51,5 +54,27 @@ test.each<[Partial<Job>, string]>([
     'Discarded at 2026-11-22T12:00:00.000Z after 2 attempts; it is not delivered any more.',
   ],
 ])('a job is explained by what its record says: %o', (fields, sentence) => {
-  expect(explain({ ...job, ...fields })).toBe(sentence)
+  expect(explain({ ...job, ...fields }, known)).toBe(sentence)
+})
+
+test('a job that waits for its destination is explained by what is the matter with that', () => {
+  const retrying: Job = { ...job, status: 'RETRYING', nextAttemptAt: at }
+  const inactive = (disabledReason: string | null) => ({
+    ...known,
+    settings: { ...destination, active: false, disabledReason },
+  })
+  const follows = 'Attempt 1 follows at 2026-11-22T12:00:00.000Z'
+  expect([
+    explain({ ...job, status: 'HELD' }, inactive('it answered 410 Gone')),
+    explain({ ...job, status: 'HELD' }, inactive(null)),
+    explain(retrying, { ...known, destination: undefined }),
+    explain(retrying, undefined),
+    explain(retrying, known),
+  ]).toEqual([
+    'Held back, because destination default is out of service (it answered 410 Gone).',
+    'Held back, because destination default is out of service.',
+    `The secrets of destination default cannot be read. ${follows}, if they can be by then.`,
+    `Destination default cannot be found. ${follows}, if it is there by then.`,
+    `Destination default could not be looked up, so nothing was sent yet. ${follows}.`,
+  ])
 })

@@ -25,6 +25,15 @@ test('each app has metrics of its own', async () => {
   expect(linesOf(await other.scrape(sources(null)))).toContain('gancho_events_accepted_total 0')
 })
 
+test('a job that comes back without an attempt was not retried', async () => {
+  const metrics = createMetrics()
+  const attempt = { outcome: 'RETRY', tookMs: 20 } as const
+  const retrying = { queue: 'q', status: 'RETRYING', sinceAcceptedMs: undefined }
+  metrics.delivery({ ...retrying, attempt })
+  metrics.delivery({ ...retrying, attempt: undefined })
+  expect(linesOf(await metrics.scrape(sources(null)))).toContain('gancho_jobs_retried_total{queue="q"} 1')
+})
+
 test('the latency of a delivery leaves out jobs that were reprocessed, and those that were not delivered', async () => {
   const metrics = createMetrics()
   const attempt = { outcome: 'DELIVERED', tookMs: 20 } as const

@@ -15,10 +15,11 @@ local now = nowMs()
 
 local function read(recordKey)
   local values = redis.call('HMGET', recordKey, 'status', 'round', 'attempts', 'roundStart', 'owner', 'leaseUntil',
-    'nextAttemptAt', 'requeuedAt', 'finished', 'report')
+    'nextAttemptAt', 'requeuedAt', 'finished', 'report', 'looks')
   return { status = values[1], round = tonumber(values[2]), attempts = tonumber(values[3]), roundStart = tonumber(values[4]),
     owner = values[5], leaseUntil = tonumber(values[6] or 0), nextAttemptAt = tonumber(values[7] or 0),
-    requeuedAt = tonumber(values[8] or 0), finished = tonumber(values[9] or 0), report = values[10] }
+    requeuedAt = tonumber(values[8] or 0), finished = tonumber(values[9] or 0), report = values[10],
+    looks = tonumber(values[11] or 0) }
 end
 
 local function lookAt(n, inMs)
@@ -54,12 +55,12 @@ local function recordLost(recordKey, record)
 end
 
 -- QUEUED, HELD, RETRYING that is due, or DELIVERING whose lease ran out -> DELIVERING. Arguments: round, owner, lease in ms.
--- A repeat by the same owner renews the lease.
--- {'ok', attempt, attempt within the round, record as name, value, …} | {'wait', until} | {'refused', status}
+-- A repeat by the same owner renews the lease. A start is known by its number among all starts of the job, which only grows.
+-- {'ok', attempt, attempt within the round, number of the start, record as name, value, …} | {'wait', until} | {'refused', status}
 local function start(n, recordKey, record, args)
   local round, owner, leaseMs = tonumber(args[1]), args[2], tonumber(args[3])
   local function started(attempt)
-    return { 'ok', attempt, attempt - record.roundStart, redis.call('HGETALL', recordKey) }
+    return { 'ok', attempt, attempt - record.roundStart, attempt + record.looks, redis.call('HGETALL', recordKey) }
   end
   if not record.status then return { 'refused', 'MISSING' } end
   if record.round ~= round then return { 'refused', 'OTHER_ROUND' } end
@@ -124,24 +125,29 @@ local function requeue(n, recordKey, record, args)
   return { 'ok', queue, record.round + 1, record.round }
 end
 
--- DELIVERING -> DELIVERED, RETRYING, HELD or FAILED. Arguments: attempt, new status, delay in ms ('' unless RETRYING),
+-- DELIVERING -> DELIVERED, RETRYING, HELD or FAILED. Arguments: number of the start, new status, delay in ms ('' unless RETRYING),
 -- failure ('' unless FAILED), attempt record ('' when nothing was sent), ms until the sweeper looks, '1' when the attempt does not
 -- count against the round's.
 -- {'ok', status, round, next attempt at or 0} | {'same', …}: done before | {'refused', status}
 local function finish(n, recordKey, record, args)
-  local attempt, status, graceMs = tonumber(args[1]), args[2], tonumber(args[6])
+  local startNumber, status, graceMs = tonumber(args[1]), args[2], tonumber(args[6])
   if not record.status then return { 'refused', 'MISSING' } end
-  if record.finished == attempt then return { 'same', record.status, record.round, record.nextAttemptAt } end
-  if record.status ~= 'DELIVERING' or record.attempts ~= attempt then return { 'refused', record.status } end
+  if record.finished == startNumber then return { 'same', record.status, record.round, record.nextAttemptAt } end
+  if record.status ~= 'DELIVERING' or record.attempts + record.looks ~= startNumber then return { 'refused', record.status } end
   local nextAttemptAt = status == 'RETRYING' and now + tonumber(args[3]) or 0
   -- Deleting first lets a full Redis take the rest of the script: an outcome is recorded whenever Redis answers.
   redis.call('HDEL', recordKey, 'owner', 'leaseUntil', 'startedAt', 'report')
-  redis.call('HSET', recordKey, 'status', status, 'finished', attempt)
+  redis.call('HSET', recordKey, 'status', status, 'finished', startNumber)
   if status == 'RETRYING' then redis.call('HSET', recordKey, 'nextAttemptAt', int(nextAttemptAt)) end
   if status == 'DELIVERED' then redis.call('HSET', recordKey, 'deliveredAt', int(now)) end
   if args[4] ~= '' then redis.call('HSET', recordKey, 'failure', args[4]) end
   if args[5] ~= '' then redis.call('RPUSH', recordKey .. ':attempts', args[5]) end
-  if args[7] == '1' then redis.call('HINCRBY', recordKey, 'roundStart', 1) end
+  if args[7] == '1' and args[5] == '' then
+    -- Nothing was sent: the next attempt has this one's number.
+    redis.call('HSET', recordKey, 'attempts', record.attempts - 1, 'looks', record.looks + 1)
+  elseif args[7] == '1' then
+    redis.call('HINCRBY', recordKey, 'roundStart', 1)
+  end
   journal(journalKey, recordKey, n, 'DELIVERING', now)
   lookAt(n, math.max(nextAttemptAt - now, 0) + graceMs)
   local limit = record.report and tonumber(redis.call('HGET', recordKey, 'reportLimit'))
