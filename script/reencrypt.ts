@@ -1,13 +1,15 @@
 // Encrypts every tenant's token under the newest of ENCRYPTION_SECRET (a list, newest first), so that the older ones can be given up.
 import { storeOptions } from '../src/app/store-options.ts'
-import { readConfig } from '../src/config.ts'
+import { environmentVariables, readConfig } from '../src/config.ts'
+import { readEnvFile, withEnvironment } from '../src/env-file.ts'
 import { openStores } from '../src/storage/open-stores.ts'
 import { resealTokens } from '../src/tenants/reseal-tokens.ts'
 import { resealSources } from '../src/tenants/sources/reseal-sources.ts'
 import { tokenHashing } from '../src/tenants/token.ts'
 import { tokenCipher } from '../src/tenants/token-cipher.ts'
 
-const config = readConfig(process.env)
+const file = readEnvFile({ named: process.env.GANCHO_ENV_FILE, known: environmentVariables })
+const config = readConfig(withEnvironment(file, process.env))
 const [newest, ...older] = config.ENCRYPTION_SECRET ?? []
 if (newest === undefined)
   throw new Error('Set ENCRYPTION_SECRET to the secrets, the newest first, separated by commas.')

@@ -1,7 +1,8 @@
 import { createLog } from './app/log.ts'
 import { within } from './app/within.ts'
 import { type App, startApp } from './app.ts'
-import { ConfigError, readConfig } from './config.ts'
+import { ConfigError, environmentVariables, readConfig } from './config.ts'
+import { EnvFileError, readEnvFile, withEnvironment } from './env-file.ts'
 import { UnfitServerError } from './redis/check-server.ts'
 import { ForeignDataSetError } from './redis/data-set.ts'
 import { EmbeddedRedisError } from './redis/embedded-redis-error.ts'
@@ -12,9 +13,10 @@ const startGraceMs = 5_000
 
 function configOrExit() {
   try {
-    return readConfig(process.env)
+    const file = readEnvFile({ named: process.env.GANCHO_ENV_FILE, known: environmentVariables })
+    return { config: readConfig(withEnvironment(file, process.env)), warnings: file.warnings }
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
+    if (!(error instanceof ConfigError || error instanceof EnvFileError)) throw error
     console.error(`Gancho cannot start, the environment is not right:\n  ${error.problems.join('\n  ')}`)
     process.exit(1)
   }
@@ -22,8 +24,9 @@ function configOrExit() {
 
 // Payloads and tokens are in what this process writes: for its owner alone.
 process.umask(0o077)
-const config = configOrExit()
+const { config, warnings } = configOrExit()
 const log = createLog({ level: config.LOG_LEVEL, forPeople: !config.REDIS_URL || process.stdout.isTTY })
+for (const warning of warnings) log.warn(warning)
 
 let app: App | undefined
 let stopping = false
@@ -49,6 +52,8 @@ const starting = startApp(config, log)
 try {
   app = await starting
   if (!stopping) console.log(app.banner)
+  // Whoever started this process with a channel to it, as PM2 does, learns that it takes requests.
+  process.send?.('ready')
 } catch (error) {
   const forPeople = [EmbeddedRedisError, ForeignDataSetError, UnfitServerError]
   if (error instanceof Error && forPeople.some((kind) => error instanceof kind)) {

@@ -15,8 +15,8 @@ const order = [
   ['rest', 'graphql'],
   ['http'],
   ['welcome'],
-  ['config'],
-  ['app'],
+  ['config', 'env-file'],
+  ['app', 'cli'],
   ['main'],
 ]
 const maxLines = 300
