@@ -11,7 +11,7 @@ const styles: Readonly<Record<string, Style>> = {
 /** A status in its colour. */
 export const statusText = (status: string, { style }: Output) => {
   const colour = styles[status]
-  return colour ? style(colour, status) : status
+  return colour ? style(colour, status) : printable(status)
 }
 
 /** A time as people read it, in UTC, without fractions; a dash for none. */

@@ -85,5 +85,5 @@ function textOf(message: Change | Gap, output: Output): string {
   const { jobId, status, previousStatus, attempt, at } = message
   const before = previousStatus ? `${output.style('gray', previousStatus)} → ` : ''
   const times = attempt ? output.style('gray', ` (attempt ${attempt})`) : ''
-  return `${output.style('gray', timeText(at))}  ${jobId.padEnd(10)}  ${before}${statusText(status, output)}${times}`
+  return `${output.style('gray', timeText(at))}  ${printable(jobId).padEnd(10)}  ${before}${statusText(status, output)}${times}`
 }
