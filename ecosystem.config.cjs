@@ -11,6 +11,11 @@ if (Number.parseInt(process.versions.node, 10) < oldestMajor) {
 
 const file = process.env.GANCHO_ENV_FILE || join(__dirname, '.env')
 const settings = { ...(existsSync(file) ? parseEnv(readFileSync(file, 'utf8')) : {}), ...process.env }
+if (!settings.REDIS_URL) {
+  throw new Error(
+    'Several processes need a Redis that they share: set REDIS_URL, in .env or in the environment.',
+  )
+}
 const setting = (name, fallback) => Number(settings[name] || fallback)
 
 /** What Gancho grants itself beyond SHUTDOWN_TIMEOUT_MS (src/main.ts), and a little. */

@@ -27,14 +27,17 @@ test('the README leads to every other document', () => {
   expect(documents.filter((path) => !found.has(path))).toEqual([])
 })
 
-test.each(documents)('every npm script and file of the house that %s names is there', (path) => {
-  const text = read(path)
-  const scripts = [...text.matchAll(/npm run (?:-s |--silent )?([a-z][a-z0-9:]*)/g)].map(
-    ([, name = '']) => name,
-  )
-  expect(scripts.filter((name) => !(name in packageJson.scripts))).toEqual([])
-  const files = [...text.matchAll(/`((?:src|test|script)\/[\w./-]+\.(?:ts|mjs|lua))`/g)].map(
-    ([, name = '']) => name,
-  )
-  expect(files.filter((name) => !existsSync(join(root, name)))).toEqual([])
-})
+test.each([...documents, '.github/workflows/ci.yml'])(
+  'every npm script and file of the house that %s names is there',
+  (path) => {
+    const text = read(path)
+    const scripts = [...text.matchAll(/npm run (?:-s |--silent )?([a-z][a-z0-9:]*)/g)].map(
+      ([, name = '']) => name,
+    )
+    expect(scripts.filter((name) => !(name in packageJson.scripts))).toEqual([])
+    const files = [...text.matchAll(/`((?:src|test|script)\/[\w./-]+\.(?:ts|mjs|lua))`/g)].map(
+      ([, name = '']) => name,
+    )
+    expect(files.filter((name) => !existsSync(join(root, name)))).toEqual([])
+  },
+)
