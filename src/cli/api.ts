@@ -12,7 +12,7 @@ export type Api = {
 type RestOptions = { body?: Uint8Array<ArrayBuffer> | string; headers?: Record<string, string> }
 type SubscribeBody = { query: string; variables: Record<string, unknown> }
 type SubscribeOptions = { lastEventId: string | undefined; signal: AbortSignal }
-type Problem = { message?: string; code?: string; requestId?: string }
+type Problem = { message?: string; code?: string; requestId?: string; retryAfterSeconds?: number }
 
 const timeoutMs = 30_000
 
@@ -93,7 +93,8 @@ const withHint = (problem: Problem, token: string | undefined): Problem =>
     : problem
 
 /** GraphQL answers 200 with them. */
-const later = /^(BACKLOG_FULL|REDIS_UNAVAILABLE|LOOK_UPS_BUSY|DATABASE_UNAVAILABLE|SHUTTING_DOWN)$/
+const later =
+  /^(BACKLOG_FULL|REDIS_UNAVAILABLE|LOOK_UPS_BUSY|DATABASE_UNAVAILABLE|TOO_MANY_STREAMS|SHUTTING_DOWN)$/
 
 function refusal({ message, code = '', requestId }: Problem, response: Response): CliError {
   const exitCode = response.status > 500 || later.test(code) ? exitCodes.unreachable : exitCodes.failed

@@ -22,8 +22,16 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error
 })
 const interrupted = new AbortController()
-process.once('SIGINT', () => interrupted.abort())
-process.once('SIGTERM', () => interrupted.abort())
+let interruptedAt = Number.POSITIVE_INFINITY
+/** One Ctrl-C can arrive twice: from the terminal, and passed on by the launcher. */
+const sameMs = 500
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    if (Date.now() - interruptedAt > sameMs) process.exit(exitCodes.failed)
+    interruptedAt = Math.min(interruptedAt, Date.now())
+    interrupted.abort()
+  })
+}
 
 process.exitCode = await runProgram(process.argv.slice(2), {
   ...environmentOrExit(),

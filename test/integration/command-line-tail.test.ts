@@ -3,7 +3,6 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'nod
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { until } from '../support/client.ts'
 import { gancho } from '../support/command-line.ts'
 
 type Asked = { headers: IncomingHttpHeaders; body: { query: string; variables: Record<string, unknown> } }
@@ -181,13 +180,12 @@ describe('gancho tail', () => {
     expect(asked).toHaveLength(1)
   })
 
-  test('ends with Ctrl-C as with a success', async () => {
+  test('ends with Ctrl-C as with a success, and says how to go on', async () => {
     answers = [stream([next('e.1-0', change('e.1-0'))], 'stays')]
-    const interrupt = new AbortController()
-    const ran = gancho(['tail'], { env, signal: interrupt.signal })
-    await until(() => asked.length === 1, { what: 'it is connected' })
-    interrupt.abort()
-    expect((await ran).code).toBe(0)
+    expect(await gancho(['tail'], { env, interruptAt: /ID-7/ })).toMatchObject({
+      code: 0,
+      stderr: 'To go on from here: gancho tail --after e.1-0\n',
+    })
   })
 
   test('shows no token, whatever the server answers', async () => {

@@ -7,19 +7,23 @@ import { noEnvFile } from './processes.ts'
 const program = fileURLToPath(new URL('../../script/gancho.mjs', import.meta.url))
 
 export type Ran = { code: number | null; stdout: string; stderr: string }
-type Options = { env?: Record<string, string>; stdin?: string | Buffer; cwd?: string; signal?: AbortSignal }
+type Options = { env?: Record<string, string>; stdin?: string | Buffer; cwd?: string; interruptAt?: RegExp }
 
-/** Runs `gancho` with these arguments as a user does, with no variables but these. `signal` sends Ctrl-C. */
+/** Runs `gancho` with these arguments as a user does, with no variables but these. Once its output matches `interruptAt`, Ctrl-C is sent. */
 export async function gancho(
   args: readonly string[],
-  { env = {}, stdin = '', cwd, signal }: Options = {},
+  { env = {}, stdin = '', cwd, interruptAt }: Options = {},
 ): Promise<Ran> {
   const child = spawn(process.execPath, [program, ...args], {
     ...(cwd === undefined ? {} : { cwd }),
     env: { PATH: process.env.PATH ?? '', ...noEnvFile, ...env },
     stdio: 'pipe',
   })
-  signal?.addEventListener('abort', () => child.kill('SIGINT'))
+  let seen = ''
+  child.stdout.on('data', (chunk) => {
+    seen += chunk
+    if (interruptAt?.test(seen)) child.kill('SIGINT')
+  })
   // A command that reads no input may be over before it is written.
   child.stdin.on('error', () => undefined)
   child.stdin.end(stdin)

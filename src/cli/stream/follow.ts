@@ -25,7 +25,7 @@ export type Followed = { data: unknown; cursor: string | undefined }
 
 /** What no repetition mends. */
 const final =
-  /^(BAD_REQUEST|UNAUTHENTICATED|FORBIDDEN|OUTSIDE_ACCESS_WINDOW|ADDRESS_NOT_ALLOWED|TENANT_INACTIVE|TENANT_NOT_FOUND|NOT_FOUND|METHOD_NOT_ALLOWED|GRAPHQL_\w+)$/
+  /^(BAD_REQUEST|INVALID_CURSOR|NOT_ACCEPTABLE|UNAUTHENTICATED|FORBIDDEN|OUTSIDE_ACCESS_WINDOW|ADDRESS_NOT_ALLOWED|TENANT_INACTIVE|TENANT_NOT_FOUND|NOT_FOUND|METHOD_NOT_ALLOWED|GRAPHQL_\w+)$/
 
 /**
  * The results of a GraphQL subscription over server-sent events (the protocol of graphql-sse, distinct connections): `next` carries
@@ -89,8 +89,9 @@ function resultOf({ data }: ServerSentEvent): unknown {
   const result: unknown = JSON.parse(data ?? 'null')
   const problem = problemOf(result)
   if (problem) {
-    const { code, requestId, message = 'The stream failed.' } = problem
-    throw new CliError(exitCodes.failed, message, { code, requestId })
+    const { code, requestId, message = 'The stream failed.', retryAfterSeconds } = problem
+    const retryAfterMs = retryAfterSeconds && retryAfterSeconds * 1_000
+    throw new CliError(exitCodes.failed, message, { code, requestId, retryAfterMs })
   }
   return (result as { data?: unknown } | null)?.data
 }
