@@ -41,7 +41,8 @@ export function followBySocket({ course, token, origin, pauseMs }: Following): {
       socket?.terminate()
     },
     error(error) {
-      course.troubles.push(JSON.stringify(error).slice(0, 200))
+      const [first] = Array.isArray(error) ? error : []
+      course.troubles.push(String(first?.extensions?.code ?? JSON.stringify(error)))
       void again()
     },
     complete: () => void again(),
