@@ -16,7 +16,7 @@ export const tenant: Tenant = {
 }
 export const otherTenant: Tenant = { ...tenant, cnpj: '11444777000161', name: 'Farmácia' }
 
-export const secret = 'a secret for tests only'
+const secret = 'a secret for tests only'
 
 type Options = {
   ttlMs?: number
