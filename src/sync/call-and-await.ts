@@ -135,6 +135,8 @@ async function waitFor(
   refuseWhenStopping(deps)
   // Before the call: its reply may be here at once.
   const waiting = deps.waiters.wait(id, timeoutMs - (performance.now() - startedAt), request.signal)
+  // A reply that came after the join was recorded, and was told here before anybody waited for it.
+  if (opened.kind === 'joined') void lookAgain(deps, id)
   const mine = opened.kind === 'call' || isForgotten(deps, opened)
   const call = mine
     ? deps.call({
@@ -151,6 +153,10 @@ async function waitFor(
   if (ended.kind !== 'deadline') return { kind: 'pending', awaitId: id, expiresAt }
   if (call && timeoutMs >= upstream.timeoutMs) await Promise.race([call, sleep(lastWordMs)])
   return atDeadline(deps, { cnpj, id }, expiresAt, startedAt)
+}
+
+async function lookAgain({ desk, log }: Deps, id: string): Promise<void> {
+  await desk.look(id).catch((err) => log.warn({ err, awaitId: id }, 'a joined call could not be read yet'))
 }
 
 /** The answer to the call's opening was lost on its way here: it counts as being called by this instance, and nobody does. */

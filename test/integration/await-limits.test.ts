@@ -178,6 +178,22 @@ describe('the same idempotency key', () => {
   })
 })
 
+test('a repeat that joins in the moment of the reply gets it, a hundred times in a row', async () => {
+  const upstream = testUpstream({ answer: (_request, nth) => accepted(`moment-${nth}`) })
+  const [one, two] = [await instance([upstream]), await instance([upstream])]
+  for (let nth = 1; nth <= 100; nth += 1) {
+    const idempotencyKey = `moment ${nth}`
+    const calling = one.call({ idempotencyKey })
+    const { callbackUrl } = await until(() => upstream.calls[nth - 1])
+    await until(async () => (await status(one, idOfCall(callbackUrl))) === 'BOUND')
+    const joins = [one.call({ idempotencyKey }), two.call({ idempotencyKey })]
+    const taken = one.webhook({ id: `moment-${nth}` })
+    const kinds = (await Promise.all([calling, ...joins])).map(({ kind }) => kind)
+    expect(kinds).toEqual(['replied', 'replied', 'replied'])
+    await taken
+  }
+})
+
 test('a call whose opening was recorded, but not told to its instance, is made by a repeat', async () => {
   const upstream = testUpstream({ answer: () => accepted('untold') })
   const one = await instance([upstream])
