@@ -1,38 +1,47 @@
-// Encrypts every tenant's token under the newest of ENCRYPTION_SECRET (a list, newest first), so that the older ones can be given up.
+// Encrypts every tenant's tokens and sources under the newest of ENCRYPTION_SECRET (a list, newest first), so that the older ones can
+// be given up.
+import { startProblem } from '../src/app/start-problem.ts'
 import { storeOptions } from '../src/app/store-options.ts'
-import { environmentVariables, readConfig } from '../src/config.ts'
+import { ConfigError, environmentVariables, readConfig } from '../src/config.ts'
 import { readEnvFile, withEnvironment } from '../src/env-file.ts'
-import { openStores } from '../src/storage/open-stores.ts'
+import { openStores, type Stores } from '../src/storage/open-stores.ts'
 import { resealTokens } from '../src/tenants/reseal-tokens.ts'
 import { resealSources } from '../src/tenants/sources/reseal-sources.ts'
 import { tokenHashing } from '../src/tenants/token.ts'
 import { tokenCipher } from '../src/tenants/token-cipher.ts'
 
-const file = readEnvFile({ named: process.env.GANCHO_ENV_FILE, known: environmentVariables })
-const config = readConfig(withEnvironment(file, process.env))
-const [newest, ...older] = config.ENCRYPTION_SECRET ?? []
-if (newest === undefined)
-  throw new Error('Set ENCRYPTION_SECRET to the secrets, the newest first, separated by commas.')
+type Secrets = readonly [string, ...string[]]
 
-const stores = await openStores(storeOptions(config))
-try {
+async function reencrypt(stores: Stores, [newest, ...older]: Secrets): Promise<void> {
   const cipher = tokenCipher(newest, ...older)
-  const { resealed, unchanged, unreadable } = await resealTokens({
-    ...{ store: stores.tenants, cipher, hashToken: tokenHashing(newest) },
-  })
-  console.log(`${resealed} tokens are encrypted anew, ${unchanged} were already.`)
-  if (unreadable.length > 0) {
-    console.error(
-      `None of the secrets opens these ${unreadable.length} tokens:\n  ${unreadable.join('\n  ')}`,
-    )
-    process.exitCode = 1
-  }
+  const tokens = await resealTokens({ store: stores.tenants, cipher, hashToken: tokenHashing(newest) })
+  console.log(`${tokens.resealed} tokens are encrypted anew, ${tokens.unchanged} were already.`)
+  tellUnreadable('tokens', tokens.unreadable)
   const sources = await resealSources(stores.sources, cipher)
   console.log(`The secrets of ${sources.resealed.length} sources are encrypted anew.`)
-  if (sources.unreadable.length > 0) {
-    console.error(`None of the secrets opens those of these sources:\n  ${sources.unreadable.join('\n  ')}`)
-    process.exitCode = 1
+  tellUnreadable('sources', sources.unreadable)
+}
+
+function tellUnreadable(what: string, ids: readonly string[]): void {
+  if (ids.length === 0) return
+  console.error(`None of the secrets opens these ${ids.length} ${what}:\n  ${ids.join('\n  ')}`)
+  process.exitCode = 1
+}
+
+try {
+  const file = readEnvFile({ named: process.env.GANCHO_ENV_FILE, known: environmentVariables })
+  const config = readConfig(withEnvironment(file, process.env))
+  const secrets = config.ENCRYPTION_SECRET
+  if (!secrets) throw new ConfigError(['ENCRYPTION_SECRET: needed, the newest first, separated by commas'])
+  const stores = await openStores(storeOptions(config))
+  try {
+    await reencrypt(stores, secrets)
+  } finally {
+    await stores.close()
   }
-} finally {
-  await stores.close()
+} catch (error) {
+  const problem = startProblem(error)
+  if (problem === undefined) throw error
+  console.error(`Cannot encrypt anew: ${problem}`)
+  process.exitCode = 1
 }

@@ -1,15 +1,18 @@
-import { randomUUID } from 'node:crypto'
-import { hostname } from 'node:os'
 import type { Logger } from 'pino'
 import { type Core, createCore } from './app/core.ts'
 import { type Foundation, openFoundation } from './app/foundation.ts'
 import { createGatewaySide, showsGraphiql } from './app/gateway-side.ts'
+import { processName } from './app/process-name.ts'
+import { openSampleUpstream, sampleUpstreamVariables, withSampleUpstream } from './app/sample-upstream.ts'
+import { within } from './app/within.ts'
 import { createWorkerSide } from './app/worker-side.ts'
 import type { Config } from './config.ts'
+import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { secondProcessCommand, writeSecondProcessEnv } from './redis/second-process.ts'
 import { banner } from './welcome/banner.ts'
 import { developmentTenant } from './welcome/development-tenant.ts'
 import { type SampleReceiver, startSampleReceiver } from './welcome/sample-receiver.ts'
+import type { SampleUpstream } from './welcome/sample-upstream.ts'
 
 export type App = {
   /** What a person who has just started Gancho wants to read. */
@@ -27,25 +30,38 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     for (const part of parts.splice(0).reverse()) await part()
   }
   try {
-    const core = await createCore(config, foundation, log)
+    const metrics = createMetrics()
+    let origin = ''
+    const upstream = await openSampleUpstream(config, foundation, log)
+    if (upstream) parts.push(upstream.close)
+    const core = await createCore({
+      config: withSampleUpstream(config, upstream),
+      ...{ foundation, log },
+      origin: () => origin,
+      cache: metrics.tenantCache,
+    })
     parts.push(core.close)
     const receiver = await sampleReceiver(config, foundation, log)
     if (receiver) parts.push(receiver.close)
     const destinationUrl = config.DESTINATION_URL ?? receiver?.url
-    if (foundation.embedded) rememberForSecondProcess(config, foundation, destinationUrl)
+    if (foundation.embedded) rememberForSecondProcess(config, foundation, destinationUrl, upstream)
 
     let stopping = false
-    const server = createGatewaySide({ config, foundation, core, log, isStopping: () => stopping })
-    const worker = createWorkerSideFor(config, foundation, log, destinationUrl)
+    const server = createGatewaySide({ config, foundation, core, metrics, log, isStopping: () => stopping })
+    const worker = createWorkerSideFor(config, foundation, log, destinationUrl, metrics)
     worker?.start()
     // Both at once: while requests finish, no new delivery begins.
     parts.push(async () => {
       stopping = true
-      const within = config.SHUTDOWN_TIMEOUT_MS
-      await Promise.all([server.close(within), worker?.close(within)])
+      const withinMs = config.SHUTDOWN_TIMEOUT_MS
+      // Whoever waits for a reply gets its handle; what is being called is recorded.
+      core.correlator.stopWaiting()
+      const calls = within(core.correlator.idle(), withinMs)
+      await Promise.all([server.close(withinMs), worker?.close(withinMs), calls])
     })
     const port = await server.listen(config.PORT, config.HOST)
-    const text = await welcome(config, foundation, core, port, receiver)
+    origin = originOf(config, port)
+    const text = await welcome(config, foundation, core, origin, receiver, upstream !== undefined)
     return { banner: text, port, close }
   } catch (error) {
     await close()
@@ -65,12 +81,14 @@ function rememberForSecondProcess(
   config: Config,
   { redisUrl, secrets }: Foundation,
   destinationUrl = '',
+  upstream?: SampleUpstream,
 ): void {
   writeSecondProcessEnv(config.DATA_DIR, {
     REDIS_URL: redisUrl,
     ADMIN_TOKEN: secrets.adminToken,
     ENCRYPTION_SECRET: secrets.encryptionSecrets.join(','),
     DESTINATION_URL: destinationUrl,
+    ...(upstream && sampleUpstreamVariables(upstream)),
   })
 }
 
@@ -79,22 +97,26 @@ function createWorkerSideFor(
   foundation: Foundation,
   log: Logger,
   destinationUrl: string | undefined,
+  { delivery: report }: Metrics,
 ) {
   if (config.ROLE === 'gateway' || destinationUrl === undefined) return undefined
-  const owner = `${hostname()}.${process.pid}.${randomUUID().slice(0, 8)}`
-  return createWorkerSide({ config, foundation, log, owner, destinationUrl })
+  return createWorkerSide({ config, foundation, log, owner: processName(), destinationUrl, report })
+}
+
+function originOf({ HOST }: Config, port: number): string {
+  return `http://${HOST.includes(':') ? `[${HOST}]` : HOST}:${port}`
 }
 
 async function welcome(
   config: Config,
   foundation: Foundation,
   core: Core,
-  port: number,
+  origin: string,
   receiver: SampleReceiver | undefined,
+  sampleUpstream: boolean,
 ): Promise<string> {
-  const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST
   const graphiql = showsGraphiql(config, foundation)
-  const facts = { origin: `http://${host}:${port}`, role: config.ROLE, graphiql, sampleReceiver: receiver }
+  const facts = { origin, role: config.ROLE, graphiql, sampleReceiver: receiver, sampleUpstream }
   if (!foundation.embedded) return banner(facts)
   const { tenants, cipher } = core
   return banner({

@@ -1,4 +1,13 @@
 import { z } from 'zod'
+import { defaultUpstream, maxUpstreams } from './sync/upstream/upstream-settings.ts'
+import {
+  apiKeyOf,
+  originOf,
+  pathOf,
+  pointerOf,
+  readUpstreamsFile,
+  upstreamTimeoutMs,
+} from './sync/upstream/upstreams-file.ts'
 import { parseAccessWindow } from './tenants/access-window.ts'
 import { parseAdminTokens } from './tenants/admin-tokens.ts'
 import { parseAddressRanges } from './tenants/sender-addresses.ts'
@@ -11,6 +20,8 @@ const count = (fallback: number) => whole(fallback, 1, 1_000_000_000)
 /** Timers of Node hold at most 2^31 ms. */
 const milliseconds = (fallback: number, min = 1) => whole(fallback, min, 2_000_000_000)
 const httpUrl = z.url({ protocol: /^https?$/, error: 'expected http://… or https://…' })
+/** Without a slash at its end: paths follow. */
+const publicUrl = httpUrl.transform((url) => url.replace(/\/+$/, ''))
 /** What an Authorization header can carry. */
 const token = z
   .string()
@@ -54,6 +65,29 @@ const adminTokens = z.string().transform((text, context) => {
   return z.NEVER
 })
 
+/** Null where the key is not exchanged. */
+const tokenPath = z
+  .string()
+  .refine(
+    (text) => text === 'none' || pathOf.safeParse(text).success,
+    'expected a path that starts with /, or none',
+  )
+  .transform((text) => (text === 'none' ? null : text))
+
+const upstreamsFile = z.string().transform((path, context) => {
+  const { upstreams, problems } = readUpstreamsFile(path)
+  for (const { at, message } of problems) context.addIssue({ code: 'custom', message, path: [at] })
+  return problems.length > 0 ? z.NEVER : upstreams
+})
+/** As browsers send them in `Origin`: scheme, host and a port other than the scheme's own. */
+const origins = z
+  .string()
+  .transform((text) => text.split(',').map((origin) => origin.trim()))
+  .refine(
+    (list) => list.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin),
+    'expected origins such as https://app.example.com, separated by commas, without a path',
+  )
+
 /** Names of months and days, steps, ranges and lists included; five fields, or six with seconds. */
 const cron = z
   .string()
@@ -85,12 +119,19 @@ const environment = z.object({
   ADMIN_TOKENS: adminTokens.optional(),
   ADMIN_ACCESS_WINDOW: accessWindow.optional(),
   TRUSTED_PROXIES: addressRanges.default([]),
+  METRICS_TOKEN: token.optional(),
   ENCRYPTION_SECRET: secrets.optional(),
   DESTINATION_URL: httpUrl.optional(),
   MAX_BACKLOG: count(1_000_000),
   JOURNAL_MAX_ENTRIES: count(1_000_000),
   MAX_BODY_BYTES: whole(1_048_576, 1, 268_435_456),
   REQUEST_TIMEOUT_MS: milliseconds(30_000),
+  ALLOWED_ORIGINS: origins.default([]),
+  MAX_STREAMS: whole(20_000, 1, 1_000_000),
+  MAX_MESSAGE_BYTES: whole(65_536, 1_024, 16_777_216),
+  STREAM_KEEP_ALIVE_MS: milliseconds(12_000),
+  STREAM_STALL_MS: milliseconds(15_000),
+  STREAM_TICKET_TTL_SECONDS: whole(120, 1, 86_400),
   RETENTION_DAYS: whole(14, 1, 36_500),
   WORKER_CONCURRENCY: whole(50, 1, 10_000),
   TOKEN_CACHE_TTL_SECONDS: count(300),
@@ -107,7 +148,18 @@ const environment = z.object({
   LOCK_DURATION_MS: milliseconds(30_000),
   SWEEP_INTERVAL_MS: milliseconds(30_000),
   SHUTDOWN_TIMEOUT_MS: milliseconds(35_000, 0),
+  PUBLIC_URL: publicUrl.optional(),
+  AWAITED_REPLY_TTL_SECONDS: count(86_400),
+  MAX_WAITING_REPLIES: whole(10_000, 1, 1_000_000),
   MAINTENANCE_CRON: cron.default('0 3 * * *'),
+  DOMAIN: originOf.optional(),
+  APIKEY: apiKeyOf.optional(),
+  TIMEOUT: whole(5_000, upstreamTimeoutMs.min, upstreamTimeoutMs.max),
+  UPSTREAM_TOKEN_PATH: tokenPath.default('/auth/token'),
+  UPSTREAM_REQUEST_PATH: pathOf.default('/qrcodes'),
+  UPSTREAM_ID_POINTER: pointerOf.default('/id'),
+  UPSTREAM_ERROR_POINTER: pointerOf.optional(),
+  UPSTREAMS_FILE: upstreamsFile.default([]),
   GRAPHIQL: z.stringbool('expected true or false').optional(),
   LOG_LEVEL: z.enum(logLevels, `expected one of ${logLevels.join(', ')}`).default('info'),
 })
@@ -139,11 +191,18 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const parsed = environment.safeParse(set)
   const problems = new Map(missingForProduction(set))
   for (const { path, message } of parsed.error?.issues ?? []) {
-    const name = String(path[0])
-    problems.set(name, `${message}, got ${shown(name, set[name])}`)
+    const [name, ...within] = path.map(String) as [string, ...string[]]
+    // Of a file only the place is told.
+    if (within.length > 0) problems.set([name, ...within].filter(Boolean).join(': '), message)
+    else problems.set(name, `${message}, got ${shown(name, set[name])}`)
   }
   if (parsed.data?.ADMIN_TOKENS?.some(({ token }) => token === set.ADMIN_TOKEN))
     problems.set('ADMIN_TOKENS', 'has the token of ADMIN_TOKEN, which is a full one named admin')
+  const listed = parsed.data?.UPSTREAMS_FILE ?? []
+  if (set.DOMAIN && listed.some(({ name }) => name === defaultUpstream))
+    problems.set('UPSTREAMS_FILE', `has an upstream named ${defaultUpstream}, which DOMAIN is already`)
+  if (set.DOMAIN && listed.length >= maxUpstreams)
+    problems.set('UPSTREAMS_FILE', `has ${maxUpstreams} upstreams, and DOMAIN is one more than there may be`)
   if (!parsed.success || problems.size > 0)
     throw new ConfigError([...problems].map(([name, problem]) => `${name}: ${problem}`))
   const ownSchedule = set.RETRY_SCHEDULE_SECONDS !== undefined && set.RETRY_FOR_SECONDS === undefined
@@ -151,7 +210,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
 }
 
 /** Addresses may carry a password. */
-const mayHoldSecret = /(TOKENS?|SECRET|PASS|APIKEY|URL)$/
+const mayHoldSecret = /(TOKENS?|SECRET|PASS|APIKEY|URL|DOMAIN)$/
 
 function shown(name: string, value = ''): string {
   if (mayHoldSecret.test(name)) return `${value.length} characters that are not shown`
@@ -171,6 +230,7 @@ function missingForProduction(set: Record<string, string | undefined>): [string,
     names.filter((name) => !set[name]).map((name): [string, string] => [name, requiredWith(cause)])
   return [
     ...(set.DB_CONNECT ? missing(['DB_USER', 'DB_PASS'], 'DB_CONNECT') : []),
+    ...(set.DOMAIN ? missing(['APIKEY'], 'DOMAIN') : []),
     ...(shared ? missing(['ADMIN_TOKEN', 'ENCRYPTION_SECRET'], shared) : []),
     ...(shared && delivers ? missing(['DESTINATION_URL'], shared) : []),
   ]

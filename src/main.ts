@@ -1,11 +1,9 @@
 import { createLog } from './app/log.ts'
+import { startProblem } from './app/start-problem.ts'
 import { within } from './app/within.ts'
 import { type App, startApp } from './app.ts'
-import { ConfigError, environmentVariables, readConfig } from './config.ts'
-import { EnvFileError, readEnvFile, withEnvironment } from './env-file.ts'
-import { UnfitServerError } from './redis/check-server.ts'
-import { ForeignDataSetError } from './redis/data-set.ts'
-import { EmbeddedRedisError } from './redis/embedded-redis-error.ts'
+import { environmentVariables, readConfig } from './config.ts'
+import { readEnvFile, withEnvironment } from './env-file.ts'
 
 /** What is left when everything bounded has had its time. */
 const lastResortMs = 15_000
@@ -16,8 +14,9 @@ function configOrExit() {
     const file = readEnvFile({ named: process.env.GANCHO_ENV_FILE, known: environmentVariables })
     return { config: readConfig(withEnvironment(file, process.env)), warnings: file.warnings }
   } catch (error) {
-    if (!(error instanceof ConfigError || error instanceof EnvFileError)) throw error
-    console.error(`Gancho cannot start, the environment is not right:\n  ${error.problems.join('\n  ')}`)
+    const problem = startProblem(error)
+    if (problem === undefined) throw error
+    console.error(`Gancho cannot start: ${problem}`)
     process.exit(1)
   }
 }
@@ -55,9 +54,8 @@ try {
   // Whoever started this process with a channel to it, as PM2 does, learns that it takes requests.
   process.send?.('ready')
 } catch (error) {
-  const forPeople = [EmbeddedRedisError, ForeignDataSetError, UnfitServerError]
-  if (error instanceof Error && forPeople.some((kind) => error instanceof kind)) {
-    console.error(`Gancho cannot start: ${error.message}`)
-  } else log.fatal({ err: error }, 'Gancho cannot start')
+  const problem = startProblem(error)
+  if (problem === undefined) log.fatal({ err: error }, 'Gancho cannot start')
+  else console.error(`Gancho cannot start: ${problem}`)
   process.exit(1)
 }

@@ -15,7 +15,7 @@ const spareConnections = 16
 
 /** The workers of this process, with what they deliver by. */
 export function createDelivery(parts: WorkerParts) {
-  const { config, redis, lanes, errorQueue, transitions, log, owner } = parts
+  const { config, redis, lanes, errorQueue, transitions, log, owner, report } = parts
   const client = createHttpClient({
     connectTimeoutMs: config.CONNECT_TIMEOUT_MS,
     connectionsPerOrigin: config.WORKER_CONCURRENCY + spareConnections,
@@ -28,7 +28,7 @@ export function createDelivery(parts: WorkerParts) {
     finalStatuses: config.FINAL_STATUS_CODES,
   })
   const deliverDeps = {
-    ...{ transitions, errorQueue, client, policy, leaseMarginMs, log },
+    ...{ transitions, errorQueue, client, policy, leaseMarginMs, log, report },
     destination: (id: string) => (id === destination.id ? destination : undefined),
     maxTimeoutMs: config.ATTEMPT_TIMEOUT_MS,
     now: Date.now,

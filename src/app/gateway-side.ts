@@ -1,71 +1,93 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
-import { createIntake } from '../events/intake.ts'
-import { createSpentOfBurst } from '../events/rate-limit.ts'
+import { reportedIntake } from '../events/event-report.ts'
+import { createIntake, type Intake } from '../events/intake.ts'
 import { defaultRouter } from '../events/routing.ts'
-import { createGraphql } from '../graphql/yoga.ts'
 import { graphqlRoute } from '../http/graphql-route.ts'
 import { healthRoutes } from '../http/health-routes.ts'
+import { metricsRoute } from '../http/metrics-route.ts'
 import { withMiddleware } from '../http/middleware.ts'
 import { createRouter } from '../http/router.ts'
 import { createHttpServer, type HttpServer } from '../http/server.ts'
+import type { Metrics } from '../metrics/metrics.ts'
+import { redisFigures } from '../metrics/redis-figures.ts'
 import { adminTenantRoutes } from '../rest/admin-tenants.ts'
+import { callbackHandler } from '../rest/callback.ts'
 import { failedJobsRoute } from '../rest/failed-jobs.ts'
+import { newQrcodeRoute } from '../rest/new-qrcode.ts'
 import { sourceWebhookHandler } from '../rest/source-webhook.ts'
 import { webhookHandler } from '../rest/webhook.ts'
 import type { Core } from './core.ts'
 import type { Foundation } from './foundation.ts'
+import { createGraphqlEndpoint } from './graphql-endpoint.ts'
 
 type Deps = {
   config: Config
   foundation: Foundation
   core: Core
+  metrics: Metrics
   log: Logger
   isStopping: () => boolean
 }
 
-/** The HTTP server: everything for a gateway, health alone for a worker. */
+/** The HTTP server: everything for a gateway, health and metrics for a worker. */
 export function createGatewaySide(deps: Deps): HttpServer {
-  const { config, foundation, core, log } = deps
+  const { config, foundation, core, metrics, log } = deps
   const { authenticate } = core
   const maxBodyBytes = config.MAX_BODY_BYTES
+  const report = metrics.events
   const requestTimeoutMs = config.REQUEST_TIMEOUT_MS
-  const open = healthRoutes(healthChecks(foundation, core), () => tenantFacts(core), deps.isStopping)
+  const open = [
+    ...healthRoutes(healthChecks(foundation, core), () => tenantFacts(core), deps.isStopping),
+    metricsRoute({ scrape: scrapeOf(deps), token: config.METRICS_TOKEN }),
+  ]
   if (config.ROLE === 'worker') {
     const router = createRouter({ routes: [], open, elsewhere: [], authenticate, maxBodyBytes, log })
     return createHttpServer({ webhook: undefined, handle: withMiddleware(router), requestTimeoutMs, log })
   }
-  const intake = createIntake({
-    redis: foundation.connections.intake,
+  const { correlator } = core
+  const intake = correlator.intakeOf(openIntake(config, foundation))
+  const routes = [...adminTenantRoutes(core), failedJobsRoute(core), newQrcodeRoute(correlator)]
+  const graphiql = showsGraphiql(config, foundation)
+  const endpoint = createGraphqlEndpoint({
+    ...{ config, foundation, core, log },
+    intake: reportedIntake(intake, report),
+  })
+  const { graphql, streams, eventStreams, upgrade } = endpoint
+  const elsewhere = ['/webhook', '/webhook/:source(^src_.+$)', '/callback/:capability'].map((path) => ({
+    path,
+    method: 'POST',
+  }))
+  const router = createRouter({ routes, open, elsewhere, authenticate, maxBodyBytes, log })
+  const otherwise = graphqlRoute({
+    ...{ graphql, eventStreams, authenticate, identities: core.identities, graphiql, log },
+    allowedOrigins: config.ALLOWED_ORIGINS,
+    otherwise: router,
+  })
+  const { openSource } = core
+  const { capabilities, upstreams } = correlator
+  const callback = callbackHandler({ intake, capabilities, upstreams, maxBodyBytes, log, report, otherwise })
+  const handle = sourceWebhookHandler({ intake, openSource, maxBodyBytes, log, report, otherwise: callback })
+  const server = createHttpServer({
+    webhook: webhookHandler({ intake, authenticate, maxBodyBytes, log, report }),
+    ...{ handle, upgrade, requestTimeoutMs, log },
+  })
+  return {
+    listen: server.listen,
+    async close(withinMs) {
+      await Promise.all([streams.drain(withinMs), server.close(withinMs)])
+    },
+  }
+}
+
+function openIntake(config: Config, { connections, dataSet, memory }: Foundation): Intake {
+  return createIntake({
+    redis: connections.intake,
     route: defaultRouter(),
-    dataSet: foundation.dataSet,
-    memoryIsShort: foundation.memory.isShort,
+    dataSet,
+    memoryIsShort: memory.isShort,
     maxBacklog: config.MAX_BACKLOG,
     idempotencyTtlSeconds: config.IDEMPOTENCY_TTL_SECONDS,
-  })
-  const routes = [...adminTenantRoutes(core), failedJobsRoute(core)]
-  const graphiql = showsGraphiql(config, foundation)
-  const graphql = createGraphql({
-    services: {
-      ...core,
-      intake,
-      tenantStore: foundation.stores.tenants,
-      spentOfBurst: createSpentOfBurst(foundation.connections.commands),
-      redis: foundation.connections.commands,
-    },
-    log,
-    maxEventBytes: maxBodyBytes,
-  })
-  const elsewhere = ['/webhook', '/webhook/:source(^src_.+$)'].map((path) => ({ path, method: 'POST' }))
-  const router = createRouter({ routes, open, elsewhere, authenticate, maxBodyBytes, log })
-  const otherwise = graphqlRoute({ graphql, authenticate, graphiql, log, otherwise: router })
-  const { openSource } = core
-  const handle = sourceWebhookHandler({ intake, openSource, maxBodyBytes, log, otherwise })
-  return createHttpServer({
-    webhook: webhookHandler({ intake, authenticate, maxBodyBytes, log }),
-    handle,
-    requestTimeoutMs,
-    log,
   })
 }
 
@@ -76,6 +98,12 @@ export const showsGraphiql = (config: Config, { embedded }: Foundation) => confi
 function tenantFacts({ directory }: Core) {
   const { tenants, staleSince } = directory.status()
   return { tenants: { known: tenants, staleSince: staleSince && new Date(staleSince).toISOString() } }
+}
+
+function scrapeOf({ metrics, foundation, core }: Deps) {
+  const { directory, lanes, queueOverview: overview } = core
+  const redis = redisFigures({ redis: foundation.connections.commands, lanes, overview })
+  return () => metrics.scrape({ redis, tenantCache: () => directory.status() })
 }
 
 function healthChecks({ connections, stores }: Foundation, { lanes }: Core) {

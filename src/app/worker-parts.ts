@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
+import type { DeliveryReport } from '../delivery/delivery-report.ts'
 import { createErrorQueue, type ErrorQueue } from '../delivery/error-queue.ts'
 import { createJobRecords, type JobRecords } from '../events/job-records.ts'
 import { createLanes, type Lanes } from '../events/lanes.ts'
@@ -15,6 +16,8 @@ export type WorkerDeps = {
   /** Name of this process, unique. */
   owner: string
   destinationUrl: string
+  /** Told what deliveries come to. */
+  report: DeliveryReport
 }
 
 /** What the parts of a worker share; all of it waits while Redis is away. */

@@ -94,7 +94,7 @@ function post(client: HttpClient, url: URL, { headers, body }: DeliveryRequest, 
 
 function notSent(error: string): Exchanged {
   const none = { dnsMs: null, connectMs: null, tlsMs: null, firstByteMs: null, socketReused: null }
-  return { response: null, error, timing: { ...none, totalMs: 0 } }
+  return { response: null, error, sent: false, timing: { ...none, totalMs: 0 } }
 }
 
 function sentHeaders(url: URL | string, { headers, body }: DeliveryRequest): Record<string, string> {

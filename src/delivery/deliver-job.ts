@@ -4,6 +4,7 @@ import type { ScheduledJob } from '../events/lanes.ts'
 import type { FinishAs, Transitions } from '../events/transitions.ts'
 import { type AttemptResult, attempt } from './attempt.ts'
 import { deliveryHeaders } from './delivery-headers.ts'
+import type { DeliveryReport } from './delivery-report.ts'
 import type { Destination } from './destination.ts'
 import type { ErrorQueue } from './error-queue.ts'
 import type { HttpClient } from './http-client.ts'
@@ -28,6 +29,7 @@ export type DeliverDeps = {
   /** How long beyond an attempt's deadline its worker may take to record the outcome. */
   leaseMarginMs: number
   log: Logger
+  report?: DeliveryReport
   now: () => number
   /** Aborted when the process must stop before the attempts in flight are over. */
   aborted: AbortSignal
@@ -103,7 +105,13 @@ async function record(deps: DeliverDeps, begun: Begun, as: FinishAs): Promise<Af
     )
     return { kind: 'done' }
   }
-  const { statusCode, error } = as.attempt ?? {}
+  const { attempt: sent } = as
+  deps.report?.({
+    ...{ queue: begun.job.queue, status: finished.status },
+    attempt: sent && { outcome: sent.outcome, tookMs: sent.timing.totalMs },
+    sinceAcceptedMs: round === 0 ? deps.now() - begun.job.receivedAt : undefined,
+  })
+  const { statusCode, error } = sent ?? {}
   const level = finished.status === 'FAILED' ? 'warn' : finished.status === 'RETRYING' ? 'info' : 'debug'
   deps.log[level](
     { job: jobId(n), round, attempt: begun.attempt, status: finished.status, statusCode, error },

@@ -4,9 +4,9 @@ import { BodyExcerpt } from './body-excerpt.ts'
 import { describeError } from './describe-error.ts'
 import type { Connection, HttpClient, Trace, TracedRequest } from './http-client.ts'
 
-const keptBytes = 16 * 1024
+const excerptBytes = 16 * 1024
 /** Up to here a body is read to its end, because the connection can be used again only then. */
-const readBytes = 1024 * 1024
+export const readBytes = 1024 * 1024
 
 export type ResponseHeaders = Record<string, string | string[]>
 
@@ -14,10 +14,13 @@ export type ResponseHeaders = Record<string, string | string[]>
 export type Exchanged = {
   response: { status: number; headers: ResponseHeaders; body: string } | null
   error: string | null
+  /** Whether a connection was there to write the request to: without one, the receiver knows nothing of it. */
+  sent: boolean
   timing: AttemptTiming
 }
 
-type Limits = { timeoutMs: number; signal?: AbortSignal | undefined }
+/** `keptBytes`: how much of the body is kept, up to `readBytes`; 16 KiB unless given. */
+type Limits = { timeoutMs: number; signal?: AbortSignal | undefined; keptBytes?: number }
 
 /**
  * Sends one request and reads its answer within `timeoutMs`, whatever the receiver does: memory is bounded, and a connection that
@@ -41,7 +44,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   readonly #resolve: (exchanged: Exchanged) => void
   readonly #timer: NodeJS.Timeout
   readonly #startedAt = performance.now()
-  readonly #body = new BodyExcerpt(keptBytes)
+  readonly #body: BodyExcerpt
   #response: { status: number; headers: ResponseHeaders } | null = null
   #controller: Dispatcher.DispatchController | null = null
   #connection: Connection | null = null
@@ -52,6 +55,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   constructor(limits: Limits, resolve: (exchanged: Exchanged) => void) {
     this.#limits = limits
     this.#resolve = resolve
+    this.#body = new BodyExcerpt(limits.keptBytes ?? excerptBytes)
     this.#timer = setTimeout(this.#onDeadline, limits.timeoutMs)
     limits.signal?.addEventListener('abort', this.#onAbort)
     if (limits.signal?.aborted) this.#onAbort()
@@ -106,7 +110,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     clearTimeout(this.#timer)
     this.#limits.signal?.removeEventListener('abort', this.#onAbort)
     const response = this.#response && { ...this.#response, body: this.#body.text() }
-    this.#resolve({ response, error, timing: this.#timing() })
+    this.#resolve({ response, error, sent: this.#sentAt !== null, timing: this.#timing() })
     if (error !== null) this.#controller?.abort(new Error(error))
   }
 

@@ -1,6 +1,7 @@
 import type { RateLimit } from '../tenants/limits.ts'
 import { isCredential } from './credential-headers.ts'
 import type { RateLimitState } from './rate-limit.ts'
+import type { MatchedReply, ReplyCandidate } from './reply-candidate.ts'
 
 /** What a sender posted once, checked and ready for intake. */
 export type IncomingEvent = {
@@ -15,6 +16,10 @@ export type IncomingEvent = {
   idempotencyKey: string | null
   /** The limit that the tenant's events count against; left out where there is none. */
   rateLimit?: RateLimit | undefined
+  /** The body as the JSON check has read it; left out for what is not JSON. */
+  json?: unknown
+  /** Awaited replies that it may be. */
+  candidates?: readonly ReplyCandidate[]
 }
 
 /** An event that is durable: numbered and in Redis. */
@@ -26,6 +31,8 @@ export type Accepted = {
   repeated: boolean
   /** For an event that counts against a limit, or would if it were not repeated. */
   rateLimit?: RateLimitState
+  /** The awaited reply that it is. */
+  reply?: MatchedReply
 }
 
 const hopByHop = new Set([

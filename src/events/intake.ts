@@ -6,6 +6,7 @@ import { loadScript, type ScriptArgument } from '../redis/scripts.ts'
 import type { RateLimit } from '../tenants/limits.ts'
 import type { Accepted, IncomingEvent } from './event.ts'
 import { bucketArguments, type RateLimitState, rateLimited } from './rate-limit.ts'
+import { candidateArguments, type MatchAnswer, matchedReply } from './reply-candidate.ts'
 import type { Route, Router } from './routing.ts'
 
 export type Intake = {
@@ -68,6 +69,7 @@ export function createIntake(deps: Deps): Intake {
       deps.idempotencyTtlSeconds,
       keys.ratePrefix,
       deps.dataSet.highestGiven(),
+      keys.awaitPrefix,
       batch.length,
     ]
     const args: ScriptArgument[] = head
@@ -121,7 +123,10 @@ export function createIntake(deps: Deps): Intake {
 
 /** What is left of a rate limit; absent for an event without one. */
 type Rest = [] | [remaining: number, fullInMs: number]
-type AcceptedAnswer = [kind: 'accepted' | 'repeated', eventId: string, first: number, count: number, ...Rest]
+type AcceptedAnswer = [
+  kind: 'accepted' | 'repeated',
+  ...[eventId: string, first: number, count: number, reply: MatchAnswer, ...Rest],
+]
 type ScriptAnswer = AcceptedAnswer | ['limited', waitMs: number, ...Rest] | ['conflict'] | ['full']
 
 function settle(one: Waiting, answer: ScriptAnswer, given: (n: number) => void): void {
@@ -138,9 +143,14 @@ function settle(one: Waiting, answer: ScriptAnswer, given: (n: number) => void):
 }
 
 function acceptedOf(answer: AcceptedAnswer, limit: RateLimit | undefined): Accepted {
-  const [kind, eventId, first, count, ...rest] = answer
+  const [kind, eventId, first, count, answered, ...rest] = answer
   const ns = Array.from({ length: count }, (_, i) => first + i)
-  return { eventId, ns, repeated: kind === 'repeated', ...(limit && { rateLimit: stateOf(limit, rest) }) }
+  const reply = matchedReply(answered)
+  return {
+    ...{ eventId, ns, repeated: kind === 'repeated' },
+    ...(limit && { rateLimit: stateOf(limit, rest) }),
+    ...(reply && { reply }),
+  }
 }
 
 function stateOf(limit: RateLimit, [remaining = 0, fullInMs = 0]: Rest): RateLimitState {
@@ -163,6 +173,7 @@ function scriptArguments(event: IncomingEvent, routes: readonly Route[]): Script
     routes.length,
   ]
   for (const route of routes) args.push(route.destination, route.queue)
+  args.push(...candidateArguments(event.candidates))
   return args
 }
 

@@ -47,18 +47,21 @@ const PublishEventInput = builder.inputType('PublishEventInput', {
 
 type Input = (typeof PublishEventInput)['$inferInput']
 
+type Content = { content: Buffer; contentType: string | null; read: { json?: unknown } }
+
 /** Read into bytes the way `POST /webhook` gets them. */
-function contentOf({ payload, body, contentType }: Input): { content: Buffer; contentType: string | null } {
+function contentOf({ payload, body, contentType }: Input): Content {
   if ((payload == null) === (body == null))
     throw new GanchoError('BAD_REQUEST', 'Give the content as payload or as body, one of them.')
   if (body == null) {
     if (contentType != null && !isJson(contentType))
       throw new GanchoError('BAD_REQUEST', 'A payload is JSON; give other content as body.')
-    return { content: Buffer.from(JSON.stringify(payload)), contentType: contentType ?? 'application/json' }
+    const content = Buffer.from(JSON.stringify(payload))
+    return { content, contentType: contentType ?? 'application/json', read: { json: payload } }
   }
   const content = Buffer.from(body)
-  if (isJson(contentType ?? null)) parseJson(content)
-  return { content, contentType: contentType ?? null }
+  const read = isJson(contentType ?? null) ? { json: parseJson(content) } : {}
+  return { content, contentType: contentType ?? null, read }
 }
 
 /** The tenant whose event it is. */
@@ -78,7 +81,7 @@ async function ownerOf(cnpj: string | null | undefined, context: GraphqlContext)
 
 async function publish(input: Input, context: GraphqlContext): Promise<Accepted> {
   const owner = await ownerOf(input.cnpj, context)
-  const { content, contentType } = contentOf(input)
+  const { content, contentType, read } = contentOf(input)
   const maxBytes = maxBodyBytesOf(owner, context.maxEventBytes)
   if (content.length > maxBytes)
     throw new GanchoError('BODY_TOO_LARGE', `A body has at most ${maxBytes} bytes.`)
@@ -89,6 +92,7 @@ async function publish(input: Input, context: GraphqlContext): Promise<Accepted>
     contentType,
     headers: contentType === null ? {} : { 'content-type': contentType },
     body: content,
+    ...read,
     idempotencyKey: input.idempotencyKey ?? null,
     rateLimit: rateLimitOf(owner),
   })

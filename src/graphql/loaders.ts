@@ -1,8 +1,8 @@
 import DataLoader from 'dataloader'
-import { createQueueOverview, type QueueCounts } from '../delivery/queue-overview.ts'
+import type { QueueCounts } from '../delivery/queue-overview.ts'
 import type { Attempt, Job } from '../events/job.ts'
 import type { Principal } from '../tenants/principal.ts'
-import type { Tenant } from '../tenants/tenant.ts'
+import type { Tenant, TenantToken } from '../tenants/tenant.ts'
 import type { GraphqlServices } from './services.ts'
 
 /** Collects what the resolvers of one request ask for, so that each kind of thing is read once for all of them. */
@@ -14,6 +14,7 @@ export type Loaders = {
   tenant: DataLoader<string, Tenant | null>
   /** When a tenant last used one of its tokens, epoch milliseconds. */
   lastUse: DataLoader<string, number | null>
+  tokens: DataLoader<string, TenantToken[]>
   queueCounts: DataLoader<string, QueueCounts>
 }
 
@@ -22,8 +23,7 @@ const bodiesPerRead = 50
 
 /** Loaders of one request: what they read, they keep. */
 export function createLoaders(services: GraphqlServices, principal: Principal): Loaders {
-  const { jobs, tenantStore } = services
-  const overview = createQueueOverview(services)
+  const { jobs, tenants, tenantStore, queueOverview } = services
   const tenant = new DataLoader<string, Tenant | null>(async (cnpjs) => {
     const found = new Map((await tenantStore.byCnpjs(cnpjs)).map((one) => [one.cnpj, one]))
     return cnpjs.map((cnpj) => found.get(cnpj) ?? null)
@@ -34,6 +34,10 @@ export function createLoaders(services: GraphqlServices, principal: Principal): 
     lastUse: new DataLoader(async (cnpjs) => {
       const found = new Map((await tenantStore.lastUses(cnpjs)).map(({ cnpj, at }) => [cnpj, at]))
       return cnpjs.map((cnpj) => found.get(cnpj) ?? null)
+    }),
+    tokens: new DataLoader(async (cnpjs) => {
+      const found = Map.groupBy(await tenants.tokensOf(cnpjs), ({ cnpj }) => cnpj)
+      return cnpjs.map((cnpj) => found.get(cnpj) ?? [])
     }),
     job: new DataLoader(async (ns) => {
       const visible = (await jobs.jobs(ns)).filter((job) => maySee(principal, job.cnpj))
@@ -51,7 +55,7 @@ export function createLoaders(services: GraphqlServices, principal: Principal): 
       },
       { maxBatchSize: bodiesPerRead },
     ),
-    queueCounts: new DataLoader((names) => Promise.all(names.map((name) => overview.counts(name)))),
+    queueCounts: new DataLoader((names) => Promise.all(names.map((name) => queueOverview.counts(name)))),
   }
 }
 

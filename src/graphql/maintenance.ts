@@ -7,6 +7,7 @@ const MaintenanceRunRef = builder.objectRef<MaintenanceRun>('MaintenanceRun').im
     startedAt: t.expose('startedAt', { type: 'DateTime' }),
     finishedAt: t.expose('finishedAt', { type: 'DateTime' }),
     removedJobs: t.exposeInt('removedJobs'),
+    removedTokens: t.exposeInt('removedTokens', { description: 'Tokens that had ended.' }),
     removedErrorEntries: t.exposeInt('removedErrorEntries'),
     trimmedJournalEntries: t.exposeInt('trimmedJournalEntries'),
   }),

@@ -32,7 +32,7 @@ builder.objectField(TenantRef, 'tokens', (t) =>
     type: [TenantTokenRef],
     ...adminOnly,
     description: 'For administrators. Ended ones too, newest first, 100 at most.',
-    resolve: ({ cnpj }, _args, { services }) => services.tenants.tokensOf(cnpj),
+    resolve: ({ cnpj }, _args, { loaders }) => loaders.tokens.load(cnpj),
   }),
 )
 

@@ -1,5 +1,5 @@
 import type { Tenant } from '../tenants/tenant.ts'
-import { searchable, searchTextOf } from '../tenants/tenant-search.ts'
+import { checkedSearch, searchable, searchTextOf } from '../tenants/tenant-search.ts'
 import type { TenantsFilter } from '../tenants/tenant-store.ts'
 import { builder } from './builder.ts'
 import { keysetConnection, maxCount } from './connection.ts'
@@ -46,7 +46,9 @@ builder.node(TenantRef, {
 
 const TenantFilter = builder.inputType('TenantFilter', {
   fields: (t) => ({
-    text: t.string({ description: 'Part of the name or the CNPJ, whatever its case and accents.' }),
+    text: t.string({
+      description: 'Part of the name or the CNPJ, whatever its case and accents; 200 characters at most.',
+    }),
     active: t.boolean(),
   }),
 })
@@ -54,7 +56,7 @@ const TenantFilter = builder.inputType('TenantFilter', {
 function filterOf(
   filter: { text?: string | null; active?: boolean | null } | null | undefined,
 ): TenantsFilter {
-  return { text: filter?.text ?? undefined, active: filter?.active ?? undefined }
+  return { text: checkedSearch(filter?.text ?? ''), active: filter?.active ?? undefined }
 }
 
 /** The tenants that a principal sees, in a connection and its count. */

@@ -6,6 +6,7 @@ import type { JobRecords } from '../events/job-records.ts'
 import type { Lanes } from '../events/lanes.ts'
 import { type JournalBounds, trimJournal } from '../journal/trim-journal.ts'
 import { bullPrefix, keys } from '../redis/keys.ts'
+import type { TenantStore } from '../tenants/tenant-store.ts'
 import type { ForgetJobs } from './forget-jobs.ts'
 import type { HistoryStore } from './history-store.ts'
 
@@ -14,6 +15,7 @@ export type MaintenanceRun = {
   startedAt: number
   finishedAt: number
   removedJobs: number
+  removedTokens: number
   removedErrorEntries: number
   trimmedJournalEntries: number
 }
@@ -34,6 +36,7 @@ type Deps = {
   /** Deletes records of FAILED jobs. */
   forgetFailed: ForgetJobs
   history: Pick<HistoryStore, 'removeFinished'>
+  tenants: Pick<TenantStore, 'removeEndedTokens'>
   log: Logger
   retentionMs: number
   maxJournalEntries: number
@@ -45,16 +48,18 @@ type Deps = {
 const queueName = 'maintenance'
 const batchSize = 500
 
-/** Removes what is older than the retention time, in bounded batches; only jobs that are finished. */
+/** Removes what is older than the retention time, in bounded batches; only jobs that are finished, and tokens that have ended. */
 export async function runMaintenance(deps: Omit<Deps, 'cron' | 'log'>): Promise<MaintenanceRun> {
   const startedAt = deps.now()
   const before = startedAt - deps.retentionMs
   let removedErrorEntries = 0
   for (const { name } of deps.lanes.all()) removedErrorEntries += await expireFailed(deps, name, before)
-  const removedJobs = await removeHistory(deps.history, before)
+  const removedJobs = await inBatches((limit) => deps.history.removeFinished(before, limit))
+  const removedTokens = await inBatches((limit) => deps.tenants.removeEndedTokens(before, limit))
   const bounds: JournalBounds = { maxEntries: deps.maxJournalEntries, oldestMs: before }
   const trimmedJournalEntries = await trimJournal(deps.redis, bounds)
-  const run = { startedAt, finishedAt: deps.now(), removedJobs, removedErrorEntries, trimmedJournalEntries }
+  const removed = { removedJobs, removedTokens, removedErrorEntries, trimmedJournalEntries }
+  const run = { startedAt, finishedAt: deps.now(), ...removed }
   await deps.redis.hset(keys.maintenance, run)
   return run
 }
@@ -63,9 +68,9 @@ export async function runMaintenance(deps: Omit<Deps, 'cron' | 'log'>): Promise<
 export async function lastMaintenance(redis: Redis): Promise<MaintenanceRun | null> {
   const fields = await redis.hgetall(keys.maintenance)
   if (!fields.startedAt) return null
-  return Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => [name, Number(value)]),
-  ) as MaintenanceRun
+  const known = Object.entries(fields).map(([name, value]) => [name, Number(value)])
+  // A run of an older version removed no tokens.
+  return { removedTokens: 0, ...Object.fromEntries(known) } as MaintenanceRun
 }
 
 /**
@@ -91,10 +96,10 @@ async function expireFailed(
   }
 }
 
-async function removeHistory(history: Deps['history'], before: number): Promise<number> {
+async function inBatches(remove: (limit: number) => Promise<number>): Promise<number> {
   let removed = 0
   for (;;) {
-    const batch = await history.removeFinished(before, batchSize)
+    const batch = await remove(batchSize)
     removed += batch
     if (batch < batchSize) return removed
   }

@@ -9,8 +9,11 @@ import type { Route, RouteAnswer } from '../rest/route.ts'
 import { type Authenticate, mayWrite, type Principal } from '../tenants/principal.ts'
 import type { RequestHandler } from './middleware.ts'
 
-/** An address that needs no token. */
-export type OpenRoute = { path: string; handle: () => Promise<RouteAnswer> | RouteAnswer }
+/** An address that needs no token of a tenant or administrator. */
+export type OpenRoute = {
+  path: string
+  handle: (request: IncomingMessage) => Promise<RouteAnswer> | RouteAnswer
+}
 
 type Deps = {
   routes: readonly Route[]
@@ -23,7 +26,7 @@ type Deps = {
 }
 
 type Params = Record<string, string | undefined>
-type Answering = (request: IncomingMessage, params: Params) => Promise<RouteAnswer>
+type Answering = (request: IncomingMessage, params: Params, signal: AbortSignal) => Promise<RouteAnswer>
 /** What one address takes; undefined for what is answered elsewhere. */
 type Methods = Map<string, Answering | undefined>
 
@@ -39,7 +42,9 @@ export function createRouter(deps: Deps): RequestHandler {
   })
   for (const [path, methods] of addresses(deps)) {
     router.all(path, (request, response, params) =>
-      respond(deps, request, response, (requestId) => answerAt(deps, methods, request, params, requestId)),
+      respond(deps, request, response, (requestId) =>
+        answerAt(deps, methods, request, params, requestId, goneSignal(response)),
+      ),
     )
   }
   return (request, response) => router.lookup(request, response)
@@ -51,9 +56,11 @@ function addresses(deps: Deps): Map<string, Methods> {
     const methods: Methods = found.get(path) ?? new Map()
     found.set(path, methods.set(method, answering))
   }
-  for (const { path, handle } of deps.open) add(path, 'GET', async () => handle())
+  for (const { path, handle } of deps.open) add(path, 'GET', async (request) => handle(request))
   for (const route of deps.routes)
-    add(route.path, route.method, (request, params) => handleRoute(deps, route, request, params))
+    add(route.path, route.method, (request, params, signal) =>
+      handleRoute(deps, route, request, params, signal),
+    )
   for (const { path, method } of deps.elsewhere) add(path, method, undefined)
   return found
 }
@@ -78,11 +85,12 @@ async function answerAt(
   request: IncomingMessage,
   params: Params,
   requestId: string,
+  signal: AbortSignal,
 ): Promise<RouteAnswer> {
   // Node sends no body with the answer to HEAD.
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? '')
   const answering = methods.get(method)
-  if (answering) return answering(request, params)
+  if (answering) return answering(request, params, signal)
   const allow = allowed(methods)
   if (method === 'OPTIONS') return { status: 204, headers: { allow } }
   const message = `${pathOf(request).slice(0, 200)} does not take ${request.method}.`
@@ -100,6 +108,7 @@ async function handleRoute(
   route: Route,
   request: IncomingMessage,
   params: Params,
+  signal: AbortSignal,
 ): Promise<RouteAnswer> {
   const principal = await deps.authenticate(request)
   checkAccess(route, principal)
@@ -112,7 +121,17 @@ async function handleRoute(
     principal,
     body,
     requestId: requestIdOf(request),
+    signal,
   })
+}
+
+/** Aborted when the connection ends before its answer. */
+function goneSignal(response: ServerResponse): AbortSignal {
+  const gone = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) gone.abort()
+  })
+  return gone.signal
 }
 
 function checkAccess({ access, method }: Route, principal: Principal): void {

@@ -12,10 +12,24 @@
  * | `due` | zset | for ever | transition script; score: when the sweeper should look at the job, in ms |
  * | `inbox` | stream | entries until dispatched | accept script, dispatcher |
  * | `journal` | stream | trimmed | accept and transition scripts; trim script |
+ * | `journal:flow:<10 s>` | hash | 2 min | accept and transition scripts: how many jobs came into each queue and left it |
  * | `trimmedTo` | string | for ever | trim script: id of the last entry removed |
  * | `projected` | string | for ever | projector: journal id up to which history is written and finished records are gone |
  * | `idempotency:<cnpj>:<hash>` | hash | `IDEMPOTENCY_TTL_SECONDS` | accept script |
  * | `rate:<cnpj>` | hash | until nothing of the burst is spent | accept script: what a tenant with a rate limit has spent |
+ * | `await:<id>` | hash | deadline + `AWAITED_REPLY_TTL_SECONDS`, from the reply on anew | await scripts, accept script: one awaited reply |
+ * | `await-key:<cnpj>:<hash>` | string | as the record | await-open: the awaited reply of a caller's idempotency key |
+ * | `await-of:<cnpj>:<upstream>:<hash>` | string | as the record | await-bind: the awaited reply of an upstream's external id |
+ * | `await-open:<cnpj>` | zset | until the last deadline | await scripts: replies that are waited for, by deadline |
+ * | `await-unbound:<cnpj>` | zset | 60 s after the last deadline | await scripts: those whose external id is not known, by the time until which offers are kept for them |
+ * | `await-offer:<cnpj>:<upstream>:<hash>` | hash | 60 s | accept script: an event that came before its external id was known |
+ * | `await-offers:<cnpj>` | zset | 60 s | accept script: the offers as `<bytes> <upstream>:<hash>`, by their end; 1,000 at most |
+ * | `await-offer-bytes:<cnpj>` | string | 60 s | accept script: bytes in them; 8 MiB at most |
+ * | `await-counts:<cnpj>` | hash | as the tenant's last record | await scripts: what came of its calls; no event is matched without it |
+ * | `await-strays:<cnpj>` | list | 1 h | accept script: the last 100 events that looked like a reply, and answered nothing |
+ * | `await-owner:<owner>` | string | 4 s | each gateway: says that it lives, and so do its calls |
+ * | `streams:<cnpj>` | zset | as long as the longest lease in it | stream places: a tenant's subscriptions; score: end of the lease in ms |
+ * | `ticket:<hash>` | string | `STREAM_TICKET_TTL_SECONDS` after its last use | stream tickets: whom a ticket stands for |
  * | `lease:<name>` | string | seconds | whoever holds that lease |
  * | `maintenance` | hash | for ever | maintenance: its last run |
  */
@@ -37,6 +51,16 @@ export const keys = {
   idempotencyPrefix: `${tag}:idempotency:`,
   /** The accept script appends the CNPJ. */
   ratePrefix: `${tag}:rate:`,
+  /** The await and accept scripts append `:<id>`, `-key:<cnpj>:<hash>` and the rest of the table. */
+  awaitPrefix: `${tag}:await`,
+  await: (id: string) => `${tag}:await:${id}`,
+  awaitKey: (cnpj: string, hash: string) => `${tag}:await-key:${cnpj}:${hash}`,
+  awaitOpen: (cnpj: string) => `${tag}:await-open:${cnpj}`,
+  awaitCounts: (cnpj: string) => `${tag}:await-counts:${cnpj}`,
+  awaitStrays: (cnpj: string) => `${tag}:await-strays:${cnpj}`,
+  awaitOwner: (owner: string) => `${tag}:await-owner:${owner}`,
+  streams: (cnpj: string) => `${tag}:streams:${cnpj}`,
+  ticket: (hash: string) => `${tag}:ticket:${hash}`,
   lease: (name: string) => `${tag}:lease:${name}`,
   maintenance: `${tag}:maintenance`,
 } as const
@@ -45,6 +69,10 @@ export const keys = {
 export const channels = {
   /** Payload: the CNPJ whose cached tenant is stale, or `*` for all. */
   tenantChanged: 'gancho:tenant-changed',
+  /** Payload: a reply, for the instance whose callers wait for it. */
+  replies: (owner: string) => `gancho:replies:${owner}`,
+  /** Payload: the id of an awaited reply of this tenant that has changed. */
+  awaitedReplies: (cnpj: string) => `gancho:awaited-replies:${cnpj}`,
 } as const
 
 /** BullMQ's key prefix for one queue. Each queue has a hash tag of its own, so that a Cluster can spread them. */

@@ -11,6 +11,14 @@ export type ScriptName =
   | 'drop-attempts'
   | 'set-projected'
   | 'rate-spent'
+  | 'await-open'
+  | 'await-bind'
+  | 'await-fail'
+  | 'await-deadline'
+  | 'journal-state'
+  | 'queue-flow'
+  | 'take-place'
+  | 'renew-places'
 export type ScriptArgument = string | number | Buffer
 
 const keyCounts: Record<ScriptName, number> = {
@@ -23,12 +31,25 @@ const keyCounts: Record<ScriptName, number> = {
   'drop-attempts': 1,
   'set-projected': 1,
   'rate-spent': 1,
+  'await-open': 1,
+  'await-bind': 1,
+  'await-fail': 1,
+  'await-deadline': 1,
+  'journal-state': 3,
+  'queue-flow': 1,
+  'take-place': 1,
+  'renew-places': 1,
 }
 /** Files of functions that stand in front of a script. */
 const preludes: Partial<Record<ScriptName, readonly string[]>> = {
-  accept: ['job', 'rate'],
+  accept: ['job', 'rate', 'awaited'],
   transition: ['job'],
   'rate-spent': ['job', 'rate'],
+  'await-open': ['job', 'awaited'],
+  'await-bind': ['job', 'awaited'],
+  'await-fail': ['job', 'awaited'],
+  'await-deadline': ['job', 'awaited'],
+  'queue-flow': ['job'],
 }
 
 const read = (file: string) => readFileSync(new URL(`./scripts/${file}.lua`, import.meta.url), 'utf8')

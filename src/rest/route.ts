@@ -11,9 +11,11 @@ export type RouteRequest = {
   principal: Principal
   body: Buffer
   requestId: string
+  /** Aborted when the caller is gone. */
+  signal: AbortSignal
 }
 
-/** `body` is sent as JSON; without one, nothing is. */
+/** `body` is sent as JSON, or as it is when it is bytes, whose content type the headers name; without one, nothing is. */
 export type RouteAnswer = { status: number; body?: unknown; headers?: Record<string, string> }
 
 /** `access` is checked before `handle` is called. What `handle` throws becomes the error answer. */

@@ -2,15 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import { GanchoError } from '../errors.ts'
 import type { Accepted } from '../events/event.ts'
+import { type EventReport, noEventReport } from '../events/event-report.ts'
 import type { Intake } from '../events/intake.ts'
 import { maxBodyBytesOf } from '../tenants/limits.ts'
 import type { OpenSource } from '../tenants/sources/open-source.ts'
 import { schemes } from '../tenants/sources/schemes.ts'
 import type { KnownSource } from '../tenants/sources/source-directory.ts'
-import { errorAnswer, sendAnswer } from './answer.ts'
 import { readBody } from './request-body.ts'
 import { requestIdOf } from './request-id.ts'
-import { acceptedAnswer, incomingEvent } from './webhook.ts'
+import { answerEvent, incomingEvent } from './webhook.ts'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 type Deps = {
@@ -18,6 +18,7 @@ type Deps = {
   openSource: OpenSource
   maxBodyBytes: number
   log: Logger
+  report?: EventReport
   /** For every other request. */
   otherwise: Handler
 }
@@ -25,7 +26,8 @@ type Deps = {
 const address = /^\/webhook\/(src_[^/?]+)\/?(?:\?|$)/
 
 /** `POST /webhook/:source`: as `POST /webhook`, for senders that sign their requests instead of showing a token. */
-export function sourceWebhookHandler({ intake, openSource, maxBodyBytes, log, otherwise }: Deps): Handler {
+export function sourceWebhookHandler({ report = noEventReport, ...deps }: Deps): Handler {
+  const { intake, openSource, maxBodyBytes, log, otherwise } = deps
   const accept = async (id: string, request: IncomingMessage): Promise<Accepted> => {
     const known = await openSource(id, request)
     const body = await readBody(request, maxBodyBytesOf(known.tenant, maxBodyBytes))
@@ -45,10 +47,7 @@ export function sourceWebhookHandler({ intake, openSource, maxBodyBytes, log, ot
     const requestId = requestIdOf(request)
     response.setHeader('x-request-id', requestId)
     response.setHeader('x-content-type-options', 'nosniff')
-    accept(id, request).then(
-      (accepted) => sendAnswer(response, acceptedAnswer(accepted)),
-      (error) => sendAnswer(response, errorAnswer(error, requestId, log)),
-    )
+    answerEvent(accept(id, request), response, { report, requestId, log })
   }
 }
 

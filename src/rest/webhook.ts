@@ -3,9 +3,11 @@ import type { Logger } from 'pino'
 import { GanchoError } from '../errors.ts'
 import { isJson } from '../events/content-type.ts'
 import { type Accepted, type IncomingEvent, keptHeaders } from '../events/event.ts'
+import { type EventReport, noEventReport } from '../events/event-report.ts'
 import type { Intake } from '../events/intake.ts'
 import { jobId } from '../events/job.ts'
 import { parseJson } from '../events/json-check.ts'
+import { toGanchoError } from '../redis/redis-error.ts'
 import { maxBodyBytesOf, rateLimitOf } from '../tenants/limits.ts'
 import type { Authenticate, Principal } from '../tenants/principal.ts'
 import type { Tenant } from '../tenants/tenant.ts'
@@ -15,13 +17,20 @@ import { readBody } from './request-body.ts'
 import { requestIdOf } from './request-id.ts'
 import type { RouteAnswer } from './route.ts'
 
-type Deps = { intake: Intake; authenticate: Authenticate; maxBodyBytes: number; log: Logger }
+type Deps = {
+  intake: Intake
+  authenticate: Authenticate
+  maxBodyBytes: number
+  log: Logger
+  report?: EventReport
+}
 
 /**
  * `POST /webhook`: answers 202 once the event is durable. Runs on node:http directly, without router and middleware, because every
  * event passes here.
  */
-export function webhookHandler({ intake, authenticate, maxBodyBytes, log }: Deps) {
+export function webhookHandler({ report = noEventReport, ...deps }: Deps) {
+  const { intake, authenticate, maxBodyBytes, log } = deps
   const accept = async (request: IncomingMessage): Promise<Accepted> => {
     const found = authenticate(request)
     const tenant = tenantOf(found instanceof Promise ? await found : found)
@@ -32,15 +41,32 @@ export function webhookHandler({ intake, authenticate, maxBodyBytes, log }: Deps
     const requestId = requestIdOf(request)
     response.setHeader('x-request-id', requestId)
     response.setHeader('x-content-type-options', 'nosniff')
-    accept(request).then(
-      (accepted) => sendAnswer(response, acceptedAnswer(accepted)),
-      (error) => sendAnswer(response, errorAnswer(error, requestId, log)),
-    )
+    answerEvent(accept(request), response, { report, requestId, log })
   }
 }
 
+type Answering = { report: EventReport; requestId: string; log: Logger }
+
+/** Answers an event once it is known what became of it, and reports that. */
+export function answerEvent(
+  accepting: Promise<Accepted>,
+  response: ServerResponse,
+  { report, requestId, log }: Answering,
+): void {
+  accepting.then(
+    (accepted) => {
+      report.accepted(accepted.repeated)
+      sendAnswer(response, acceptedAnswer(accepted))
+    },
+    (error) => {
+      report.refused(toGanchoError(error).code)
+      sendAnswer(response, errorAnswer(error, requestId, log))
+    },
+  )
+}
+
 /** `id` is null where no destination matched. */
-export function acceptedAnswer({ eventId, ns, rateLimit }: Accepted): RouteAnswer {
+function acceptedAnswer({ eventId, ns, rateLimit }: Accepted): RouteAnswer {
   const ids = ns.map(jobId)
   const body = { id: ids[0] ?? null, ids, eventId }
   return { status: 202, body, headers: rateLimit ? rateLimitHeaders(rateLimit) : {} }
@@ -52,17 +78,21 @@ function tenantOf(principal: Principal): Tenant {
 }
 
 /** The event of a request. @throws GanchoError INVALID_JSON, UNSUPPORTED_ENCODING, BAD_REQUEST */
-export function incomingEvent(tenant: Tenant, headers: IncomingHttpHeaders, body: Buffer): IncomingEvent {
+export function incomingEvent(
+  tenant: Pick<Tenant, 'cnpj' | 'settings'>,
+  headers: IncomingHttpHeaders,
+  body: Buffer,
+): IncomingEvent {
   const contentType = headers['content-type'] ?? null
-  if (isJson(contentType)) checkJson(headers, body)
   return {
+    ...(isJson(contentType) && { json: checkedJson(headers, body) }),
     cnpj: tenant.cnpj,
-    eventType: text(headers, 'x-event-type', 128),
-    correlationId: text(headers, 'x-correlation-id', 255),
+    eventType: headerText(headers, 'x-event-type', 128),
+    correlationId: headerText(headers, 'x-correlation-id', 255),
     contentType,
     headers: keptHeaders(headers),
     body,
-    idempotencyKey: text(headers, 'idempotency-key', 255) ?? webhookId(headers),
+    idempotencyKey: headerText(headers, 'idempotency-key', 255) ?? webhookId(headers),
     rateLimit: rateLimitOf(tenant),
   }
 }
@@ -73,7 +103,7 @@ function webhookId(headers: IncomingHttpHeaders): string | null {
   return typeof id === 'string' && id.length <= 255 && printable.test(id) ? id : null
 }
 
-function checkJson(headers: IncomingHttpHeaders, body: Buffer): void {
+function checkedJson(headers: IncomingHttpHeaders, body: Buffer): unknown {
   const encoding = headers['content-encoding'] ?? 'identity'
   if (encoding !== 'identity') {
     throw new GanchoError(
@@ -81,12 +111,13 @@ function checkJson(headers: IncomingHttpHeaders, body: Buffer): void {
       `JSON is taken without Content-Encoding, not as ${encoding.slice(0, 40)}.`,
     )
   }
-  parseJson(body)
+  return parseJson(body)
 }
 
 const printable = /^[!-~]+$/
 
-function text(headers: IncomingHttpHeaders, name: string, maxLength: number): string | null {
+/** @throws GanchoError BAD_REQUEST */
+export function headerText(headers: IncomingHttpHeaders, name: string, maxLength: number): string | null {
   const value = headers[name]
   if (value === undefined || value === '') return null
   if (typeof value === 'string' && value.length <= maxLength && printable.test(value)) return value

@@ -36,13 +36,20 @@ export class SqlSourceStore implements SourceStore {
     return (await this.#database.all(sql, { cnpj })).slice(0, 100).map(sourceOfRow)
   }
 
-  async all(): Promise<StoredSource[]> {
-    return (await this.#database.all(`${select} ORDER BY id`)).map(sourceOfRow)
+  async all() {
+    const sql = `SELECT ${columns}, secrets_version FROM tenant_sources ORDER BY id`
+    const rows = await this.#database.all(sql)
+    return rows.map((row) => ({ ...sourceOfRow(row), secretsVersion: Number(row.secrets_version) }))
   }
 
-  async setSecrets(id: string, secrets: string): Promise<boolean> {
-    const sql = 'UPDATE tenant_sources SET secrets = :secrets WHERE id = :id'
-    return (await this.#database.run(sql, { id, secrets })) === 1
+  async setSecrets(id: string, secrets: string, version?: number): Promise<boolean> {
+    const update =
+      'UPDATE tenant_sources SET secrets = :secrets, secrets_version = secrets_version + 1 WHERE id = :id'
+    const changed =
+      version === undefined
+        ? await this.#database.run(update, { id, secrets })
+        : await this.#database.run(`${update} AND secrets_version = :version`, { id, secrets, version })
+    return changed === 1
   }
 
   async remove(id: string): Promise<boolean> {

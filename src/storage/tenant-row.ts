@@ -1,6 +1,13 @@
 import type { Tenant } from '../tenants/tenant.ts'
 import { searchable, searchTextOf } from '../tenants/tenant-search.ts'
-import type { StoredToken, TenantByToken, TenantChange, TenantsFilter } from '../tenants/tenant-store.ts'
+import type {
+  StoredToken,
+  TenantByToken,
+  TenantChange,
+  TenantsFilter,
+  UsableTokensPage,
+  VersionedSettings,
+} from '../tenants/tenant-store.ts'
 import type { Binds, Row } from './sql.ts'
 
 export const tenantColumns = [
@@ -43,14 +50,32 @@ export function tenantBinds(tenant: Tenant): Binds {
   }
 }
 
-/** Binds of a change, each named as its column, without `updated_at`. */
-export function tenantChangeBinds(cnpj: string, { name, active, settings }: TenantChange): Binds {
-  return {
+/** Changes no row when there is no such tenant, or its settings have another version by now. */
+export function tenantUpdate(cnpj: string, change: TenantChange, now: number): { sql: string; binds: Binds } {
+  const { name, active, settings } = change
+  const columns: Binds = {
+    updated_at: now,
     ...(name === undefined ? {} : { name, search: searchTextOf({ name, cnpj }) }),
     ...(active === undefined ? {} : { active: active ? 1 : 0 }),
-    ...(settings === undefined ? {} : { settings: JSON.stringify(settings) }),
+    ...(settings === undefined ? {} : { settings: JSON.stringify(settings.settings) }),
   }
+  const assignments = Object.keys(columns).map((column) => `${column} = :${column}`)
+  if (!settings)
+    return {
+      sql: `UPDATE tenants SET ${assignments.join(', ')} WHERE cnpj = :cnpj`,
+      binds: { ...columns, cnpj },
+    }
+  assignments.push('settings_version = settings_version + 1')
+  const sql = `UPDATE tenants SET ${assignments.join(', ')} WHERE cnpj = :cnpj AND settings_version = :was`
+  return { sql, binds: { ...columns, cnpj, was: settings.version } }
 }
+
+export const selectSettings = 'SELECT settings, settings_version FROM tenants WHERE cnpj = :cnpj'
+
+export const settingsOfRow = (row: Row): VersionedSettings => ({
+  settings: JSON.parse(String(row.settings)),
+  version: Number(row.settings_version),
+})
 
 /** Conditions on `tenants`, and their binds. */
 export function tenantConditions({ text, active }: TenantsFilter = {}): {
@@ -113,6 +138,27 @@ export function tokenOfRow(row: Row): StoredToken {
     lastUsedAt: timeOf(row.last_used_at),
     revokedAt: timeOf(row.revoked_at),
   }
+}
+
+/** Conditions on `tenants t` joined with `tenant_tokens k`. */
+export const usableConditions = ({ cnpj }: UsableTokensPage) =>
+  `k.hash > :after AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > :now) AND t.active = 1${
+    cnpj === undefined ? '' : ' AND k.cnpj = :cnpj'
+  }`
+
+export const usableBinds = ({ limit, now, after = '', cnpj }: UsableTokensPage): Binds => ({
+  ...{ limit, now, after },
+  ...(cnpj === undefined ? {} : { cnpj }),
+})
+
+/** Of `tenant_tokens`: those whose end was before `:before`. */
+export const endedBefore = '(revoked_at < :before OR expires_at < :before)'
+
+/** Of `tenant_tokens`, around the condition on `cnpj`. */
+export const newestTokens = {
+  select: `SELECT ${tokenColumns.join(', ')} FROM (SELECT ${tokenColumns.join(', ')},
+    row_number() OVER (PARTITION BY cnpj ORDER BY created_at DESC, id) AS place FROM tenant_tokens WHERE`,
+  order: ') newest WHERE place <= 100 ORDER BY created_at DESC, id',
 }
 
 /** Of `tenant_tokens`, up to the condition on `cnpj`. */

@@ -1,63 +1,28 @@
 import { timingSafeEqual } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GanchoError } from '../errors.ts'
+import { directoryDefaults, type TenantDirectoryDeps } from './directory-options.ts'
 import { type Known, KnownTokens, knownOf } from './known-tokens.ts'
 import { LookUps } from './look-ups.ts'
+import { Rereads } from './rereads.ts'
 import type { Tenant } from './tenant.ts'
-import type { TenantByToken, TenantStore } from './tenant-store.ts'
-import type { TokenHash } from './token.ts'
+import type { StoredToken, TenantByToken } from './tenant-store.ts'
 import { UnknownTokens } from './unknown-tokens.ts'
-
-export type TenantDirectoryDeps = {
-  store: Pick<TenantStore, 'byCnpj' | 'byTokenHash' | 'usableTokens'>
-  hashToken: TokenHash
-  /** Under secrets of before, which tokens may still be stored with. */
-  olderHashes?: readonly TokenHash[]
-  /** Told of a token's use, at most once a minute for each. */
-  onUse?: (id: string, at: number) => void
-  /** Epoch milliseconds. */
-  now?: () => number
-  /** How long a tenant is served without reading it again. For as long again it is served while it is read. */
-  ttlMs?: number
-  /** How long a database that did not answer is not asked again about tenants that are known. */
-  retryMs?: number
-  /** How long a request waits for a database before it is served with what is known. */
-  patienceMs?: number
-  /** How long after its time a tenant is served while the database does not answer. */
-  maxStaleMs?: number
-  /** How long a token that nobody has is remembered, and how many of them. */
-  unknownMs?: number
-  maxUnknown?: number
-  /** Look-ups at one time, and of tokens never seen: at once, and a second. */
-  maxInFlight?: number
-  unseenBurst?: number
-  unseenPerSecond?: number
-}
 
 /** `staleSince` is when the database stopped answering (epoch milliseconds), null while it answers. */
 export type DirectoryStatus = { tenants: number; staleSince: number | null }
+
+/** `expiresAt`: epoch milliseconds, null for one that does not end by itself. */
+export type AdmittedToken = Pick<StoredToken, 'id' | 'expiresAt'>
 
 /** Of one token, under the newest secret first. */
 type Hashes = readonly [string, ...string[]]
 
 const pageSize = 1_000
 const maxWaiting = 1_000
+/** Tokens of one tenant that are read ahead; it seldom has more than two. */
+const maxReadAhead = 100
 const noteUseMs = 60_000
-
-const defaults = {
-  olderHashes: [],
-  onUse: () => {},
-  now: Date.now,
-  ttlMs: 300_000,
-  retryMs: 5_000,
-  patienceMs: 1_000,
-  maxStaleMs: 86_400_000,
-  unknownMs: 30_000,
-  maxUnknown: 10_000,
-  maxInFlight: 16,
-  unseenBurst: 500,
-  unseenPerSecond: 100,
-} satisfies Partial<TenantDirectoryDeps>
 
 /**
  * The tenants in memory, for every request to ask. Answers at once for what it knows and reads the store for what it does not,
@@ -70,13 +35,15 @@ export class TenantDirectory {
   readonly #lookUps: LookUps
   /** Rises with each invalidation: what was read before one is not kept after it. */
   #generation = 0
+  /** Of tenants that have changed. */
+  readonly #rereads = new Rereads()
   #loading: Promise<void> | undefined
   #loadAgain = false
   #staleSince: number | null = null
   #askAgainAt = Number.NEGATIVE_INFINITY
 
   constructor(deps: TenantDirectoryDeps) {
-    this.#deps = { ...defaults, ...deps }
+    this.#deps = { ...directoryDefaults, ...deps }
     const { now, unknownMs, maxUnknown, maxInFlight, unseenBurst, unseenPerSecond } = this.#deps
     this.#unknown = new UnknownTokens({ now, forMs: unknownMs, max: maxUnknown })
     this.#lookUps = new LookUps({
@@ -113,6 +80,27 @@ export class TenantDirectory {
     return byOlder ? this.#authenticateKnown(byOlder, hashes) : this.#authenticateFromStore(hashes, undefined)
   }
 
+  /** As `authenticate`, by the id of one of this tenant's tokens. */
+  authenticateById(cnpj: string, id: string): Tenant | Promise<Tenant> {
+    const known = this.#known.byId(cnpj, id)
+    return known ? this.#authenticateKnown(known, [known.token.hash]) : this.#authenticateStored(cnpj, id)
+  }
+
+  /** Of a token that `authenticate` has admitted; undefined when it was forgotten since. */
+  tokenOf(token: string): AdmittedToken | undefined {
+    const { hashToken, olderHashes } = this.#deps
+    for (const hashOf of [hashToken, ...olderHashes]) {
+      const known = this.#known.byHash(hashOf(token))
+      if (known) return known.token
+    }
+    return undefined
+  }
+
+  /** What is known of a token without asking. */
+  tokenById(cnpj: string, id: string): AdmittedToken | undefined {
+    return this.#known.byId(cnpj, id)?.token
+  }
+
   /** The tenant, active or not. @throws GanchoError DATABASE_UNAVAILABLE for one it does not know */
   async find(cnpj: string): Promise<Tenant | null> {
     const known = this.#known.byCnpj(cnpj)
@@ -133,10 +121,27 @@ export class TenantDirectory {
     this.#generation++
     this.#lookUps.startAnew()
     if (cnpj === '*') this.#doubtAll()
-    else this.#known.markChanged(cnpj)
+    else this.#readAhead(cnpj)
+  }
+
+  /** The first use of a new token would be a stranger's otherwise, of which a flood of bad ones leaves few. */
+  #readAhead(cnpj: string): void {
+    this.#known.markChanged(cnpj)
+    const { store, now, ttlMs } = this.#deps
+    const reading = this.#rereads.read(cnpj, async (isOutdated) => {
+      const at = now()
+      const read = () => store.usableTokens({ cnpj, limit: maxReadAhead, now: at })
+      const found = await this.#lookUps.read(`of ${cnpj}`, read, false)
+      this.#noteAnswer()
+      const tokens = found.map((one) => knownOf(one, at, at + ttlMs))
+      if (!isOutdated()) this.#known.replace(cnpj, tokens)
+    })
+    // What could not be read now is read at its next use.
+    reading.catch((error: unknown) => isBusy(error) || this.#noteOutage())
   }
 
   #doubtAll(): void {
+    this.#rereads.outdateAll()
     this.#unknown.clear()
     this.#known.doubtAll()
     this.#loadAgain = this.#loading !== undefined
@@ -177,6 +182,19 @@ export class TenantDirectory {
     return this.#admitted(known, hashes)
   }
 
+  async #authenticateStored(cnpj: string, id: string): Promise<Tenant> {
+    const tokens = await this.#lookUps.read(`tokens of ${cnpj}`, () => this.#tokensOf(cnpj), false)
+    const stored = tokens.find((token) => token.id === id && token.revokedAt === null)
+    if (!stored) throw new GanchoError('UNAUTHENTICATED')
+    return this.#authenticateFromStore([stored.hash], undefined)
+  }
+
+  #tokensOf(cnpj: string): Promise<StoredToken[]> {
+    return this.#deps.store.tokens([cnpj]).catch((cause) => {
+      throw isOfDatabase(cause) ? cause : new GanchoError('DATABASE_UNAVAILABLE', undefined, { cause })
+    })
+  }
+
   async #authenticateFromStore(hashes: Hashes, known: Known | undefined): Promise<Tenant> {
     const generation = this.#generation
     const found = await this.#read(hashes, known)
@@ -189,17 +207,14 @@ export class TenantDirectory {
   async #authenticateWithPatience(hashes: Hashes, known: Known): Promise<Tenant> {
     const timer = new AbortController()
     const reading = this.#authenticateFromStore(hashes, known).catch((error: unknown) => {
-      if (isOfDatabase(error) && this.#mayServeStale(known)) return undefined
+      // That others wait for their turn says nothing about the database, and what it says of itself has been noted.
+      if (isOfDatabase(error) && this.#mayServeStale(known)) return this.#admitted(known, hashes)
       throw error
     })
     const late = sleep(this.#deps.patienceMs, undefined, { signal: timer.signal }).catch(() => undefined)
     const tenant = await Promise.race([reading, late]).finally(() => timer.abort())
     if (tenant) return tenant
-    if (!this.#mayServeStale(known)) {
-      const after = await reading
-      if (after) return after
-      throw new GanchoError('DATABASE_UNAVAILABLE')
-    }
+    if (!this.#mayServeStale(known)) return reading
     reading.catch(() => {})
     this.#noteOutage()
     return this.#admitted(known, hashes)
@@ -274,5 +289,7 @@ function isSame(one: string, other: string): boolean {
   return a.length === b.length && timingSafeEqual(a, b)
 }
 
+const isBusy = (error: unknown) => error instanceof GanchoError && error.code === 'LOOK_UPS_BUSY'
+
 const isOfDatabase = (error: unknown) =>
-  error instanceof GanchoError && (error.code === 'DATABASE_UNAVAILABLE' || error.code === 'LOOK_UPS_BUSY')
+  isBusy(error) || (error instanceof GanchoError && error.code === 'DATABASE_UNAVAILABLE')

@@ -38,6 +38,10 @@ export class KnownTokens {
     return this.#byCnpj.get(cnpj)?.at(-1)
   }
 
+  byId(cnpj: string, id: string): Known | undefined {
+    return this.#byCnpj.get(cnpj)?.find(({ token }) => token.id === id)
+  }
+
   /** Instead of what was known of this token. */
   keep(known: Known): void {
     const { tenant, token } = known
@@ -48,6 +52,12 @@ export class KnownTokens {
     }
     this.#byHash.set(token.hash, known)
     this.#byCnpj.set(tenant.cnpj, [...(this.#byCnpj.get(tenant.cnpj) ?? []), known])
+  }
+
+  /** These are all usable tokens of the tenant: what was known of others is of no more use. */
+  replace(cnpj: string, tokens: readonly Known[]): void {
+    for (const token of tokens) this.keep(token)
+    for (const known of this.#byCnpj.get(cnpj) ?? []) if (!tokens.includes(known)) this.drop(known)
   }
 
   drop(known: Known): void {

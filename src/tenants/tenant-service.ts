@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { GanchoError } from '../errors.ts'
+import { changingAndTelling } from './changing.ts'
 import { parseCnpj } from './cnpj.ts'
 import type { TenantDirectory } from './directory.ts'
 import type { TenantInvalidation } from './invalidation.ts'
 import type { Tenant, TenantToken } from './tenant.ts'
 import { changedSettings, type TenantSettingsChange } from './tenant-settings.ts'
-import type { StoredToken, TenantStore, TenantsPage } from './tenant-store.ts'
+import type { StoredToken, TenantStore, TenantsPage, VersionedSettings } from './tenant-store.ts'
 import { newTenantToken, prefixOf, type TokenHash } from './token.ts'
 import type { TokenCipher } from './token-cipher.ts'
 
@@ -39,7 +40,10 @@ export type Rotation = {
 export type TenantService = {
   /** @throws GanchoError TENANT_EXISTS, BAD_REQUEST when the name is empty or longer than 200 characters */
   createTenant(input: NewTenant): Promise<CreatedTenant>
-  /** @throws GanchoError TENANT_NOT_FOUND, BAD_REQUEST */
+  /**
+   * Changes that others make in the same moment stay, unless they are of the same setting.
+   * @throws GanchoError TENANT_NOT_FOUND, BAD_REQUEST, TENANT_CHANGED when others do so again and again
+   */
   updateTenant(cnpj: string, change: TenantUpdate): Promise<Tenant>
   /** @throws GanchoError TENANT_NOT_FOUND */
   setTenantActive(cnpj: string, active: boolean): Promise<Tenant>
@@ -50,8 +54,8 @@ export type TenantService = {
   rotateToken(cnpj: string, rotation?: Rotation): Promise<CreatedTenant>
   /** Ends a token at once. @throws GanchoError TOKEN_NOT_FOUND */
   revokeToken(cnpj: string, id: string): Promise<Tenant>
-  /** Ended ones too, newest first, 100 at most. */
-  tokensOf(cnpj: string): Promise<TenantToken[]>
+  /** Of these tenants, ended ones too, newest first, 100 of each at most. */
+  tokensOf(cnpjs: readonly string[]): Promise<TenantToken[]>
   /** The tenant's history stays until it expires. @returns the CNPJ. @throws GanchoError TENANT_NOT_FOUND */
   removeTenant(cnpj: string): Promise<string>
   /** From the store, so that it shows the last change. */
@@ -63,30 +67,22 @@ const maxOverlapSeconds = 30 * 86_400
 
 /** What administrators do to tenants. When a change is answered, this instance knows it, and the others have been told. */
 export function tenantService(deps: TenantServiceDeps): TenantService {
-  const { store, directory, invalidation, now = Date.now } = deps
-
-  /**
-   * Makes a change, and tells of it whatever came back: an answer that was lost may have been a yes, and a repeat that finds nothing
-   * to do may follow one that nobody was told of.
-   */
-  async function changing<Result>(cnpj: string, change: () => Promise<Result>): Promise<Result> {
-    try {
-      return await change()
-    } finally {
-      directory.invalidate(cnpj)
-      await invalidation.publish(cnpj)
-    }
-  }
+  const { store, now = Date.now } = deps
+  const changing = changingAndTelling(deps)
 
   async function update(cnpj: string, { name, active, settings }: TenantUpdate): Promise<Tenant> {
     const normal = parseCnpj(cnpj)
-    const current = settings && (await existing(store, normal))
     const change = {
       ...(name == null ? {} : { name: checkedName(name) }),
       ...(active == null ? {} : { active }),
-      ...(settings && current ? { settings: changedSettings(current.settings, settings) } : {}),
     }
-    return changing(normal, () => store.update(normal, change, now()))
+    const write = async () =>
+      store.update(
+        normal,
+        settings ? { ...change, settings: await newSettings(store, normal, settings) } : change,
+        now(),
+      )
+    return changing(normal, () => untilUndisturbed(write))
   }
 
   return {
@@ -115,8 +111,8 @@ export function tenantService(deps: TenantServiceDeps): TenantService {
       if (!revoked) throw new GanchoError('TOKEN_NOT_FOUND')
       return existing(store, normal)
     },
-    async tokensOf(cnpj) {
-      return (await store.tokens(parseCnpj(cnpj))).map(shownOf)
+    async tokensOf(cnpjs) {
+      return (await store.tokens(cnpjs.map(parseCnpj))).map(shownOf)
     },
     async removeTenant(cnpj) {
       const normal = parseCnpj(cnpj)
@@ -126,6 +122,30 @@ export function tenantService(deps: TenantServiceDeps): TenantService {
     findTenant: async (cnpj) => store.byCnpj(parseCnpj(cnpj)),
     listTenants: (page) => store.list(page),
   }
+}
+
+const maxTries = 5
+
+/** Repeats a change that others came in between with. */
+async function untilUndisturbed(write: () => Promise<Tenant>): Promise<Tenant> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await write()
+    } catch (error) {
+      const disturbed = error instanceof GanchoError && error.code === 'TENANT_CHANGED'
+      if (!disturbed || tries === maxTries) throw error
+    }
+  }
+}
+
+async function newSettings(
+  store: TenantStore,
+  cnpj: string,
+  change: TenantSettingsChange,
+): Promise<VersionedSettings> {
+  const current = await store.settings(cnpj)
+  if (!current) throw new GanchoError('TENANT_NOT_FOUND')
+  return { settings: changedSettings(current.settings, change), version: current.version }
 }
 
 type Sealing = Pick<TenantServiceDeps, 'cipher' | 'hashToken'>

@@ -30,7 +30,13 @@ export type TenantsPage = {
   filter?: TenantsFilter
 }
 
-export type TenantChange = { name?: string; active?: boolean; settings?: TenantSettings }
+/** `version` rises with each change of them. */
+export type VersionedSettings = { settings: TenantSettings; version: number }
+
+/** New settings take the place of all those before, as long as these still have that version. */
+export type TenantChange = { name?: string; active?: boolean; settings?: VersionedSettings }
+
+export type UsableTokensPage = { limit: number; now: number; after?: string | undefined; cnpj?: string }
 
 /** Times are epoch milliseconds. Every method may throw GanchoError DATABASE_UNAVAILABLE. */
 export interface TenantStore {
@@ -42,19 +48,24 @@ export interface TenantStore {
   list(page: TenantsPage): Promise<Tenant[]>
   /** At most `limit`. */
   count(limit: number, filter?: TenantsFilter): Promise<number>
-  /** What is left out stays; `settings` are replaced as a whole. @throws GanchoError TENANT_NOT_FOUND */
+  /** A tenant's settings, for whoever wants to change them. */
+  settings(cnpj: string): Promise<VersionedSettings | null>
+  /** What is left out stays. @throws GanchoError TENANT_NOT_FOUND, TENANT_CHANGED when the settings have another version by now */
   update(cnpj: string, change: TenantChange, now: number): Promise<Tenant>
   /** With all its tokens. @returns whether there was one. */
   remove(cnpj: string): Promise<boolean>
 
   /** Not for a revoked token; one that has expired is for the caller to refuse. */
   byTokenHash(hash: string): Promise<TenantByToken | null>
-  /** Tokens of active tenants that are neither revoked nor expired at `now`, in order of their hashes, after the hash `after`. */
-  usableTokens(page: { limit: number; now: number; after?: string }): Promise<TenantByToken[]>
+  /**
+   * Tokens of active tenants that are neither revoked nor expired at `now`, in order of their hashes, after the hash `after`; with
+   * `cnpj` those of one tenant.
+   */
+  usableTokens(page: UsableTokensPage): Promise<TenantByToken[]>
   /** All tokens, ended ones too, in order of their ids, after the id `after`. */
   tokenPage(page: { limit: number; after?: string }): Promise<StoredToken[]>
-  /** A tenant's tokens, ended ones too, newest first, 100 at most. */
-  tokens(cnpj: string): Promise<StoredToken[]>
+  /** These tenants' tokens, ended ones too, newest first, 100 of each tenant at most. */
+  tokens(cnpjs: readonly string[]): Promise<StoredToken[]>
   /** When a token of each of these tenants was last used; those that never used one are left out. */
   lastUses(cnpjs: readonly string[]): Promise<{ cnpj: string; at: number }[]>
   /**
@@ -67,6 +78,8 @@ export interface TenantStore {
   revokeToken(cnpj: string, id: string, at: number): Promise<boolean>
   /** Writes when tokens were last used; an earlier moment changes nothing, nor does an unknown id. */
   touchTokens(uses: readonly { id: string; at: number }[]): Promise<void>
+  /** Removes at most `limit` tokens that expired or were revoked before that moment. @returns how many. */
+  removeEndedTokens(before: number, limit: number): Promise<number>
   /** Replaces what a token is recognised by, for a new secret. @returns whether it was still as `from`. */
   resealToken(from: StoredToken, to: Pick<StoredToken, 'hash' | 'encrypted' | 'prefix'>): Promise<boolean>
 }

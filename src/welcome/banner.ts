@@ -8,6 +8,8 @@ export type BannerFacts = {
   adminToken?: string | undefined
   tenant?: { cnpj: string; name: string; token: string } | undefined
   sampleReceiver?: { url: string; switchUrl: string } | undefined
+  /** Whether there is a sample upstream to call. */
+  sampleUpstream?: boolean | undefined
   /** Line to paste that starts a second process. */
   secondProcess?: string | undefined
 }
@@ -15,7 +17,14 @@ type Section = { title: string; lines: string[] }
 
 /** The text that a newcomer reads when Gancho has started. */
 export function banner(facts: BannerFacts): string {
-  const sections = [addresses(facts), access(facts), firstEvent(facts), receiver(facts), more(facts)]
+  const sections = [
+    addresses(facts),
+    access(facts),
+    firstEvent(facts),
+    receiver(facts),
+    awaitedReply(facts),
+    more(facts),
+  ]
   const shown = sections.filter((section) => section.lines.length > 0)
   return `\n${shown.map(({ title, lines }) => [title, ...lines.map((line) => `  ${line}`)].join('\n')).join('\n\n')}\n`
 }
@@ -49,6 +58,22 @@ function receiver({ sampleReceiver }: BannerFacts): Section {
     lines: [
       `A sample receiver takes the events at ${url} and logs them here. Make it fail three times:`,
       `curl -X POST '${switchUrl}?status=500&times=3'`,
+    ],
+  }
+}
+
+function awaitedReply({ origin, tenant, sampleUpstream }: BannerFacts): Section {
+  const title = 'Await a reply'
+  if (!tenant || !sampleUpstream) return { title, lines: [] }
+  const query =
+    'mutation { callAndAwait(input: { body: { amount: 10 } }) { __typename ... on ReplyReceived { payload elapsedMs } } }'
+  const headers = `-H 'Authorization: Bearer ${tenant.token}' -H 'Content-Type: application/json'`
+  return {
+    title,
+    lines: [
+      'A sample upstream takes the call and answers half a second later by a webhook. In its body, simulate: "late" (or',
+      '"early", "double", "missing", "failing") shows what else may happen.',
+      `curl -s ${origin}/graphql ${headers} -d '{"query":"${query}"}'`,
     ],
   }
 }

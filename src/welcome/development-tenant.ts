@@ -17,7 +17,7 @@ export async function developmentTenant({ store, tenants, cipher }: Deps): Promi
     const { token } = await tenants.createTenant({ cnpj, name })
     return { cnpj, name, token }
   }
-  const lasting = (await store.tokens(cnpj)).find(
+  const lasting = (await store.tokens([cnpj])).find(
     ({ revokedAt, expiresAt }) => revokedAt === null && expiresAt === null,
   )
   const token = lasting ? cipher.decrypt(lasting.encrypted) : (await tenants.rotateToken(cnpj)).token

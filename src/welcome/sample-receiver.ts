@@ -1,6 +1,5 @@
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage } from 'node:http'
+import { type LoopbackAnswer, type LoopbackRequest, startLoopbackServer } from './loopback-server.ts'
 import { type ReceiverSwitch, readSwitch, statusOf } from './receiver-switch.ts'
 
 type Options = {
@@ -25,9 +24,7 @@ type Received = {
   body: string
 }
 type State = { toggle: ReceiverSwitch; received: Received[]; total: number }
-type Answer = { status: number; body: unknown }
 
-const maxBodyBytes = 8 * 1024 * 1024
 const excerptLength = 200
 const kept = 20
 
@@ -37,40 +34,21 @@ const kept = 20
  */
 export async function startSampleReceiver({ port = 0, log }: Options): Promise<SampleReceiver> {
   const state: State = { toggle: { status: 200 }, received: [], total: 0 }
-  const server = createServer(async (request, response) => {
-    try {
-      send(response, await answer(request, state, log))
-    } catch {
-      // The sender went away in the middle of its body.
-      response.destroy()
-    }
-  })
-  server.listen(port, '127.0.0.1')
-  await once(server, 'listening')
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const close = async () => {
-    const closed = once(server, 'close')
-    server.close()
-    server.closeAllConnections()
-    await closed
-  }
+  const { origin, close } = await startLoopbackServer({ port, answer: (asked) => answer(asked, state, log) })
   return { url: `${origin}/events`, switchUrl: `${origin}/switch`, close }
 }
 
-async function answer(request: IncomingMessage, state: State, log: Options['log']): Promise<Answer> {
-  const url = new URL(request.url ?? '/', 'http://receiver')
+function answer({ request, path, query, body }: LoopbackRequest, state: State, log: Options['log']) {
   if (request.method === 'GET') return { status: 200, body: describe(state) }
-  const body = await readBody(request)
-  if (body === undefined) return { status: 413, body: { error: `bodies may have ${maxBodyBytes} bytes` } }
-  if (url.pathname !== '/switch') return receive(request, body, state, log)
-  const asked = readSwitch(url.searchParams, body.toString('utf8'))
+  if (path !== '/switch') return receive(request, body, state, log)
+  const asked = readSwitch(query, body.toString('utf8'))
   if (!asked.ok) return { status: 400, body: { error: asked.problem } }
   state.toggle = asked.toggle
   log.info(`Sample receiver answers ${words(state.toggle)}.`)
   return { status: 200, body: { status: asked.toggle.status, times: asked.toggle.times ?? null } }
 }
 
-function receive(request: IncomingMessage, body: Buffer, state: State, log: Options['log']): Answer {
+function receive(request: IncomingMessage, body: Buffer, state: State, log: Options['log']): LoopbackAnswer {
   const { status, next } = statusOf(state.toggle)
   state.toggle = next
   const header = (name: string) => String(request.headers[name] ?? '-').slice(0, 100)
@@ -105,18 +83,3 @@ const describe = ({ toggle, total, received }: State) => ({
   total,
   received,
 })
-
-async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length
-    if (bytes <= maxBodyBytes) chunks.push(chunk)
-  }
-  return bytes > maxBodyBytes ? undefined : Buffer.concat(chunks)
-}
-
-function send(response: ServerResponse, { status, body }: Answer): void {
-  response.writeHead(status, { 'content-type': 'application/json' })
-  response.end(status === 204 || status === 304 ? undefined : `${JSON.stringify(body, null, 2)}\n`)
-}

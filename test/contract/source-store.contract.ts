@@ -28,12 +28,14 @@ export function sourceStoreContract(open: () => Promise<Stores>) {
     const earlier = sourceRow('s2')
     const others = sourceRow('s3', { cnpj: other })
 
+    const asFirst = (source: StoredSource) => ({ ...source, secretsVersion: 0 })
+
     it('gives back what was created, alone, by tenant oldest first, and all by their ids', async () => {
       for (const source of [others, generic, earlier]) await stores.sources.create(source)
       expect(await stores.sources.byId('s1')).toEqual(generic)
       expect(await stores.sources.byId('nobody')).toBeNull()
       expect(await stores.sources.ofTenant(one)).toEqual([earlier, generic])
-      expect(await stores.sources.all()).toEqual([generic, earlier, others])
+      expect(await stores.sources.all()).toEqual([generic, earlier, others].map(asFirst))
     })
 
     it('creates none for a tenant that is not there', async () => {
@@ -44,14 +46,21 @@ export function sourceStoreContract(open: () => Promise<Stores>) {
     it('replaces the secrets of one', async () => {
       expect(await stores.sources.setSecrets('s1', 'v1.anew')).toBe(true)
       expect(await stores.sources.setSecrets('nobody', 'v1.anew')).toBe(false)
-      expect(await stores.sources.all()).toEqual([{ ...generic, secrets: 'v1.anew' }, earlier, others])
+      const anew = { ...generic, secrets: 'v1.anew', secretsVersion: 1 }
+      expect(await stores.sources.all()).toEqual([anew, asFirst(earlier), asFirst(others)])
+    })
+
+    it('replaces secrets of a version no more when they were replaced meanwhile', async () => {
+      expect(await stores.sources.setSecrets('s1', 'v1.late', 0)).toBe(false)
+      expect(await stores.sources.setSecrets('s1', 'v1.again', 1)).toBe(true)
+      expect(await stores.sources.byId('s1')).toEqual({ ...generic, secrets: 'v1.again' })
     })
 
     it('removes one alone, and those of a tenant with it', async () => {
       expect(await stores.sources.remove('s2')).toBe(true)
       expect(await stores.sources.remove('s2')).toBe(false)
       await stores.tenants.remove(one)
-      expect(await stores.sources.all()).toEqual([others])
+      expect(await stores.sources.all()).toEqual([asFirst(others)])
     })
   })
 }

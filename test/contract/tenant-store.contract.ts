@@ -84,15 +84,44 @@ export function tenantStoreContract(open: () => Promise<Opened>) {
       expect(await opened.store.byCnpj(cnpj)).toEqual(off)
       expect(await opened.store.list({ limit: 9, filter: { active: false } })).toEqual([off])
 
-      const change = { name: 'Pão', settings: { allowedAddresses: ['10.0.0.0/8'] } }
+      const settings = { allowedAddresses: ['10.0.0.0/8'] }
+      const { version = -1 } = (await opened.store.settings(cnpj)) ?? {}
+      const change = { name: 'Pão', settings: { settings, version } }
       const renamed = await opened.store.update(cnpj, change, 1_800_000_000_600)
-      expect(renamed).toEqual({ ...off, ...change, updatedAt: 1_800_000_000_600 })
+      expect(renamed).toEqual({ ...off, name: 'Pão', settings, updatedAt: 1_800_000_000_600 })
       expect(await opened.store.list({ limit: 9, filter: { text: 'PAO' } })).toEqual([renamed])
 
-      const { name, active, settings, updatedAt } = rowOf(cnpj)
-      expect(await opened.store.update(cnpj, { name, active, settings }, updatedAt)).toEqual(rowOf(cnpj))
+      const { name, active, updatedAt, ...row } = rowOf(cnpj)
+      const back = { settings: row.settings, version: version + 1 }
+      expect(await opened.store.update(cnpj, { name, active, settings: back }, updatedAt)).toEqual(
+        rowOf(cnpj),
+      )
       const unknown = opened.store.update(nobody, { active: true }, 0)
       await expect(unknown).rejects.toMatchObject({ code: 'TENANT_NOT_FOUND' })
+    })
+
+    it('changes settings only as long as they are those that the change was made from', async () => {
+      const cnpj = '54550752000155'
+      const before = await opened.store.settings(cnpj)
+      if (!before) throw new Error('no settings')
+      expect(before.settings).toEqual(rowOf(cnpj).settings)
+      const to = (perSecond: number) => ({
+        settings: { settings: { limits: { requestsPerSecond: perSecond } }, version: before.version },
+      })
+      // A change of something else is none of the settings.
+      await opened.store.update(cnpj, { active: true }, 1_800_000_000_000)
+      const both = await Promise.allSettled([
+        opened.store.update(cnpj, to(1), 1_800_000_000_000),
+        opened.store.update(cnpj, { ...to(2), name: 'lost' }, 1_800_000_000_000),
+      ])
+      expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+      const late = opened.store.update(cnpj, { ...to(3), name: 'lost' }, 1_800_000_000_900)
+      await expect(late).rejects.toMatchObject({ code: 'TENANT_CHANGED' })
+      expect((await opened.store.byCnpj(cnpj))?.updatedAt).toBe(1_800_000_000_000)
+      expect((await opened.store.settings(cnpj))?.version).toBe(before.version + 1)
+      expect(await opened.store.settings(nobody)).toBeNull()
+      const missing = opened.store.update(nobody, to(1), 0)
+      await expect(missing).rejects.toMatchObject({ code: 'TENANT_NOT_FOUND' })
     })
 
     it('removes a tenant once, with its tokens', async () => {
@@ -100,7 +129,7 @@ export function tenantStoreContract(open: () => Promise<Opened>) {
       expect(await opened.store.remove('19131243000197')).toBe(true)
       expect(await opened.store.remove('19131243000197')).toBe(false)
       expect(await opened.store.byTokenHash('to go')).toBeNull()
-      expect(await opened.store.tokens('19131243000197')).toEqual([])
+      expect(await opened.store.tokens(['19131243000197'])).toEqual([])
     })
   })
   tenantTokensContract(open)

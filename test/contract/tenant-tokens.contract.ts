@@ -20,9 +20,7 @@ export function tenantTokensContract(open: () => Promise<Opened>) {
     afterAll(() => opened.close())
 
     const token = async (hash: string) =>
-      [...(await opened.store.tokens(one)), ...(await opened.store.tokens(other))].find(
-        (candidate) => candidate.hash === hash,
-      )
+      (await opened.store.tokens([one, other])).find((candidate) => candidate.hash === hash)
 
     it('finds a tenant by each of its tokens, with the end of that token', async () => {
       const second = tokenRow(one, 'a2', { name: 'second', createdAt: day + 5, expiresAt: day + 1_000 })
@@ -36,9 +34,9 @@ export function tenantTokensContract(open: () => Promise<Opened>) {
         tenant,
         token: { id: 'id of a2', hash: 'a2', expiresAt: day + 1_000 },
       })
-      expect(await opened.store.tokens(one)).toEqual([second, tokenRow(one, 'a', { createdAt: day })])
+      expect(await opened.store.tokens([one])).toEqual([second, tokenRow(one, 'a', { createdAt: day })])
       expect(await opened.store.byTokenHash('nobody')).toBeNull()
-      expect(await opened.store.tokens('99999999999999')).toEqual([])
+      expect(await opened.store.tokens(['99999999999999'])).toEqual([])
     })
 
     it('ends the others when one is added to take their place, but none later than it would have', async () => {
@@ -75,6 +73,12 @@ export function tenantTokensContract(open: () => Promise<Opened>) {
       expect(await hashes(day + 1_000, 2)).toEqual(['a', 'a3'])
       expect(await hashes(day + 2_000, 2)).toEqual(['a3', 'b'])
       expect(await hashes(day, 10, 'a3')).toEqual(['b'])
+      expect(
+        (await opened.store.usableTokens({ now: day, limit: 2, after: 'a', cnpj: one })).map(
+          (found) => found.token.hash,
+        ),
+      ).toEqual(['a2', 'a3'])
+      expect(await opened.store.usableTokens({ now: day, limit: 2, cnpj: '99999999999999' })).toEqual([])
       await opened.store.update(other, { active: false }, day)
       expect(await hashes(day, 10)).toEqual(['a', 'a2', 'a3'])
     })
@@ -107,6 +111,41 @@ export function tenantTokensContract(open: () => Promise<Opened>) {
         { cnpj: one, at: day + 70 },
       ])
       expect(await opened.store.lastUses([])).toEqual([])
+    })
+
+    it('shows the newest tokens of each of many tenants', async () => {
+      const [many, few] = ['19131243000197', '54550752000155']
+      await opened.store.create(tenantRow(few), tokenRow(few, 'few', { createdAt: day + 500 }))
+      await opened.store.create(tenantRow(many), tokenRow(many, 'many 0', { createdAt: day }))
+      for (let at = 1; at <= 105; at++)
+        await opened.store.addToken(tokenRow(many, `many ${at}`, { createdAt: day + at }))
+      const shown = await opened.store.tokens([many, few, many])
+      expect(shown).toHaveLength(101)
+      expect(shown.slice(0, 2).map(({ hash }) => hash)).toEqual(['few', 'many 105'])
+      expect(shown.at(-1)?.hash).toBe('many 6')
+      expect(await opened.store.tokens([])).toEqual([])
+      for (const cnpj of [many, few]) await opened.store.remove(cnpj)
+    })
+
+    it('removes tokens that ended before a moment, so many at a time, and no others', async () => {
+      const cnpj = '33000167000101'
+      const ended = {
+        lasting: {},
+        'expires later': { expiresAt: day },
+        'expired long ago': { expiresAt: day - 1 },
+        'revoked later': { revokedAt: day },
+        'revoked long ago': { revokedAt: day - 1, expiresAt: day + 1_000 },
+        'expired and revoked': { revokedAt: day + 5, expiresAt: day - 5 },
+      }
+      await opened.store.create(tenantRow(cnpj), tokenRow(cnpj, 'its first'))
+      for (const [hash, part] of Object.entries(ended))
+        await opened.store.addToken(tokenRow(cnpj, hash, part))
+      expect(await opened.store.removeEndedTokens(day, 2)).toBe(2)
+      expect(await opened.store.removeEndedTokens(day, 2)).toBe(1)
+      expect(await opened.store.removeEndedTokens(day, 2)).toBe(0)
+      const left = (await opened.store.tokens([cnpj])).map(({ hash }) => hash)
+      expect(left.sort()).toEqual(['expires later', 'its first', 'lasting', 'revoked later'])
+      await opened.store.remove(cnpj)
     })
 
     it('seals a token anew unless that has happened meanwhile', async () => {

@@ -59,6 +59,14 @@ test('switched to fail three times, the receiver gets the event a fourth time an
   ])
 })
 
+test('the pasted call is answered by the webhook of the sample upstream', async () => {
+  const answer = JSON.parse(await type(await line(gancho, /curl -s .*/)))
+  expect(answer.data.callAndAwait).toMatchObject({
+    __typename: 'ReplyReceived',
+    payload: { id: expect.stringMatching(/^qr_/), status: 'READY', for: { amount: 10 } },
+  })
+})
+
 test('a second start on the same data is refused with a line that, pasted, starts a working second process', async () => {
   const refused = typeLine('npm start', { DATA_DIR: dataDir, PORT: '0' })
   expect(await refused.ended).not.toBe(0)

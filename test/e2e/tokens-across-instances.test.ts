@@ -64,6 +64,25 @@ test('a token that was rotated or revoked at one process ends at the other withi
   expect([await statusAt(other, token), await statusAt(one, token)]).toEqual([202, 202])
 })
 
+test('a new tenant is served by an instance that is flooded with bad tokens', async () => {
+  let flooding = true
+  let busy = 0
+  const flood = async (which: number) => {
+    for (let at = 0; flooding; at++) if ((await statusAt(other, `bad-${which}-${at}`)) === 503) busy++
+  }
+  const floods = Array.from({ length: 16 }, (_, which) => flood(which))
+  try {
+    await until(() => busy > 0, { what: 'more bad tokens than are looked up' })
+    const token = await clientOf(one).newTenant('00000000000191')
+    const before = busy
+    await until(async () => (await statusAt(other, token)) === 202, { withinMs: 2_000, what: 'first use' })
+    await until(() => busy > before, { what: 'the flood goes on' })
+  } finally {
+    flooding = false
+    await Promise.all(floods)
+  }
+})
+
 test('tokens outlive a change of the secret, and the command lets go of the old one', async () => {
   const { rotateTenantToken } = await clientOf(one).graphql<{ rotateTenantToken: Created }>(rotate, { cnpj })
   const { token } = rotateTenantToken
@@ -84,7 +103,7 @@ test('tokens outlive a change of the secret, and the command lets go of the old 
   })
   expect(await once(child, 'exit')).toEqual([0, null])
   expect(printed).toBe(
-    '4 tokens are encrypted anew, 0 were already.\nThe secrets of 0 sources are encrypted anew.\n',
+    '5 tokens are encrypted anew, 0 were already.\nThe secrets of 0 sources are encrypted anew.\n',
   )
 
   await other.stop()

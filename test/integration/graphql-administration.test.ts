@@ -31,7 +31,7 @@ const Queues = graphql(`
 const Maintenance = graphql(`
   query Maintenance {
     viewer { kind tenant { cnpj } }
-    maintenance { startedAt finishedAt removedJobs removedErrorEntries trimmedJournalEntries }
+    maintenance { startedAt finishedAt removedJobs removedTokens removedErrorEntries trimmedJournalEntries }
   }
 `)
 
@@ -146,7 +146,8 @@ test('the last run of maintenance tells what it removed', async () => {
   const { lanes, errorQueue, records, redis } = services
   const forgetFailed = forgetJobs(redis, ['FAILED'])
   const run = await runMaintenance({
-    ...{ lanes, errorQueue, records, redis, forgetFailed, history: services.stores.history },
+    ...{ lanes, errorQueue, records, redis, forgetFailed },
+    ...{ history: services.stores.history, tenants: services.stores.tenants },
     ...{ retentionMs: 86_400_000, maxJournalEntries: 1_000, now: Date.now },
   })
   const { maintenance } = await client.data(Maintenance)

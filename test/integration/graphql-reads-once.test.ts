@@ -4,6 +4,7 @@ import { graphql } from '../gql/gql.ts'
 import { admin, graphqlClient } from '../support/graphql-client.ts'
 import { jobSteps } from '../support/job-steps.ts'
 import { openTestServices, type TestServices } from '../support/services.ts'
+import { tokenRow } from '../support/tenant-rows.ts'
 import { alphanumericCnpj, newTenant, numericCnpj } from '../support/tenants.ts'
 
 const Everything = graphql(`
@@ -24,6 +25,8 @@ const Light = graphql(`query Light { jobs(first: 50) { edges { node { id status 
 const Nodes = graphql(
   `query Nodes($ids: [ID!]!) { nodes(ids: $ids) { id ... on Job { payload tenant { name } } } }`,
 )
+
+const Tokens = graphql(`query TokensOfAll { tenants { edges { node { cnpj tokens { name } } } } }`)
 
 const calls: string[] = []
 let services: TestServices
@@ -91,6 +94,17 @@ test.each([2, 6])('a list of %i jobs with everything is read with the same few c
 test('a list reads no more than it shows', async () => {
   await client.data(Light)
   expect(calls).toEqual(['sql list'])
+})
+
+test("the tokens of a whole list of tenants are read at once, and each tenant's are its own", async () => {
+  const second = tokenRow(numericCnpj, 'a', { name: 'second', createdAt: Date.now() + 1_000 })
+  await services.stores.tenants.addToken(second)
+  const { tenants } = await client.data(Tokens)
+  expect(calls).toEqual(['sql list', 'sql tokens'])
+  expect(tenants.edges.map(({ node }) => node)).toEqual([
+    { cnpj: numericCnpj, tokens: [{ name: 'second' }, { name: 'first' }] },
+    { cnpj: alphanumericCnpj, tokens: [{ name: 'first' }] },
+  ])
 })
 
 test('many nodes are read together, from Redis first and from history what is not there', async () => {

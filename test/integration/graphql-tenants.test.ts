@@ -62,6 +62,20 @@ test('tenants are found by part of the name or the CNPJ, and by whether they are
   expect((await client.data(List, { filter: { text: 'padaria' } })).tenants.totalCount).toBe(2)
 })
 
+test('names and searches have 200 characters at most', async () => {
+  const [fits, long] = ['ç'.repeat(200), 'ç'.repeat(201)]
+  expect(await found({ filter: { text: `${fits} ` } })).toEqual([])
+  expect(await client.codes(List, { filter: { text: long } })).toEqual(['BAD_REQUEST'])
+  expect(await tenantClient.codes(List, { filter: { text: long } })).toEqual(['BAD_REQUEST'])
+  expect(await client.codes(Update, { cnpj: unusedCnpj, input: { name: long } })).toEqual(['BAD_REQUEST'])
+  expect(await client.codes(Rotate, { cnpj: unusedCnpj, name: long })).toEqual(['BAD_REQUEST'])
+  const creating = (name: string) => services.tenants.createTenant({ cnpj: '19131243000197', name })
+  await expect(creating(long)).rejects.toMatchObject({ code: 'BAD_REQUEST' })
+  expect((await creating(fits)).tenant.name).toBe(fits)
+  expect(await found({ filter: { text: fits.toUpperCase() } })).toEqual(['19131243000197'])
+  await services.tenants.removeTenant('19131243000197')
+})
+
 test('filtered tenants page both ways from a cursor', async () => {
   const filter = { text: 'padaria' }
   const first = (await client.data(List, { filter, first: 1 })).tenants
@@ -74,7 +88,7 @@ test('filtered tenants page both ways from a cursor', async () => {
 })
 
 test('a tenant shows when it was last active', async () => {
-  const [token] = await services.tenants.tokensOf(numericCnpj)
+  const [token] = await services.tenants.tokensOf([numericCnpj])
   await services.stores.tenants.touchTokens([{ id: token?.id ?? '', at: 1_800_000_000_000 }])
   const { tenants } = await client.data(List, { filter: { text: 'padaria' } })
   expect(tenants.edges.map(({ node }) => node)).toEqual([

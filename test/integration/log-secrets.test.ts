@@ -8,12 +8,14 @@ import { adminToken, type GanchoProcess, sharedEnvironment, startGancho } from '
 import { type Receiver, startReceiver } from '../support/receiver.ts'
 import { startTestRedis, type TestRedis } from '../support/redis.ts'
 import { alphanumericCnpj } from '../support/tenants.ts'
+import { accessToken, apiKey, json, startUpstreamServer } from '../support/upstream-server.ts'
 
 const marker = 'PAYLOAD-NOBODY-MAY-READ'
 const secret = 'ENCRYPTION-SECRET-NOBODY-MAY-READ'
 
 let redis: TestRedis
 let receiver: Receiver
+let upstream: Awaited<ReturnType<typeof startUpstreamServer>>
 let shared: ReturnType<typeof sharedEnvironment>
 let gancho: GanchoProcess
 let data: Redis
@@ -31,8 +33,26 @@ beforeAll(async () => {
         .writeHead(Number(how ?? 200), { location: `http://127.0.0.1/${marker}`, echo: marker })
         .end(body)
   })
+  upstream = await startUpstreamServer({
+    call: (response, { headers, body }) => {
+      const { how, id } = JSON.parse(body.toString()) as { how?: string; id?: string }
+      // It echoes all that it was sent.
+      const sent = JSON.stringify(headers)
+      if (how === 'reset') response.socket?.resetAndDestroy()
+      else if (how !== 'hang')
+        json(
+          response,
+          Number(how ?? 201),
+          { id, sent },
+          { 'x-echo': sent, location: headers['x-callback-url'] },
+        )
+    },
+  })
   shared = sharedEnvironment(redis.url, receiver.url)
   const env = {
+    DOMAIN: upstream.origin,
+    APIKEY: apiKey,
+    TIMEOUT: '1000',
     ENCRYPTION_SECRET: secret,
     LOG_LEVEL: 'trace',
     RETRY_SCHEDULE_SECONDS: '0',
@@ -47,6 +67,7 @@ afterAll(async () => {
   data.disconnect()
   await gancho.kill9()
   await receiver.close()
+  await upstream.close()
   await redis.stop()
   await shared.remove()
 })
@@ -103,6 +124,23 @@ describe('with everything logged and everything going wrong', () => {
     expect((await graphql(publish, { payload: { a: marker }, extra: token })).status).toBe(200)
   })
 
+  test('an upstream fails in every way, and its replies too', async () => {
+    const client = clientOf(gancho, token)
+    const statuses: number[] = []
+    for (const how of ['302', '400', '401', '500', 'hang', 'reset', '201'])
+      statuses.push((await client.call('POST', '/new-qrcode', { how, secret: marker })).status)
+    expect(statuses).toEqual(Array(7).fill(502))
+    expect(gancho.output()).toContain('upstream gave no answer')
+    const pending = client.call('POST', '/new-qrcode', { id: 'QR-1', secret: marker })
+    const bound = await until(() => upstream.calls.find(({ body }) => String(body).includes('QR-1')))
+    const url = String(bound.headers['x-callback-url'])
+    const reply = (to: string, body: string) => fetch(to, { method: 'POST', body })
+    expect((await reply(`${url}x`, marker)).status).toBeGreaterThanOrEqual(400)
+    expect((await reply(url, `{"id":"QR-1","secret":"${marker}"}`)).status).toBe(202)
+    expect((await reply(url, marker)).status).toBe(202)
+    expect((await pending).status).toBe(200)
+  })
+
   test('tenants come and go', async () => {
     const admin = clientOf(gancho)
     const other = clientOf(gancho, await admin.newTenant(alphanumericCnpj))
@@ -119,6 +157,13 @@ describe('with everything logged and everything going wrong', () => {
     expect((await clientOf(gancho, token).post(event('200'))).status).toBe(503)
     await logged('WRONGTYPE', from)
     await data.rename(`${keys.journal}-away`, keys.journal)
+    // Trouble that goes on is told once: what follows is to find everything at work again.
+    await clientOf(gancho, token).postJob(event('200'))
+    const caughtUp = async () => {
+      const [last] = await data.xrevrange(keys.journal, '+', '-', 'COUNT', 1)
+      return last?.[0] === (await data.get(keys.projected))
+    }
+    await until(caughtUp, { what: 'the projector has read the journal' })
   })
 
   test('the database is broken', async () => {
@@ -155,7 +200,11 @@ describe('with everything logged and everything going wrong', () => {
     expect(await gancho.stop()).toBe(0)
     const lines = gancho.output().split('\n')
     expect(lines.length).toBeGreaterThan(20)
-    const hidden = [token, token.slice('gnt_'.length), adminToken, secret, marker].flatMap(formsOf)
+    const urls = upstream.calls.map(({ headers }) => String(headers['x-callback-url']))
+    const capabilities = urls.map((url) => url.split('/callback/')[1] ?? '')
+    expect(new Set(capabilities.map((one) => one.length > 40))).toEqual(new Set([true]))
+    const ours = [token, token.slice('gnt_'.length), adminToken, secret, marker]
+    const hidden = [...ours, apiKey, accessToken, ...capabilities].flatMap(formsOf)
     expect(lines.filter((line) => hidden.some((one) => line.includes(one)))).toEqual([])
   })
 })

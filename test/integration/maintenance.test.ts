@@ -16,9 +16,11 @@ import { type Core, openCore } from '../support/core.ts'
 import { jobSteps } from '../support/job-steps.ts'
 import { startProjecting } from '../support/projecting.ts'
 import { startTestRedis, type TestRedis } from '../support/redis.ts'
+import { tenantRow, tokenRow } from '../support/tenant-rows.ts'
 
 const retentionMs = 86_400_000
 const plenty = 1_000_000
+const cnpj = '11222333000181'
 
 type Jobs = Record<
   'received' | 'queued' | 'delivering' | 'retrying' | 'failed' | 'requeued' | 'delivered' | 'discarded',
@@ -45,6 +47,7 @@ const deps = () => ({
       return history.stores.history.removeFinished(before, limit)
     },
   },
+  tenants: history.stores.tenants,
   retentionMs,
   maxJournalEntries: plenty,
   now: () => boundary + retentionMs,
@@ -85,6 +88,16 @@ async function caughtUp(): Promise<void> {
 const statuses = async (ns: readonly number[]) =>
   Object.fromEntries((await history.stores.history.jobs(ns)).map(({ n, status }) => [n, status]))
 
+/** Tokens that ended just before that moment, more than one batch, and some that did not. */
+async function endTokens(before: number): Promise<void> {
+  const { tenants } = history.stores
+  await tenants.create(tenantRow(cnpj), tokenRow(cnpj, 'lasting'))
+  for (let at = 0; at < 500; at++)
+    await tenants.addToken(tokenRow(cnpj, `expired ${at}`, { expiresAt: before - 1 }))
+  await tenants.addToken(tokenRow(cnpj, 'revoked', { revokedAt: before - 1 }))
+  await tenants.addToken(tokenRow(cnpj, 'just ended', { expiresAt: before }))
+}
+
 beforeAll(async () => {
   server = await startTestRedis()
   core = await openCore(server.url)
@@ -101,6 +114,7 @@ beforeAll(async () => {
     (await history.stores.history.position()) ?? { epoch: '', journalId: '0-0' },
   )
   boundary = Date.now() + 1
+  await endTokens(boundary)
   while (Date.now() <= boundary) await sleep(1)
   young = await jobsInEveryState()
   await caughtUp()
@@ -121,6 +135,7 @@ describe('maintenance', () => {
       startedAt: boundary + retentionMs,
       finishedAt: boundary + retentionMs,
       removedJobs: 1_203,
+      removedTokens: 501,
       removedErrorEntries: 1,
       trimmedJournalEntries: entriesBefore - (await core.redis.xlen(keys.journal)),
     })
@@ -133,6 +148,11 @@ describe('maintenance', () => {
     expect(await statuses(gone)).toEqual({})
     expect((await history.stores.history.bodies(gone)).size).toBe(0)
     expect((await history.stores.history.attempts(gone)).size).toBe(0)
+  })
+
+  test('removes tokens that ended long ago', async () => {
+    const left = await history.stores.tenants.tokens([cnpj])
+    expect(left.map(({ hash }) => hash).sort()).toEqual(['just ended', 'lasting'])
   })
 
   test('removes them in batches', () => {
@@ -177,6 +197,7 @@ describe('maintenance', () => {
   test('finds nothing the second time', async () => {
     expect(await runMaintenance(deps())).toMatchObject({
       removedJobs: 0,
+      removedTokens: 0,
       removedErrorEntries: 0,
       trimmedJournalEntries: 0,
     })

@@ -90,6 +90,12 @@ describe.each([
   })
 })
 
+test('who signs wrongly is not asked for a token', async () => {
+  const id = await createSource('GITHUB', ['a-secret-of-the-sender'])
+  const response = await fetch(`${gateways[0]?.origin}/webhook/${id}`, { method: 'POST', body })
+  expect([response.status, response.headers.get('www-authenticate')]).toEqual([401, null])
+})
+
 test.each([
   ['STANDARD_WEBHOOKS', standard, standardSecrets],
   ['STRIPE', stripe, plainSecrets],
@@ -149,6 +155,11 @@ test('addresses and limits of the tenant hold for its sources, and other methods
   expect(await send()).toEqual([403, 'ADDRESS_NOT_ALLOWED'])
   await update({ allowedAddresses: null, limits: { maxBodyBytes: 5 } })
   expect(await send()).toEqual([413, 'BODY_TOO_LARGE'])
+  const hour = (from: number) => `${String((new Date().getUTCHours() + from) % 24).padStart(2, '0')}:00`
+  await update({ limits: null, accessWindow: `Mon-Sun ${hour(6)}-${hour(7)} UTC` })
+  expect(await send()).toEqual([403, 'OUTSIDE_ACCESS_WINDOW'])
+  await update({ accessWindow: null, limits: { requestsPerSecond: 0.001, burst: 2 } })
+  expect([await send(), await send(), await send()]).toEqual([accepted, accepted, [429, 'RATE_LIMITED']])
   await update({ limits: null })
   expect(await send()).toEqual(accepted)
   expect((await admin.call('GET', `/webhook/${id}`)).status).toBe(405)

@@ -33,7 +33,7 @@ it('keeps tenants and their tokens when the file comes from before a tenant coul
   for (const { tenants } of opened) {
     const tenant = { cnpj: '12ABC34501DE35', name: 'AÇAÍ & Pão', active: true, settings: {} }
     expect(await tenants.byTokenHash('hash one')).toMatchObject({ tenant, token: { expiresAt: null } })
-    expect(await tenants.tokens('11222333000181')).toEqual([
+    expect(await tenants.tokens(['11222333000181'])).toEqual([
       {
         ...{
           id: expect.stringMatching(/^[0-9a-f]{32}$/),

@@ -28,14 +28,17 @@ export class CountedTenantStore implements TenantStore {
   byCnpjs: TenantStore['byCnpjs'] = (cnpjs) => this.#store.byCnpjs(cnpjs)
   list: TenantStore['list'] = (page) => this.#store.list(page)
   count: TenantStore['count'] = (limit, filter) => this.#store.count(limit, filter)
+  settings: TenantStore['settings'] = (cnpj) => this.#store.settings(cnpj)
   update: TenantStore['update'] = (cnpj, change, now) => this.#store.update(cnpj, change, now)
   remove: TenantStore['remove'] = (cnpj) => this.#store.remove(cnpj)
   usableTokens: TenantStore['usableTokens'] = (page) => this.#store.usableTokens(page)
   tokenPage: TenantStore['tokenPage'] = (page) => this.#store.tokenPage(page)
-  tokens: TenantStore['tokens'] = (cnpj) => this.#store.tokens(cnpj)
+  tokens: TenantStore['tokens'] = (cnpjs) => this.#store.tokens(cnpjs)
   lastUses: TenantStore['lastUses'] = (cnpjs) => this.#store.lastUses(cnpjs)
   addToken: TenantStore['addToken'] = (token, at) => this.#store.addToken(token, at)
   revokeToken: TenantStore['revokeToken'] = (cnpj, id, at) => this.#store.revokeToken(cnpj, id, at)
+  removeEndedTokens: TenantStore['removeEndedTokens'] = (before, limit) =>
+    this.#store.removeEndedTokens(before, limit)
   touchTokens: TenantStore['touchTokens'] = (uses) => this.#store.touchTokens(uses)
   resealToken: TenantStore['resealToken'] = (from, to) => this.#store.resealToken(from, to)
 

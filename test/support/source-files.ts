@@ -8,6 +8,8 @@ export type SourceFile = {
   lines: number
   /** Files of the same folder that it names: imports of values or types, dynamic ones, and those started as threads. */
   uses: string[]
+  /** Packages and modules of Node that it names. */
+  packages: string[]
   readsEnvironment: boolean
 }
 
@@ -16,8 +18,12 @@ export function readSource(path: string, text: string): SourceFile {
   const { program, errors } = parseSync(path, text)
   if (errors[0]) throw new Error(`${path}: ${errors[0].message}`)
   const uses = new Set<string>()
+  const packages = new Set<string>()
   let readsEnvironment = false
   new Visitor({
+    ImportDeclaration({ source }) {
+      if (!source.value.startsWith('.')) packages.add(source.value)
+    },
     Literal({ value }) {
       if (typeof value !== 'string') return
       if (/^\.\.?\/.*\.ts$/.test(value)) uses.add(posix.join(posix.dirname(path), value))
@@ -32,7 +38,13 @@ export function readSource(path: string, text: string): SourceFile {
         readsEnvironment = true
     },
   }).visit(program)
-  return { path, lines: text.trimEnd().split('\n').length, uses: [...uses], readsEnvironment }
+  return {
+    path,
+    lines: text.trimEnd().split('\n').length,
+    uses: [...uses],
+    packages: [...packages],
+    readsEnvironment,
+  }
 }
 
 const nameOf = (property: { type: string; name?: unknown; value?: unknown }) =>

@@ -39,6 +39,7 @@ describe('the administration of tenants over REST', () => {
       headers: {},
       principal: { kind: 'admin', name: 'admin', access: 'full' },
       body: Buffer.from(body === undefined ? '' : JSON.stringify(body)),
+      signal: new AbortController().signal,
       requestId: 'r-1',
     })
     return answer as RouteAnswer & { body: Record<string, unknown> }

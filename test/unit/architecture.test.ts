@@ -13,7 +13,7 @@ const order = [
   ['sync'],
   ['storage'],
   ['rest', 'graphql'],
-  ['http'],
+  ['http', 'metrics'],
   ['welcome'],
   ['config', 'env-file'],
   ['app', 'cli'],
@@ -54,6 +54,11 @@ const environmentReaders = (files: readonly SourceFile[]) =>
   files
     .filter(({ path, readsEnvironment }) => readsEnvironment && !mayReadEnvironment.includes(path))
     .map(({ path }) => path)
+/** The format of metrics is the business of one part; others are handed functions to report to. */
+const metricsUsers = (files: readonly SourceFile[]) =>
+  files
+    .filter(({ path, packages }) => packages.includes('prom-client') && partOf(path) !== 'metrics')
+    .map(({ path }) => path)
 const tooLong = (files: readonly SourceFile[]) =>
   files.filter(({ lines }) => lines > maxLines).map(({ path }) => path)
 const badlyNamed = (files: readonly SourceFile[]) =>
@@ -91,6 +96,10 @@ describe('the source', () => {
 
   test('reads the environment in config.ts and the two entries alone', () => {
     expect(environmentReaders(files)).toEqual([])
+  })
+
+  test('knows the client of Prometheus in metrics alone', () => {
+    expect(metricsUsers(files)).toEqual([])
   })
 
   test('has no file over 300 lines', () => {
@@ -148,6 +157,11 @@ describe('these rules find', () => {
   ])('a reader of the environment: %s', (text) => {
     expect(environmentReaders(read({ 'redis/keys.ts': text }))).toEqual(['redis/keys.ts'])
     expect(environmentReaders(read({ 'redis/keys.ts': 'process.exit(1)' }))).toEqual([])
+  })
+
+  test('a part that makes metrics of its own', () => {
+    const text = `import { Counter } from 'prom-client'`
+    expect(metricsUsers(read({ 'rest/a.ts': text, 'metrics/a.ts': text }))).toEqual(['rest/a.ts'])
   })
 
   test('a user of the configuration, a long file and a bad name', () => {

@@ -9,6 +9,7 @@ const development = {
   adminToken: 'gadm_secret',
   tenant: { cnpj: '12ABC34501DE35', name: 'Demo', token: 'gtok_secret' },
   sampleReceiver: { url: 'http://127.0.0.1:4001/events', switchUrl: 'http://127.0.0.1:4001/switch' },
+  sampleUpstream: true,
   secondProcess: '(set -a; . /data/second-process.env; ROLE=worker PORT=0 npm start)',
 }
 
@@ -30,6 +31,9 @@ describe('the text at start', () => {
     expect(commands).toEqual([
       `curl -i ${origin}/webhook -H 'Authorization: Bearer gtok_secret' -H 'Content-Type: application/json' -H 'X-Event-Type: order.created' -d '{"order":1}'`,
       `curl -X POST 'http://127.0.0.1:4001/switch?status=500&times=3'`,
+      expect.stringMatching(
+        /^curl -s http:\/\/127\.0\.0\.1:4000\/graphql -H 'Authorization: Bearer gtok_secret' .* -d '\{"query":"mutation \{ callAndAwait/,
+      ),
     ])
   })
 

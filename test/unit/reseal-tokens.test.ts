@@ -33,7 +33,7 @@ it('seals every token under the newest secret, however many pages they fill, and
     const token = `token of ${cnpj}`
     expect(await store.byTokenHash(tokenHashing(newest)(token))).toMatchObject({ tenant: { cnpj } })
     expect(await store.byTokenHash(tokenHashing(older)(token))).toBeNull()
-    const texts = (await store.tokens(cnpj)).map((stored) => stored.encrypted)
+    const texts = (await store.tokens([cnpj])).map((stored) => stored.encrypted)
     const opened = texts.map((text) => {
       try {
         return tokenCipher(newest).decrypt(text)

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { GanchoError } from '../../src/errors.ts'
 import type { Stores } from '../../src/storage/open-stores.ts'
-import { TenantDirectory, type TenantDirectoryDeps } from '../../src/tenants/directory.ts'
+import { TenantDirectory } from '../../src/tenants/directory.ts'
+import type { TenantDirectoryDeps } from '../../src/tenants/directory-options.ts'
 import { tokenHashing } from '../../src/tenants/token.ts'
 import { CountedTenantStore } from '../support/counted-store.ts'
 import { startTestStores } from '../support/sqlite-stores.ts'
@@ -49,6 +50,15 @@ describe("a tenant's tokens in the directory", () => {
     expect(await outcome('one')).toBe('UNAUTHENTICATED')
     expect(await outcome('one', open())).toBe('UNAUTHENTICATED')
     expect(await outcome('two')).toBe(cnpj)
+  })
+
+  it('forgets a tenant that is gone without being asked for it', async () => {
+    await directory.load()
+    expect(directory.status().tenants).toBe(1)
+    await stores.tenants.remove(cnpj)
+    directory.invalidate(cnpj)
+    await expect.poll(() => directory.status().tenants).toBe(0)
+    expect(await outcome('one')).toBe('UNAUTHENTICATED')
   })
 
   it('ends one revoked token of a tenant that is told to have changed, and not the other', async () => {
@@ -116,6 +126,53 @@ describe('a flood of bad tokens', () => {
     expect(await outcome('bad too')).toBe('LOOK_UPS_BUSY')
     directory.invalidate(cnpj)
     expect(await outcome('one')).toBe(cnpj)
+  })
+
+  it('does not keep the first use of a token of a tenant that has changed from being honoured', async () => {
+    await directory.load()
+    const flood = () => Array.from({ length: 600 }, (_, at) => outcome(`bad ${time} ${at}`))
+    await Promise.all(flood())
+    const another = '00000000000191'
+    await stores.tenants.create(tenantRow(another), tokenRow(another, hashToken('of another')))
+    await stores.tenants.addToken(tokenRow(cnpj, hashToken('two')))
+    expect(await outcome('of another')).toBe('LOOK_UPS_BUSY')
+    expect(await outcome('two')).toBe('LOOK_UPS_BUSY')
+    time += 1_000
+    const bad = flood()
+    for (const changed of [another, cnpj]) directory.invalidate(changed)
+    await expect.poll(() => outcome('of another')).toBe(another)
+    await expect.poll(() => outcome('two')).toBe(cnpj)
+    expect(new Set(await Promise.all(bad))).toContain('LOOK_UPS_BUSY')
+  })
+
+  it('of changes of one tenant reads it twice at most at a time', async () => {
+    await directory.load()
+    const reads: Promise<unknown>[] = []
+    const usableTokens = stores.tenants.usableTokens.bind(stores.tenants)
+    stores.tenants.usableTokens = (page) => {
+      const reading = usableTokens(page)
+      reads.push(reading)
+      return reading
+    }
+    await stores.tenants.addToken(tokenRow(cnpj, hashToken('two')))
+    for (let i = 0; i < 1_000; i++) directory.invalidate(cnpj)
+    await expect.poll(() => reads.length).toBe(2)
+    await Promise.all(reads)
+    await expect.poll(() => directory.authenticate('two')).toMatchObject({ cnpj })
+    expect(reads).toHaveLength(2)
+    expect(store.lookUps).toBe(0)
+  })
+
+  it('that waits for its turn is no outage: known tenants are served, and nothing is stale', async () => {
+    directory = open({ unseenBurst: 2_000 })
+    await directory.load()
+    const release = store.hold()
+    const bad = Array.from({ length: 1_016 }, (_, at) => outcome(`bad ${at}`))
+    time += 10 * hour
+    expect(await outcome('one')).toBe(cnpj)
+    expect(directory.status().staleSince).toBeNull()
+    release()
+    await Promise.all(bad)
   })
 
   it('has no more look-ups at one time than allowed', async () => {

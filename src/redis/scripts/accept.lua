@@ -5,17 +5,20 @@
     1 seq  2 epoch  3 inbox  4 journal
   ARGV
     1 expected epoch  2 highest number of inbox entries  3 job prefix  4 idempotency prefix  5 idempotency TTL in s
-    6 rate prefix  7 highest number that the caller was given  8 number of events, then for each event:
+    6 rate prefix  7 highest number that the caller was given  8 await prefix  9 number of events, then for each event:
       cnpj, rate in thousandths of an event a second ('' for no limit), burst, event id, idempotency key hash ('' for none),
       hash of the body, type, correlation id, content type, headers, body, number of destinations, then for each destination:
-      its id, its queue
+      its id, its queue; number of candidates (what it may answer), then for each candidate:
+      upstream ('' when the next names the awaited reply itself), hash of the external id, '1' when it reports failure,
+      '1' when an answer is delivered too, external id for people
   OUTPUT
     'EPOCH' when this is another data set than expected, or an older state of it, else an array with one entry an event:
-      {'accepted', event id, first number, number of jobs, <rest>}
-      {'repeated', event id, first number, number of jobs, <rest>}   same key, same body: the first answer again, at no cost
+      {'accepted', event id, first number, number of jobs, <reply>, <rest>}
+      {'repeated', event id, first number, number of jobs, {}, <rest>}   same key, same body: the first answer again, at no cost
       {'conflict'}                                                   same key, another body
       {'limited', ms until it fits, <rest>}                          the tenant's rate is spent
       {'full'}                                                       the inbox is at its limit
+    <reply> tells what the event answers: {} for nothing, else see recordReply
     <rest> is there for events with a rate: whole events that fit now, ms until nothing of the burst is spent
 ]]
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 'EPOCH' end
@@ -23,19 +26,28 @@ if tonumber(redis.call('GET', KEYS[1]) or 0) < tonumber(ARGV[7]) then return 'EP
 
 local seqKey, inboxKey, journalKey = KEYS[1], KEYS[3], KEYS[4]
 local limit, jobPrefix, idempotencyPrefix, ttl, ratePrefix = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local awaitPrefix = ARGV[8]
 local backlog = redis.call('XLEN', inboxKey)
 local now = nowMs()
-local at = 8
+local at = 9
 
 local function next()
   at = at + 1
   return ARGV[at]
 end
 
+local function readCandidate()
+  local upstream, named = next(), next()
+  local candidate = { upstream = upstream, failed = next() == '1', deliver = next() == '1', shown = next() }
+  if upstream == '' then candidate.id = named else candidate.hash = named end
+  return candidate
+end
+
 local function readEvent()
   local event = { cnpj = next(), rate = tonumber(next()), burst = tonumber(next()), id = next(), key = next(), bodyHash = next(),
-    type = next(), correlation = next(), contentType = next(), headers = next(), body = next(), destinations = {} }
+    type = next(), correlation = next(), contentType = next(), headers = next(), body = next(), destinations = {}, candidates = {} }
   for d = 1, tonumber(next()) do event.destinations[d] = { id = next(), queue = next() } end
+  for c = 1, tonumber(next()) do event.candidates[c] = readCandidate() end
   return event
 end
 
@@ -62,7 +74,31 @@ local function firstAnswer(idempotencyKey, event)
   local first = redis.call('HMGET', idempotencyKey, 'body', 'event', 'first', 'count')
   if not first[1] then return nil end
   if first[1] ~= event.bodyHash then return { 'conflict' } end
-  return { 'repeated', first[2], tonumber(first[3]), tonumber(first[4]) }
+  return { 'repeated', first[2], tonumber(first[3]), tonumber(first[4]), {} }
+end
+
+-- Where the event's answers are looked up; nil for tenants that have called no upstream, so that it costs them next to nothing.
+local function namesFor(event)
+  if not event.candidates[1] or redis.call('EXISTS', awaitPrefix .. '-counts:' .. event.cnpj) == 0 then return nil end
+  return awaitNames(awaitPrefix, event.cnpj)
+end
+
+-- Whoever is named by the awaited reply itself sends answers, and nothing else: a repeat is counted and is no event.
+local function isDelivered(event, found)
+  local candidate = found and found.candidate or event.candidates[1]
+  if not candidate then return true end
+  if candidate.id and (not found or found.answered) then return false end
+  return not found or candidate.deliver
+end
+
+-- In the same call as the event becomes durable, so that no crash comes between the two.
+local function answerWith(event, names, found, n)
+  if found then
+    local reply = { failed = found.candidate.failed, body = event.body, contentType = event.contentType, n = n, event = event.id }
+    return recordReply(names, found.id, reply, now)
+  end
+  if names and not event.candidates[1].id then offerReply(names, event, n, now) end
+  return nil
 end
 
 local function accept(event)
@@ -72,20 +108,23 @@ local function accept(event)
   if known then return known[1] == 'conflict' and known or withRest(known, bucket) end
   local wait = bucket and waitMs(bucket) or 0
   if wait > 0 then return withRest({ 'limited', wait }, bucket) end
-  local count = #event.destinations
+  local names = namesFor(event)
+  local found = names and findAwaited(names, event.candidates)
+  local count = isDelivered(event, found) and #event.destinations or 0
   if count > 0 and backlog + count > limit then return { 'full' } end
   if bucket then spendOne(bucket) end
   local last = count > 0 and redis.call('INCRBY', seqKey, count) or 0
   local first = last - count + 1
   for d = 1, count do writeJob(int(first + d - 1), event, event.destinations[d]) end
   backlog = backlog + count
+  local reply = answerWith(event, names, found, count > 0 and int(first) or 0)
   if idempotencyKey then
     redis.call('HSET', idempotencyKey, 'body', event.bodyHash, 'event', event.id, 'first', int(first), 'count', count)
     redis.call('EXPIRE', idempotencyKey, ttl)
   end
-  return withRest({ 'accepted', event.id, first, count }, bucket)
+  return withRest({ 'accepted', event.id, first, count, reply or {} }, bucket)
 end
 
 local answers = {}
-for e = 1, tonumber(ARGV[8]) do answers[e] = accept(readEvent()) end
+for e = 1, tonumber(ARGV[9]) do answers[e] = accept(readEvent()) end
 return answers

@@ -17,6 +17,7 @@ const createTenants = `
     name CLOB NOT NULL,
     active NUMBER(1) NOT NULL,
     settings CLOB NOT NULL,
+    settings_version NUMBER(10) DEFAULT 0 NOT NULL,
     search CLOB NOT NULL,
     created_at NUMBER(16) NOT NULL,
     updated_at NUMBER(16) NOT NULL
@@ -44,6 +45,7 @@ const createTenantSources = `
     scheme VARCHAR2(64 CHAR) NOT NULL,
     options CLOB NOT NULL,
     secrets CLOB NOT NULL,
+    secrets_version NUMBER(10) DEFAULT 0 NOT NULL,
     created_at NUMBER(16) NOT NULL
   )`
 

@@ -7,21 +7,29 @@ import type {
   TenantStore,
   TenantsFilter,
   TenantsPage,
+  UsableTokensPage,
+  VersionedSettings,
 } from '../../tenants/tenant-store.ts'
 import { ConstraintError, type SqlDatabase, type Step } from '../sql.ts'
 import {
+  endedBefore,
   lastUseOfRow,
   lastUsesQuery,
+  newestTokens,
+  selectSettings,
+  settingsOfRow,
   tenantBinds,
   tenantByTokenColumns,
   tenantByTokenOfRow,
-  tenantChangeBinds,
   tenantColumns,
   tenantConditions,
   tenantOfRow,
+  tenantUpdate,
   tokenBinds,
   tokenColumns,
   tokenOfRow,
+  usableBinds,
+  usableConditions,
 } from '../tenant-row.ts'
 import { inList } from './in-list.ts'
 
@@ -85,13 +93,17 @@ export class OracleTenantStore implements TenantStore {
     return Number(row?.counted)
   }
 
+  async settings(cnpj: string): Promise<VersionedSettings | null> {
+    const [row] = await this.#database.all(selectSettings, { cnpj })
+    return row ? settingsOfRow(row) : null
+  }
+
   async update(cnpj: string, change: TenantChange, now: number): Promise<Tenant> {
-    const binds = tenantChangeBinds(cnpj, change)
-    const assignments = ['updated_at', ...Object.keys(binds)].map((column) => `${column} = :${column}`)
-    const sql = `UPDATE tenants SET ${assignments.join(', ')} WHERE cnpj = :cnpj`
-    const changed = await this.#database.run(sql, { cnpj, updated_at: now, ...binds })
-    const tenant = changed === 1 ? await this.byCnpj(cnpj) : null
+    const { sql, binds } = tenantUpdate(cnpj, change, now)
+    const changed = await this.#database.run(sql, binds)
+    const tenant = await this.byCnpj(cnpj)
     if (!tenant) throw new GanchoError('TENANT_NOT_FOUND')
+    if (changed === 0) throw new GanchoError('TENANT_CHANGED')
     return tenant
   }
 
@@ -105,10 +117,9 @@ export class OracleTenantStore implements TenantStore {
     return row ? tenantByTokenOfRow(row) : null
   }
 
-  async usableTokens({ limit, now, after = '' }: { limit: number; now: number; after?: string }) {
-    const usable = 'k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > :now) AND t.active = 1'
-    const sql = `${selectByToken} WHERE k.hash > :after AND ${usable} ORDER BY k.hash FETCH FIRST :limit ROWS ONLY`
-    return (await this.#database.all(sql, { limit, now, after })).map(tenantByTokenOfRow)
+  async usableTokens(page: UsableTokensPage): Promise<TenantByToken[]> {
+    const sql = `${selectByToken} WHERE ${usableConditions(page)} ORDER BY k.hash FETCH FIRST :limit ROWS ONLY`
+    return (await this.#database.all(sql, usableBinds(page))).map(tenantByTokenOfRow)
   }
 
   async tokenPage({ limit, after = '' }: { limit: number; after?: string }): Promise<StoredToken[]> {
@@ -116,9 +127,11 @@ export class OracleTenantStore implements TenantStore {
     return (await this.#database.all(sql, { limit, after })).map(tokenOfRow)
   }
 
-  async tokens(cnpj: string): Promise<StoredToken[]> {
-    const sql = `${selectToken} WHERE cnpj = :cnpj ORDER BY created_at DESC, id FETCH FIRST 100 ROWS ONLY`
-    return (await this.#database.all(sql, { cnpj })).map(tokenOfRow)
+  async tokens(cnpjs: readonly string[]): Promise<StoredToken[]> {
+    if (cnpjs.length === 0) return []
+    const { sql, binds } = inList('cnpj', 'cnpj', cnpjs)
+    const text = `${newestTokens.select} ${sql} ${newestTokens.order}`
+    return (await this.#database.all(text, binds)).map(tokenOfRow)
   }
 
   async lastUses(cnpjs: readonly string[]) {
@@ -158,6 +171,12 @@ export class OracleTenantStore implements TenantStore {
     const sql =
       'UPDATE tenant_tokens SET last_used_at = :at WHERE id = :id AND (last_used_at IS NULL OR last_used_at < :at)'
     await this.#database.transaction([{ sql, rows: uses }])
+  }
+
+  removeEndedTokens(before: number, limit: number): Promise<number> {
+    const sql = `DELETE FROM tenant_tokens WHERE id IN (SELECT id FROM (
+      SELECT id FROM tenant_tokens WHERE ${endedBefore} FETCH FIRST :limit ROWS ONLY))`
+    return this.#database.run(sql, { before, limit })
   }
 
   async resealToken(

@@ -161,6 +161,14 @@ const migrations: readonly Migration[] = [
       ddl('CREATE INDEX tenant_sources_by_cnpj ON tenant_sources (cnpj)'),
     ],
   },
+  {
+    version: 5,
+    name: 'versions of settings and secrets',
+    steps: () => [
+      ddl('ALTER TABLE tenants ADD COLUMN settings_version INTEGER NOT NULL DEFAULT 0'),
+      ddl('ALTER TABLE tenant_sources ADD COLUMN secrets_version INTEGER NOT NULL DEFAULT 0'),
+    ],
+  },
 ]
 
 /** The schema that this version of Gancho works on. */

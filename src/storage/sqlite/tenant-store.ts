@@ -7,21 +7,29 @@ import type {
   TenantStore,
   TenantsFilter,
   TenantsPage,
+  UsableTokensPage,
+  VersionedSettings,
 } from '../../tenants/tenant-store.ts'
 import { ConstraintError, type SqlDatabase, type Step } from '../sql.ts'
 import {
+  endedBefore,
   lastUseOfRow,
   lastUsesQuery,
+  newestTokens,
+  selectSettings,
+  settingsOfRow,
   tenantBinds,
   tenantByTokenColumns,
   tenantByTokenOfRow,
-  tenantChangeBinds,
   tenantColumns,
   tenantConditions,
   tenantOfRow,
+  tenantUpdate,
   tokenBinds,
   tokenColumns,
   tokenOfRow,
+  usableBinds,
+  usableConditions,
 } from '../tenant-row.ts'
 
 const insertInto = (table: string, columns: readonly string[]) =>
@@ -84,13 +92,17 @@ export class SqliteTenantStore implements TenantStore {
     return Number(row?.counted)
   }
 
+  async settings(cnpj: string): Promise<VersionedSettings | null> {
+    const [row] = await this.#database.all(selectSettings, { cnpj })
+    return row ? settingsOfRow(row) : null
+  }
+
   async update(cnpj: string, change: TenantChange, now: number): Promise<Tenant> {
-    const binds = tenantChangeBinds(cnpj, change)
-    const assignments = ['updated_at', ...Object.keys(binds)].map((column) => `${column} = :${column}`)
-    const sql = `UPDATE tenants SET ${assignments.join(', ')} WHERE cnpj = :cnpj`
-    const changed = await this.#database.run(sql, { cnpj, updated_at: now, ...binds })
-    const tenant = changed === 1 ? await this.byCnpj(cnpj) : null
+    const { sql, binds } = tenantUpdate(cnpj, change, now)
+    const changed = await this.#database.run(sql, binds)
+    const tenant = await this.byCnpj(cnpj)
     if (!tenant) throw new GanchoError('TENANT_NOT_FOUND')
+    if (changed === 0) throw new GanchoError('TENANT_CHANGED')
     return tenant
   }
 
@@ -104,10 +116,9 @@ export class SqliteTenantStore implements TenantStore {
     return row ? tenantByTokenOfRow(row) : null
   }
 
-  async usableTokens({ limit, now, after = '' }: { limit: number; now: number; after?: string }) {
-    const usable = 'k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > :now) AND t.active = 1'
-    const sql = `${selectByToken} WHERE k.hash > :after AND ${usable} ORDER BY k.hash LIMIT :limit`
-    return (await this.#database.all(sql, { limit, now, after })).map(tenantByTokenOfRow)
+  async usableTokens(page: UsableTokensPage): Promise<TenantByToken[]> {
+    const sql = `${selectByToken} WHERE ${usableConditions(page)} ORDER BY k.hash LIMIT :limit`
+    return (await this.#database.all(sql, usableBinds(page))).map(tenantByTokenOfRow)
   }
 
   async tokenPage({ limit, after = '' }: { limit: number; after?: string }): Promise<StoredToken[]> {
@@ -115,9 +126,9 @@ export class SqliteTenantStore implements TenantStore {
     return (await this.#database.all(sql, { limit, after })).map(tokenOfRow)
   }
 
-  async tokens(cnpj: string): Promise<StoredToken[]> {
-    const sql = `${selectToken} WHERE cnpj = :cnpj ORDER BY created_at DESC, id LIMIT 100`
-    return (await this.#database.all(sql, { cnpj })).map(tokenOfRow)
+  async tokens(cnpjs: readonly string[]): Promise<StoredToken[]> {
+    const sql = `${newestTokens.select} cnpj IN (SELECT value FROM json_each(:cnpjs)) ${newestTokens.order}`
+    return (await this.#database.all(sql, { cnpjs: JSON.stringify(cnpjs) })).map(tokenOfRow)
   }
 
   async lastUses(cnpjs: readonly string[]) {
@@ -156,6 +167,12 @@ export class SqliteTenantStore implements TenantStore {
     const sql =
       'UPDATE tenant_tokens SET last_used_at = :at WHERE id = :id AND (last_used_at IS NULL OR last_used_at < :at)'
     await this.#database.transaction([{ sql, rows: uses }])
+  }
+
+  removeEndedTokens(before: number, limit: number): Promise<number> {
+    const sql = `DELETE FROM tenant_tokens WHERE id IN (
+      SELECT id FROM tenant_tokens WHERE ${endedBefore} LIMIT :limit)`
+    return this.#database.run(sql, { before, limit })
   }
 
   async resealToken(

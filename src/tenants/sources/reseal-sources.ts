@@ -3,8 +3,8 @@ import type { TokenCipher } from '../token-cipher.ts'
 import type { SourceStore } from './source-store.ts'
 
 /**
- * Encrypts the secrets of every source under the newest secret, as `resealTokens` does with tokens. Harmless to repeat; what nobody
- * can read stays as it is. Secrets that are being replaced at that very moment may be lost: not to be run beside a rotation.
+ * Encrypts the secrets of every source under the newest secret, as `resealTokens` does with tokens. Harmless to repeat, and to run
+ * while they are replaced: whoever replaces them meanwhile does so under the newest secret. What nobody can read stays as it is.
  * @returns ids. @throws GanchoError DATABASE_UNAVAILABLE
  */
 export async function resealSources(
@@ -12,10 +12,10 @@ export async function resealSources(
   cipher: TokenCipher,
 ): Promise<{ resealed: string[]; unreadable: string[] }> {
   const result: { resealed: string[]; unreadable: string[] } = { resealed: [], unreadable: [] }
-  for (const { id, secrets } of await store.all()) {
+  for (const { id, secrets, secretsVersion } of await store.all()) {
     const readable = unsealed(cipher, secrets)
     if (readable === undefined) result.unreadable.push(id)
-    else if (await store.setSecrets(id, cipher.encrypt(readable))) result.resealed.push(id)
+    else if (await store.setSecrets(id, cipher.encrypt(readable), secretsVersion)) result.resealed.push(id)
   }
   return result
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { GanchoError } from '../../errors.ts'
+import { changingAndTelling } from '../changing.ts'
 import { parseCnpj } from '../cnpj.ts'
 import type { TenantInvalidation } from '../invalidation.ts'
 import type { TokenCipher } from '../token-cipher.ts'
@@ -39,17 +40,10 @@ export type SourceService = {
 const maxSecrets = 5
 
 /** What administrators do to sources. When a change is answered, this instance knows it, and the others have been told. */
-export function sourceService({
-  store,
-  directory,
-  invalidation,
-  cipher,
-  now = Date.now,
-}: Deps): SourceService {
-  async function changed(cnpj: string) {
-    directory.invalidate(cnpj)
-    await invalidation.publish(cnpj)
-  }
+export function sourceService(deps: Deps): SourceService {
+  const { store, cipher, now = Date.now } = deps
+  const changing = changingAndTelling(deps)
+
   async function existing(id: string): Promise<StoredSource> {
     const source = await store.byId(id)
     if (!source) throw new GanchoError('SOURCE_NOT_FOUND')
@@ -69,21 +63,19 @@ export function sourceService({
         secrets: seal(scheme, secrets),
         createdAt: now(),
       }
-      await store.create(source)
-      await changed(source.cnpj)
+      await changing(source.cnpj, () => store.create(source))
       return shownOf(source)
     },
     async setSourceSecrets(id, secrets) {
       const source = await existing(id)
-      if (!(await store.setSecrets(id, seal(source.scheme, secrets))))
+      const sealed = seal(source.scheme, secrets)
+      if (!(await changing(source.cnpj, () => store.setSecrets(id, sealed))))
         throw new GanchoError('SOURCE_NOT_FOUND')
-      await changed(source.cnpj)
       return shownOf(source)
     },
     async deleteSource(id) {
       const { cnpj } = await existing(id)
-      if (!(await store.remove(id))) throw new GanchoError('SOURCE_NOT_FOUND')
-      await changed(cnpj)
+      if (!(await changing(cnpj, () => store.remove(id)))) throw new GanchoError('SOURCE_NOT_FOUND')
       return id
     },
     sourcesOf: async (cnpj) => (await store.ofTenant(parseCnpj(cnpj))).map(shownOf),

@@ -1,5 +1,8 @@
 import type { StoredSource } from './source.ts'
 
+/** Rises with each change of a source's secrets. */
+export type SecretsVersion = { secretsVersion: number }
+
 /** Every method may throw GanchoError DATABASE_UNAVAILABLE. A tenant that is removed takes its sources with it. */
 export interface SourceStore {
   /** @throws GanchoError TENANT_NOT_FOUND */
@@ -8,9 +11,9 @@ export interface SourceStore {
   /** Oldest first, 100 at most. */
   ofTenant(cnpj: string): Promise<StoredSource[]>
   /** In order of their ids. */
-  all(): Promise<StoredSource[]>
-  /** @returns whether there is such a source. */
-  setSecrets(id: string, secrets: string): Promise<boolean>
+  all(): Promise<(StoredSource & SecretsVersion)[]>
+  /** With a version only while the secrets have it. @returns whether there is such a source, and its secrets were replaced. */
+  setSecrets(id: string, secrets: string, version?: number): Promise<boolean>
   /** @returns whether there was one. */
   remove(id: string): Promise<boolean>
 }

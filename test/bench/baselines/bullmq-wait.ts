@@ -11,7 +11,7 @@ import { Redis } from 'ioredis'
 const url = process.argv[2] ?? ''
 const connect = () => new Redis(url, { maxRetriesPerRequest: null })
 const name = `wait-${randomUUID()}`
-const queue = new Queue(name, { connection: connect() })
+const queue = new Queue(name, { connection: connect() }).setMaxListeners(0)
 const events = new QueueEvents(name, { connection: connect() })
 const worker = new Worker(name, null, { connection: connect(), lockDuration: 600_000 })
 const token = randomUUID()

@@ -41,7 +41,7 @@ export async function measureWaits(
   const startedAt = performance.now()
   const running: Promise<void>[] = []
   for (let turn = 0; turn < callbacks; turn += 1) {
-    await sleep(startedAt + turn * everyMs - performance.now())
+    await sleep(Math.max(0, startedAt + turn * everyMs - performance.now()))
     const wait = waits.shift()
     if (!wait) throw new Error('nobody waits any more: callbacks come faster than they are answered')
     running.push(answerOne(wait))

@@ -97,7 +97,7 @@ async function startUpstream() {
       return
     }
     response.end(JSON.stringify({ id: randomUUID() }))
-    const callback = new URL(String(incoming.headers['gancho-callback-url']))
+    const callback = new URL(String(incoming.headers['x-callback-url']))
     asked.get(body.key ?? '')?.(callback.pathname)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -1,0 +1,72 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Redis } from 'ioredis'
+import type { QueueCounts, QueueOverview } from '../delivery/queue-overview.ts'
+import type { Lanes } from '../events/lanes.ts'
+import { keys } from '../redis/keys.ts'
+
+export type QueueFigures = Pick<QueueCounts, 'waiting' | 'active' | 'delayed' | 'failed' | 'paused'> & {
+  name: string
+  /** For how long the oldest waiting job has been ready; 0 when none waits. */
+  oldestWaitingMs: number
+}
+
+/** What Redis holds now. Times are milliseconds. */
+export type RedisFigures = {
+  roundTripMs: number
+  /** Events that no dispatcher has taken yet. */
+  backlog: number
+  journal: number
+  /** Age of the oldest change that history does not have; 0 when it has them all. */
+  projectorLagMs: number
+  queues: QueueFigures[]
+}
+
+type Deps = { redis: Redis; lanes: Pick<Lanes, 'all'>; overview: QueueOverview; withinMs?: number }
+
+/**
+ * Reads them, once for all who ask at once.
+ * @returns null when Redis has not answered within `withinMs`, 1 s unless given.
+ */
+export function redisFigures({ withinMs = 1_000, ...deps }: Deps): () => Promise<RedisFigures | null> {
+  let reading: Promise<RedisFigures | null> | undefined
+  const read = async () => {
+    const timer = new AbortController()
+    const late = sleep(withinMs, null, { signal: timer.signal }).catch(() => null)
+    // Why Redis does not answer is logged by its connection.
+    const figures = readFigures(deps).catch(() => null)
+    return Promise.race([figures, late]).finally(() => timer.abort())
+  }
+  return () => {
+    reading ??= read().finally(() => {
+      reading = undefined
+    })
+    return reading
+  }
+}
+
+async function readFigures({ redis, lanes, overview }: Omit<Deps, 'withinMs'>): Promise<RedisFigures> {
+  const start = performance.now()
+  await redis.ping()
+  const roundTripMs = performance.now() - start
+  const figuresOf = async (name: string): Promise<QueueFigures> => {
+    const { oldestWaitingAt, inPerSecond: _in, outPerSecond: _out, ...counts } = await overview.counts(name)
+    const oldestWaitingMs = oldestWaitingAt === null ? 0 : Math.max(0, Date.now() - oldestWaitingAt)
+    return { name, ...counts, oldestWaitingMs }
+  }
+  const [backlog, journal, projectorLagMs, queues] = await Promise.all([
+    redis.xlen(keys.inbox),
+    redis.xlen(keys.journal),
+    projectorLag(redis),
+    Promise.all(lanes.all().map(({ name }) => figuresOf(name))),
+  ])
+  return { roundTripMs, backlog, journal, projectorLagMs, queues }
+}
+
+/** By Redis' clock, which the ids of the journal are of. */
+async function projectorLag(redis: Redis): Promise<number> {
+  const projected = (await redis.get(keys.projected)) ?? '0-0'
+  const [first] = await redis.xrange(keys.journal, `(${projected}`, '+', 'COUNT', 1)
+  if (!first) return 0
+  const [seconds, microseconds] = await redis.time()
+  return Math.max(0, Number(seconds) * 1_000 + Number(microseconds) / 1_000 - Number.parseInt(first[0], 10))
+}

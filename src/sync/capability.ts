@@ -1,0 +1,42 @@
+import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
+
+/** What a callback URL stands for. `upstream` has the form of `\w[\w-]{0,63}`; `expiresAt`: epoch milliseconds, to the second. */
+export type Capability = { awaitId: string; cnpj: string; upstream: string; expiresAt: number }
+
+export type Capabilities = {
+  /** What the URL carries: letters, digits, `_`, `-` and `.`. Under the newest secret. */
+  seal(capability: Capability): string
+  /** Undefined for what was not made by one of the secrets, and for what has expired. */
+  open(text: string): Capability | undefined
+}
+
+const form = /^(aw_[\w-]{22})\.([0-9A-Z]{14})\.([0-9a-z]{1,8})\.([\w-]{1,64})\.([\w-]{43})$/
+
+/**
+ * Capability URLs: whoever holds one may answer that one call, and do nothing else. HMAC-SHA-256, under a key that is derived for this
+ * purpose alone, covers all of it. `secrets`: the newest first; what older ones have made is honoured.
+ */
+export function capabilities(secrets: readonly string[], now: () => number = Date.now): Capabilities {
+  const macKeys = secrets.map((secret) =>
+    Buffer.from(hkdfSync('sha256', secret, '', 'gancho callback URL v1', 32)),
+  )
+  const macOf = (key: Buffer, content: string) => createHmac('sha256', key).update(content).digest()
+  return {
+    seal({ awaitId, cnpj, upstream, expiresAt }) {
+      const seconds = Math.ceil(expiresAt / 1_000).toString(36)
+      const content = [awaitId, cnpj, seconds, upstream].join('.')
+      return `${content}.${macOf(macKeys[0] as Buffer, content).toString('base64url')}`
+    },
+    open(text) {
+      const [, awaitId = '', cnpj = '', seconds = '', upstream = '', mac = ''] = form.exec(text) ?? []
+      if (mac === '') return undefined
+      const content = text.slice(0, -mac.length - 1)
+      const given = Buffer.from(mac, 'base64url')
+      // Each is compared, so that the time does not tell which secret was meant.
+      const fits = macKeys.map((key) => timingSafeEqual(macOf(key, content), given))
+      const expiresAt = Number.parseInt(seconds, 36) * 1_000
+      if (!fits.includes(true) || expiresAt < now()) return undefined
+      return { awaitId, cnpj, expiresAt, upstream }
+    },
+  }
+}

@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createQueueOverview } from '../../src/delivery/queue-overview.ts'
+import { redisFigures } from '../../src/metrics/redis-figures.ts'
+import { keys } from '../../src/redis/keys.ts'
+import { until } from '../support/client.ts'
+import { type Core, openCore } from '../support/core.ts'
+import { jobSteps } from '../support/job-steps.ts'
+import { startTestRedis, type TestRedis } from '../support/redis.ts'
+
+let server: TestRedis
+let core: Core
+beforeAll(async () => {
+  server = await startTestRedis()
+  core = await openCore(server.url)
+})
+afterAll(async () => {
+  await core.close()
+  await server.stop()
+})
+
+const open = (withinMs?: number) => {
+  const { connections, lanes, errorQueue } = core
+  const redis = connections.commands
+  const overview = createQueueOverview({ lanes, errorQueue, redis })
+  return redisFigures({ redis, lanes, overview, ...(withinMs && { withinMs }) })
+}
+
+test('the backlog, the journal and what history lacks of it are told, and each queue', async () => {
+  const read = open()
+  expect(await read()).toMatchObject({ backlog: 0, journal: 0, projectorLagMs: 0 })
+  const n = await core.accept()
+  await core.accept()
+  await jobSteps(core).fail(n)
+  // Older than a moment by Redis' own clock.
+  await until(async () => ((await read())?.projectorLagMs ?? 0) >= 5, { what: 'history falls behind' })
+  const figures = await read()
+  expect(figures).toMatchObject({
+    backlog: 2,
+    queues: [{ name: 'nifi', waiting: 0, active: 0, delayed: 0, failed: 1, paused: false }],
+  })
+  expect(figures?.journal).toBe(await core.redis.xlen(keys.journal))
+  expect(figures?.roundTripMs).toBeGreaterThan(0)
+
+  const [last] = await core.redis.xrevrange(keys.journal, '+', '-', 'COUNT', 1)
+  await core.redis.set(keys.projected, last?.[0] ?? '')
+  expect((await read())?.projectorLagMs).toBe(0)
+})
+
+test('Redis is read once for all who ask at the same time', async () => {
+  const monitor = await core.connections.dedicated('monitor').monitor()
+  const commands: string[] = []
+  monitor.on('monitor', (_time: string, args: string[]) => commands.push(args.join(' ')))
+  const read = open()
+  const all = await Promise.all(Array.from({ length: 20 }, () => read()))
+  expect(new Set(all).size).toBe(1)
+  expect(await read()).not.toBe(all[0])
+  await core.redis.echo('that is all')
+  await expect.poll(() => commands.some((command) => command.includes('that is all'))).toBe(true)
+  monitor.disconnect()
+  expect(commands.filter((command) => command === 'ping')).toHaveLength(2)
+})
+
+test('a Redis that hangs is waited for no longer than allowed', async () => {
+  await core.redis.client('PAUSE', 700, 'ALL')
+  const start = performance.now()
+  expect(await open(100)()).toBeNull()
+  expect(performance.now() - start).toBeLessThan(600)
+  await core.redis.ping()
+  expect(await open()()).not.toBeNull()
+})
