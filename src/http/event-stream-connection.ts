@@ -20,6 +20,11 @@ export type EventStreamOptions = {
 
 /** How long the last words may take to a client that does not read. */
 const lastWordsMs = 2_000
+/**
+ * A client of an event stream answers nothing, but its system does: one that is gone is found before the next keep-alive is sent, from
+ * when on TCP would try for minutes.
+ */
+const probes = { afterMs: 5_000, everyMs: 1_000, count: 5 }
 /** Browsers come back at different times, so that they do not come all at once. */
 const retryMs = () => Math.round(1_000 + Math.random() * 2_000)
 
@@ -42,6 +47,7 @@ export async function carryEventStream(
   { keepAliveMs, stallMs }: EventStreamOptions,
 ): Promise<Ending> {
   beginEventStream(response)
+  response.socket?.setKeepAlive(true, probes.afterMs, probes.everyMs, probes.count)
   response.write(openingFrame(retryMs(), stream.cursor()))
   const keepAlive = setInterval(() => {
     if (!response.writableNeedDrain) response.write(keepAliveFrame(stream.cursor()))

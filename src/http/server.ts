@@ -5,7 +5,7 @@ import {
   type ServerOptions,
   type ServerResponse,
 } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, Server as SocketServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Logger } from 'pino'
 import { GanchoError } from '../errors.ts'
@@ -16,7 +16,10 @@ import type { UpgradeHandler } from './websocket.ts'
 export type HttpServer = {
   /** Resolves with the port it listens on. */
   listen(port: number, host: string): Promise<number>
-  /** Takes no new connection, lets requests in flight finish, and cuts what is left after `withinMs`. */
+  /**
+   * Takes no new connection, lets requests in flight finish, and cuts what is left after `withinMs`. Half a second of it is for
+   * requests that come over connections which are open: their answers end them, and the sender's next one finds another process.
+   */
   close(withinMs: number): Promise<void>
 }
 
@@ -38,6 +41,8 @@ const slowestHeadersMs = 10_000
 /** How often Node looks for slow requests, as a share of their time-out. */
 const timeoutPrecision = 1 / 6
 const idleSweepMs = 100
+/** How long a connection may bring another request when the server closes. */
+const lastRequestsMs = 500
 
 export function createHttpServer({ webhook, handle, upgrade, requestTimeoutMs, log }: Deps): HttpServer {
   const options: ServerOptions = {
@@ -100,11 +105,20 @@ function close(server: Server, upgraded: ReadonlySet<Duplex>, withinMs: number):
       // These are no longer the HTTP server's.
       for (const socket of upgraded) socket.destroy()
     }, withinMs)
-    // Connections that fall idle after their last answer would stay open for the keep-alive time.
-    const sweep = setInterval(() => server.closeIdleConnections(), idleSweepMs)
-    server.close(() => {
-      clearTimeout(cut)
-      clearInterval(sweep)
+    const closeIdle = () => server.closeIdleConnections()
+    let sweep: NodeJS.Timeout | undefined
+    // A connection that is closed while its next request is on the way looks like a refusal to the sender.
+    const linger = setTimeout(
+      () => {
+        closeIdle()
+        // Connections that fall idle after their last answer would stay open for the keep-alive time.
+        sweep = setInterval(closeIdle, idleSweepMs)
+      },
+      Math.min(lastRequestsMs, withinMs),
+    )
+    // That of an HTTP server closes idle connections first.
+    SocketServer.prototype.close.call(server, () => {
+      for (const timer of [cut, linger, sweep]) clearTimeout(timer)
       resolve()
     })
   })

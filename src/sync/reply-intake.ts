@@ -1,6 +1,6 @@
 import type { Accepted, IncomingEvent } from '../events/event.ts'
 import type { Intake } from '../events/intake.ts'
-import { replyCandidates, reportsFailure } from './reply-candidates.ts'
+import { replyCandidates } from './reply-candidates.ts'
 import type { ReplyDesk } from './reply-desk.ts'
 import type { Upstreams } from './upstream/upstream.ts'
 
@@ -34,10 +34,4 @@ function announceReply(
   const failed = status === 'REPLY_FAILED'
   const n = ns[0] ?? null
   void desk.announce({ cnpj, id: awaitId }, owners, { body, contentType, failed, repliedAt, n })
-}
-
-/** Whether the webhook of a capability URL reports failure, by the upstream that was given the URL. */
-export function failedReply(upstreams: Upstreams, upstream: string, json: unknown): boolean {
-  const known = upstreams.get(upstream)
-  return known !== undefined && reportsFailure(known, json)
 }

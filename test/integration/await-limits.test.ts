@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { keys } from '../../src/redis/keys.ts'
+import { createAwaitedReplies } from '../../src/sync/awaited-replies.ts'
 import type { UpstreamAnswer } from '../../src/sync/upstream/upstream.ts'
 import { type Instance, openInstance, otherTenant, tenant } from '../support/awaiting.ts'
 import { until } from '../support/client.ts'
@@ -86,6 +87,16 @@ describe('too many', () => {
     await Promise.all(calls)
   })
 
+  test('callers who come at once are refused as those who come one by one', async () => {
+    const upstream = testUpstream({ answer: (_request, nth) => accepted(`at-once-${nth}`) })
+    const one = await instance([upstream], { maxWaiters: 3 })
+    const kinds = await Promise.all(
+      Array.from({ length: 10 }, async () => (await one.call({ timeoutMs: 50 })).kind),
+    )
+    expect(kinds.filter((kind) => kind === 'pending').length).toBe(3)
+    expect(upstream.calls.length).toBe(3)
+  })
+
   test('callers in one process are refused, whoever they are', async () => {
     const upstream = testUpstream({ answer: (_request, nth) => accepted(`process-${nth}`) })
     const one = await instance([upstream], { maxWaiters: 1 })
@@ -167,7 +178,48 @@ describe('the same idempotency key', () => {
   })
 })
 
+test('a repeat that joins in the moment of the reply gets it, a hundred times in a row', async () => {
+  const upstream = testUpstream({ answer: (_request, nth) => accepted(`moment-${nth}`) })
+  const [one, two] = [await instance([upstream]), await instance([upstream])]
+  for (let nth = 1; nth <= 100; nth += 1) {
+    const idempotencyKey = `moment ${nth}`
+    const calling = one.call({ idempotencyKey })
+    const { callbackUrl } = await until(() => upstream.calls[nth - 1])
+    await until(async () => (await status(one, idOfCall(callbackUrl))) === 'BOUND')
+    const joins = [one.call({ idempotencyKey }), two.call({ idempotencyKey })]
+    const taken = one.webhook({ id: `moment-${nth}` })
+    const kinds = (await Promise.all([calling, ...joins])).map(({ kind }) => kind)
+    expect(kinds).toEqual(['replied', 'replied', 'replied'])
+    await taken
+  }
+})
+
+test('a call whose opening was recorded, but not told to its instance, is made by a repeat', async () => {
+  const upstream = testUpstream({ answer: () => accepted('untold') })
+  const one = await instance([upstream])
+  const { redis, owner } = one
+  await createAwaitedReplies({ redis, owner, ttlMs: 60_000 }).open({
+    ...{ cnpj: tenant.cnpj, newId: 'aw_untold', upstream: 'default', body: Buffer.from('{"order":7}') },
+    ...{ idempotencyKey: 'k', timeoutMs: 5_000, callMs: 15_000, max: 10 },
+  })
+  const calling = one.call({ idempotencyKey: 'k' })
+  await until(async () => (await status(one, 'aw_untold')) === 'BOUND')
+  const joined = one.call({ idempotencyKey: 'k' })
+  await one.webhook({ id: 'untold' })
+  expect(await Promise.all([calling, joined])).toMatchObject(Array(2).fill({ kind: 'replied' }))
+  expect(upstream.calls.length).toBe(1)
+})
+
 describe('an instance that stops', () => {
+  test('calls nobody for who came while it began to stop', async () => {
+    const upstream = testUpstream()
+    const one = await instance([upstream])
+    const calling = one.call()
+    one.correlator.stopWaiting()
+    await expect(calling).rejects.toMatchObject({ code: 'SHUTTING_DOWN' })
+    expect(upstream.calls.length).toBe(0)
+  })
+
   test('answers those who wait with their ids, records the call under way, and takes no new ones', async () => {
     const gate = Promise.withResolvers<UpstreamAnswer>()
     const upstream = testUpstream({ answer: () => gate.promise })
@@ -184,6 +236,16 @@ describe('an instance that stops', () => {
 })
 
 describe('Redis', () => {
+  test('that comes back empty has lost the call, and its caller is told so', async () => {
+    const upstream = testUpstream({ answer: () => accepted('emptied') })
+    const one = await instance([upstream], { pollMs: 50 })
+    const calling = one.call()
+    const refused = expect(calling).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' })
+    await until(async () => (await status(one, idOfCall(upstream.calls[0]?.callbackUrl))) === 'BOUND')
+    await one.redis.flushall()
+    await refused
+  })
+
   test('that is away refuses new calls at once, without calling the upstream', async () => {
     const away = await startTestRedis()
     const upstream = testUpstream()

@@ -53,8 +53,10 @@ test('a late reply is told on every instance as it comes, and ends it', async ()
   const { one, two, at, externalId } = await pendingCall()
   const [here, there] = [collect(one.correlator.updates.of(at)), collect(two.correlator.updates.of(at))]
   await until(() => here.seen.length === 1 && there.seen.length === 1)
+  const startedAt = performance.now()
   await one.webhook({ id: externalId })
   await Promise.all([here.ended, there.ended])
+  expect(performance.now() - startedAt, 'by a message, not by a look').toBeLessThan(3_000)
   expect([here.seen, there.seen]).toEqual(Array(2).fill(['EXPIRED', 'LATE']))
 })
 

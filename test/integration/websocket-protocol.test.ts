@@ -28,16 +28,21 @@ const codesOf = (payload: unknown) =>
   (payload as { extensions: { code: string } }[]).map(({ extensions }) => extensions.code)
 
 test('the client of graphql-ws gets its results, and where each of them stands', async () => {
+  let pinged: unknown
   const client = createClient({
     url: socketUrl(gancho.origin),
     webSocketImpl: WebSocket,
     connectionParams: { authorization: `Bearer ${clients.token}` },
+    on: {
+      ping: (_received, payload) => {
+        pinged = payload?.cursors
+      },
+    },
   })
   const results = client.iterate<{ jobEvents: unknown }>({ query })
   const first = results.next()
-  // It has subscribed once its subscription is counted.
-  const used = 'query { viewer { limits { name used } } }'
-  await until(async () => JSON.stringify(await clients.tenant.graphql(used)).includes('"used":1'))
+  // It has subscribed once a ping says where it is.
+  await until(() => Object.keys(pinged ?? {}).length === 1, { what: 'a cursor' })
   const id = await clients.tenant.postJob({ a: 1 })
   const got = [await first]
   while (got.length < statuses.length) got.push(await results.next())
@@ -51,6 +56,7 @@ test('the client of graphql-ws gets its results, and where each of them stands',
   expect((await resumed.next()).value?.data).toEqual({ jobEvents: { jobId: id, status: 'DELIVERING' } })
   await results.return?.()
   await resumed.return?.()
+  const used = 'query { viewer { limits { name used } } }'
   await until(async () => JSON.stringify(await clients.tenant.graphql(used)).includes('"used":0'))
   await client.dispose()
 })
