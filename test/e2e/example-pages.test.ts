@@ -83,6 +83,17 @@ describe.skipIf(!browserPath)('the example pages in a browser, from another orig
     for (const page of pages.values())
       await expect.poll(() => shown(page), { timeout: 15_000 }).toEqual(journal)
   }
+  /** The jobs that history shows as delivered. */
+  const listed = async () => {
+    const query = '{ jobs(first: 50, filter: { statuses: [DELIVERED] }) { edges { node { id } } } }'
+    const { jobs } = await clients.tenant.graphql<{ jobs: { edges: { node: { id: string } }[] } }>(query)
+    return jobs.edges.map(({ node }) => node.id)
+  }
+  const trimAll = async () => {
+    const [last] = await fleet.data.xrevrange(keys.journal, '+', '-', 'COUNT', 1)
+    await fleet.data.xtrim(keys.journal, 'MAXLEN', 0)
+    await fleet.data.set(keys.trimmedTo, last?.[0] ?? '')
+  }
   const restart = async (meanwhile: () => Promise<unknown>) => {
     await gateway.stop()
     await meanwhile()
@@ -113,6 +124,20 @@ describe.skipIf(!browserPath)('the example pages in a browser, from another orig
     for (const page of pages.values()) {
       await untilState(page, 'Live')
     }
+  })
+
+  test('reload the list where changes are missing', async () => {
+    let missed: string[] = []
+    await restart(async () => {
+      missed = await post(2)
+      await untilDelivered()
+      await until(async () => (await listed()).filter((id) => missed.includes(id)).length === 2)
+      await trimAll()
+    })
+    for (const page of pages.values())
+      await expect
+        .poll(() => shown(page), { timeout: 15_000 })
+        .toEqual(expect.arrayContaining(missed.map((id) => `${id}: DELIVERED`)))
   })
 
   test('say so when the token is not honoured any more', async () => {
