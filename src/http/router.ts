@@ -23,7 +23,8 @@ type Deps = {
 }
 
 type Params = Record<string, string | undefined>
-type Answering = (request: IncomingMessage, params: Params, signal: AbortSignal) => Promise<RouteAnswer>
+type Asked = { request: IncomingMessage; params: Params; requestId: string; signal: AbortSignal }
+type Answering = (asked: Asked) => Promise<RouteAnswer>
 /** What one address takes; undefined for what is answered elsewhere. */
 type Methods = Map<string, Answering | undefined>
 
@@ -40,7 +41,7 @@ export function createRouter(deps: Deps): RequestHandler {
   for (const [path, methods] of addresses(deps)) {
     router.all(path, (request, response, params) =>
       respond(deps, request, response, (requestId) =>
-        answerAt(deps, methods, request, params, requestId, goneSignal(response)),
+        answerAt(deps, methods, { request, params, requestId, signal: goneSignal(response) }),
       ),
     )
   }
@@ -54,10 +55,7 @@ function addresses(deps: Deps): Map<string, Methods> {
     found.set(path, methods.set(method, answering))
   }
   for (const { path, handle } of deps.open) add(path, 'GET', async () => handle())
-  for (const route of deps.routes)
-    add(route.path, route.method, (request, params, signal) =>
-      handleRoute(deps, route, request, params, signal),
-    )
+  for (const route of deps.routes) add(route.path, route.method, (asked) => handleRoute(deps, route, asked))
   for (const { path, method } of deps.elsewhere) add(path, method, undefined)
   return found
 }
@@ -76,18 +74,12 @@ function respond(
   )
 }
 
-async function answerAt(
-  { log }: Deps,
-  methods: Methods,
-  request: IncomingMessage,
-  params: Params,
-  requestId: string,
-  signal: AbortSignal,
-): Promise<RouteAnswer> {
+async function answerAt({ log }: Deps, methods: Methods, asked: Asked): Promise<RouteAnswer> {
+  const { request, requestId } = asked
   // Node sends no body with the answer to HEAD.
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? '')
   const answering = methods.get(method)
-  if (answering) return answering(request, params, signal)
+  if (answering) return answering(asked)
   const allow = allowed(methods)
   if (method === 'OPTIONS') return { status: 204, headers: { allow } }
   const message = `${pathOf(request).slice(0, 200)} does not take ${request.method}.`
@@ -103,9 +95,7 @@ const pathOf = ({ url = '/' }: IncomingMessage) => url.split('?', 1)[0] ?? '/'
 async function handleRoute(
   deps: Deps,
   route: Route,
-  request: IncomingMessage,
-  params: Params,
-  signal: AbortSignal,
+  { request, params, requestId, signal }: Asked,
 ): Promise<RouteAnswer> {
   const principal = await deps.authenticate(request)
   checkAccess(route, principal)
@@ -117,7 +107,7 @@ async function handleRoute(
     headers: request.headers,
     principal,
     body,
-    requestId: requestIdOf(request),
+    requestId,
     signal,
   })
 }
