@@ -109,13 +109,14 @@ export class TenantDirectory {
    */
   authenticate(token: string): Tenant | Promise<Tenant> {
     const newest = this.#deps.hashToken(token)
-    const byNewest = this.#known.byHash(newest)
-    if (byNewest) return this.#authenticateKnown(byNewest, [newest])
-    if (this.#unknown.has(newest)) throw new GanchoError('UNAUTHENTICATED')
     const hashes: Hashes = [newest, ...this.#deps.olderHashes.map((hashOf) => hashOf(token))]
-    const older = hashes.find((hash) => this.#known.byHash(hash))
-    const byOlder = older === undefined ? undefined : this.#known.byHash(older)
-    return byOlder ? this.#authenticateKnown(byOlder, hashes) : this.#authenticateFromStore(hashes, undefined)
+    for (const hash of hashes) {
+      const known = this.#known.byHash(hash)
+      // With all of them: `reencrypt` moves a token from one secret to another, whichever of them is the newest here.
+      if (known) return this.#authenticateKnown(known, hashes)
+    }
+    if (this.#unknown.has(newest)) throw new GanchoError('UNAUTHENTICATED')
+    return this.#authenticateFromStore(hashes, undefined)
   }
 
   /** The tenant, active or not. @throws GanchoError DATABASE_UNAVAILABLE for one it does not know */

@@ -86,6 +86,20 @@ describe("a tenant's tokens in the directory", () => {
     expect(store.lookUps).toBe(0)
   })
 
+  it('knows a token on, when it is sealed anew under a secret that is not the newest here yet', async () => {
+    const was = tokenRow(cnpj, olderHash('old'))
+    await stores.tenants.addToken(was)
+    directory = open({ hashToken: olderHash, olderHashes: [hashToken] })
+    await directory.load()
+    const sealed = { hash: hashToken('old'), encrypted: 'v1.', prefix: 'gnt_' }
+    expect(await stores.tenants.resealToken(was, sealed)).toBe(true)
+    time += 24 * hour
+    expect(await outcome('old')).toBe(cnpj)
+    directory.invalidate(cnpj)
+    expect(await outcome('old')).toBe(cnpj)
+    expect(await outcome('one')).toBe(cnpj)
+  })
+
   it('tells of the use of a token once a minute', async () => {
     const uses: [string, number][] = []
     directory = open({ onUse: (id, at) => uses.push([id, at]) })
