@@ -1,4 +1,3 @@
-import { timingSafeEqual } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GanchoError } from '../errors.ts'
 import { type Known, KnownTokens, knownOf } from './known-tokens.ts'
@@ -6,7 +5,7 @@ import { LookUps } from './look-ups.ts'
 import { Rereads } from './rereads.ts'
 import type { Tenant } from './tenant.ts'
 import type { TenantByToken, TenantStore } from './tenant-store.ts'
-import type { TokenHash } from './token.ts'
+import { isSameHash, type TokenHash } from './token.ts'
 import { UnknownTokens } from './unknown-tokens.ts'
 
 export type TenantDirectoryDeps = {
@@ -77,6 +76,8 @@ export class TenantDirectory {
   readonly #rereads = new Rereads()
   #loading: Promise<void> | undefined
   #loadAgain = false
+  /** Told to have changed while a page is read, `*` for all: what was read of these is not kept. */
+  readonly #changedMeanwhile = new Set<string>()
   #staleSince: number | null = null
   #askAgainAt = Number.NEGATIVE_INFINITY
 
@@ -137,6 +138,7 @@ export class TenantDirectory {
    */
   invalidate(cnpj: string): void {
     this.#generation++
+    if (this.#loading) this.#changedMeanwhile.add(cnpj)
     this.#lookUps.startAnew()
     if (cnpj === '*') this.#doubtAll()
     else this.#readAhead(cnpj)
@@ -176,12 +178,13 @@ export class TenantDirectory {
   async #loadPages(): Promise<void> {
     const { store, now, ttlMs } = this.#deps
     for (let after: string | undefined; ; ) {
-      const generation = this.#generation
+      const changed = this.#changedMeanwhile
+      changed.clear()
       const at = now()
       const page = await store.usableTokens({ limit: pageSize, now: at, after })
       this.#noteAnswer()
-      if (generation === this.#generation)
-        for (const found of page) this.#known.keep(knownOf(found, at, at + ttlMs))
+      const kept = page.filter(({ tenant }) => !changed.has('*') && !changed.has(tenant.cnpj))
+      for (const found of kept) this.#known.keep(knownOf(found, at, at + ttlMs))
       after = page.at(-1)?.token.hash
       if (page.length < pageSize) return
     }
@@ -260,7 +263,7 @@ export class TenantDirectory {
 
   #admitted(known: Known, hashes: Hashes): Tenant {
     // A map compares in its own time; this comparison is the one that lets somebody in.
-    if (!hashes.some((hash) => isSame(hash, known.token.hash))) throw new GanchoError('UNAUTHENTICATED')
+    if (!hashes.some((hash) => isSameHash(hash, known.token.hash))) throw new GanchoError('UNAUTHENTICATED')
     const at = this.#deps.now()
     const { id, expiresAt } = known.token
     if (expiresAt !== null && at >= expiresAt) throw new GanchoError('UNAUTHENTICATED')
@@ -287,11 +290,6 @@ export class TenantDirectory {
     this.#staleSince ??= at
     this.#askAgainAt = at + this.#deps.retryMs
   }
-}
-
-function isSame(one: string, other: string): boolean {
-  const [a, b] = [Buffer.from(one), Buffer.from(other)]
-  return a.length === b.length && timingSafeEqual(a, b)
 }
 
 const isBusy = (error: unknown) => error instanceof GanchoError && error.code === 'LOOK_UPS_BUSY'

@@ -63,6 +63,21 @@ describe('the tenant directory', () => {
     expect(store.lookUps).toBe(0)
   })
 
+  it('knows all active tenants after loading, also when one changes while they are read', async () => {
+    await add('00000000000191', 'changing')
+    const usableTokens = stores.tenants.usableTokens.bind(stores.tenants)
+    stores.tenants.usableTokens = async (page) => {
+      const found = await usableTokens(page)
+      if (page.cnpj !== undefined) return found
+      await stores.tenants.update('00000000000191', { active: false }, 2)
+      directory.invalidate('00000000000191')
+      return found
+    }
+    await directory.load()
+    expect(directory.authenticate(token)).toMatchObject({ cnpj })
+    expect(await outcome('changing')).toBe('TENANT_INACTIVE')
+  })
+
   it('asks the store once for many who wait for the same token', async () => {
     const release = store.hold()
     const waiting = Array.from({ length: 100 }, () => outcome())
