@@ -146,6 +146,27 @@ describe('the tenant directory', () => {
     },
   )
 
+  it('asks again for an unknown token when some tenants may have changed', async () => {
+    expect(await outcome('new')).toBe('UNAUTHENTICATED')
+    await stores.tenants.addToken(tokenRow(cnpj, hashToken('new')))
+    directory.invalidate('*')
+    expect(await outcome('new')).toBe(cnpj)
+  })
+
+  it('does not remember as unknown what came while it was looked for', async () => {
+    const release = store.hold()
+    const early = outcome('new')
+    // Behind the first read in the same queue, so that there was no such token in what that one found.
+    await stores.tenants.byCnpj(cnpj)
+    await stores.tenants.addToken(tokenRow(cnpj, hashToken('new')))
+    await stores.tenants.update(cnpj, { active: false }, 2)
+    directory.invalidate(cnpj)
+    store.pass()
+    release()
+    expect(await early).toBe('UNAUTHENTICATED')
+    expect(await outcome('new')).toBe('TENANT_INACTIVE')
+  })
+
   it('does not keep what was read before an invalidation that came meanwhile', async () => {
     const release = store.hold()
     const early = directory.authenticate(token)
