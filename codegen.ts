@@ -19,6 +19,7 @@ export default {
           ID: { input: 'string', output: 'string' },
           DateTime: 'string',
           CNPJ: 'string',
+          Cursor: 'string',
           JSON: { input: 'unknown', output: 'unknown' },
         },
       },

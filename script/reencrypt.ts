@@ -2,7 +2,8 @@
 // be given up.
 import { startProblem } from '../src/app/start-problem.ts'
 import { storeOptions } from '../src/app/store-options.ts'
-import { ConfigError, readConfig } from '../src/config.ts'
+import { ConfigError, environmentVariables, readConfig } from '../src/config.ts'
+import { readEnvFile, withEnvironment } from '../src/env-file.ts'
 import { openStores, type Stores } from '../src/storage/open-stores.ts'
 import { resealTokens } from '../src/tenants/reseal-tokens.ts'
 import { resealSources } from '../src/tenants/sources/reseal-sources.ts'
@@ -28,7 +29,8 @@ function tellUnreadable(what: string, ids: readonly string[]): void {
 }
 
 try {
-  const config = readConfig(process.env)
+  const file = readEnvFile({ named: process.env.GANCHO_ENV_FILE, known: environmentVariables })
+  const config = readConfig(withEnvironment(file, process.env))
   const secrets = config.ENCRYPTION_SECRET
   if (!secrets) throw new ConfigError(['ENCRYPTION_SECRET: needed, the newest first, separated by commas'])
   const stores = await openStores(storeOptions(config))

@@ -79,6 +79,14 @@ const upstreamsFile = z.string().transform((path, context) => {
   for (const { at, message } of problems) context.addIssue({ code: 'custom', message, path: [at] })
   return problems.length > 0 ? z.NEVER : upstreams
 })
+/** As browsers send them in `Origin`: scheme, host and a port other than the scheme's own. */
+const origins = z
+  .string()
+  .transform((text) => text.split(',').map((origin) => origin.trim()))
+  .refine(
+    (list) => list.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin),
+    'expected origins such as https://app.example.com, separated by commas, without a path',
+  )
 
 /** Names of months and days, steps, ranges and lists included; five fields, or six with seconds. */
 const cron = z
@@ -118,6 +126,12 @@ const environment = z.object({
   JOURNAL_MAX_ENTRIES: count(1_000_000),
   MAX_BODY_BYTES: whole(1_048_576, 1, 268_435_456),
   REQUEST_TIMEOUT_MS: milliseconds(30_000),
+  ALLOWED_ORIGINS: origins.default([]),
+  MAX_STREAMS: whole(20_000, 1, 1_000_000),
+  MAX_MESSAGE_BYTES: whole(65_536, 1_024, 16_777_216),
+  STREAM_KEEP_ALIVE_MS: milliseconds(12_000),
+  STREAM_STALL_MS: milliseconds(15_000),
+  STREAM_TICKET_TTL_SECONDS: whole(120, 1, 86_400),
   RETENTION_DAYS: whole(14, 1, 36_500),
   WORKER_CONCURRENCY: whole(50, 1, 10_000),
   TOKEN_CACHE_TTL_SECONDS: count(300),

@@ -3,10 +3,12 @@ const catalogue = {
   BAD_REQUEST: [400, 'The request is not valid.'],
   INVALID_JSON: [400, 'The body is not valid JSON.'],
   INVALID_CNPJ: [400, 'This is not a valid CNPJ.'],
+  INVALID_CURSOR: [400, 'This is not a cursor of the journal.'],
   UNAUTHENTICATED: [401, 'A valid Bearer token is needed.'],
   INVALID_SIGNATURE: [401, 'The signature is missing, wrong or too old.'],
   FORBIDDEN: [403, 'This token does not allow that.'],
   OUTSIDE_ACCESS_WINDOW: [403, 'This token is not honoured at this hour.'],
+  ORIGIN_NOT_ALLOWED: [403, 'Pages of this origin may not use this address.'],
   ADDRESS_NOT_ALLOWED: [403, 'This token is not honoured from this address.'],
   TENANT_INACTIVE: [403, 'This tenant is not active.'],
   NOT_FOUND: [404, 'There is nothing here.'],
@@ -17,6 +19,8 @@ const catalogue = {
   SOURCE_NOT_FOUND: [404, 'There is no such source.'],
   UPSTREAM_NOT_FOUND: [404, 'There is no such upstream.'],
   METHOD_NOT_ALLOWED: [405, 'This address does not take that method.'],
+  NOT_ACCEPTABLE: [406, 'The answer has no form that the Accept header allows.'],
+  SLOW_CONSUMER: [408, 'What was sent was not read in time; resume from the last cursor.'],
   REQUEST_TIMEOUT: [408, 'The request took too long to arrive.'],
   TENANT_EXISTS: [409, 'A tenant with this CNPJ exists already.'],
   TENANT_CHANGED: [409, 'Others change this tenant at the same moment; try again.'],
@@ -28,6 +32,7 @@ const catalogue = {
   IDEMPOTENCY_CONFLICT: [422, 'This idempotency key was used with another body.'],
   RATE_LIMITED: [429, 'The tenant posts more events than its limit allows; try again later.'],
   TOO_MANY_AWAITING: [429, 'Too many replies are waited for; try again later.'],
+  TOO_MANY_SUBSCRIPTIONS: [429, 'There are as many subscriptions as the limit allows.'],
   HEADERS_TOO_LARGE: [431, 'The headers are too large.'],
   UPSTREAM_NOT_CONFIGURED: [501, 'No upstream is configured.'],
   UPSTREAM_REFUSED: [502, 'The upstream refused the call.'],
@@ -44,6 +49,7 @@ const catalogue = {
   REDIS_UNAVAILABLE: [503, 'The event store cannot be reached; try again.'],
   LOOK_UPS_BUSY: [503, 'Too many unknown tokens are being looked up; try again.'],
   DATABASE_UNAVAILABLE: [503, 'The database cannot be reached; try again.'],
+  TOO_MANY_STREAMS: [503, 'This instance serves as many streams as it can; try again.'],
   SHUTTING_DOWN: [503, 'This instance is stopping; try again.'],
   TOKEN_UNREADABLE: [500, 'The stored token cannot be read.'],
   INTERNAL: [500, 'Something went wrong on our side.'],
@@ -65,6 +71,11 @@ export class GanchoError extends Error {
   readonly retryAfterSeconds: number | undefined
   /** Further facts for the caller, such as the position of a JSON error. */
   readonly details: Record<string, unknown> | undefined
+
+  /** Whether something is wrong here, which belongs into the log; what an upstream did does not. */
+  get isFault(): boolean {
+    return this.status === 500 || this.status === 503
+  }
 
   constructor(code: ErrorCode, message?: string, options: Options = {}) {
     super(message ?? catalogue[code][1], options.cause === undefined ? undefined : { cause: options.cause })

@@ -2,7 +2,8 @@ import { createLog } from './app/log.ts'
 import { startProblem } from './app/start-problem.ts'
 import { within } from './app/within.ts'
 import { type App, startApp } from './app.ts'
-import { readConfig } from './config.ts'
+import { environmentVariables, readConfig } from './config.ts'
+import { readEnvFile, withEnvironment } from './env-file.ts'
 
 /** What is left when everything bounded has had its time. */
 const lastResortMs = 15_000
@@ -10,7 +11,8 @@ const startGraceMs = 5_000
 
 function configOrExit() {
   try {
-    return readConfig(process.env)
+    const file = readEnvFile({ named: process.env.GANCHO_ENV_FILE, known: environmentVariables })
+    return { config: readConfig(withEnvironment(file, process.env)), warnings: file.warnings }
   } catch (error) {
     const problem = startProblem(error)
     if (problem === undefined) throw error
@@ -21,8 +23,9 @@ function configOrExit() {
 
 // Payloads and tokens are in what this process writes: for its owner alone.
 process.umask(0o077)
-const config = configOrExit()
+const { config, warnings } = configOrExit()
 const log = createLog({ level: config.LOG_LEVEL, forPeople: !config.REDIS_URL || process.stdout.isTTY })
+for (const warning of warnings) log.warn(warning)
 
 let app: App | undefined
 let stopping = false
@@ -48,6 +51,8 @@ const starting = startApp(config, log)
 try {
   app = await starting
   if (!stopping) console.log(app.banner)
+  // Whoever started this process with a channel to it, as PM2 does, learns that it takes requests.
+  process.send?.('ready')
 } catch (error) {
   const problem = startProblem(error)
   if (problem === undefined) log.fatal({ err: error }, 'Gancho cannot start')

@@ -1,21 +1,27 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { createErrorQueue, type ErrorQueue } from '../delivery/error-queue.ts'
+import { createQueueOverview, type QueueOverview } from '../delivery/queue-overview.ts'
+import { createQueueStats, type QueueStats } from '../delivery/queue-stats.ts'
 import { createReprocess, type Reprocess } from '../delivery/reprocess.ts'
 import { createJobRecords } from '../events/job-records.ts'
 import { createLanes, type Lanes } from '../events/lanes.ts'
 import { defaultQueue } from '../events/routing.ts'
 import { createTransitions } from '../events/transitions.ts'
 import { createJobReader, type JobReader } from '../history/job-reader.ts'
+import { createLiveJournal, type LiveJournal } from '../journal/live-journal.ts'
 import type { Correlator } from '../sync/correlator.ts'
 import { firstAdminName } from '../tenants/admin-tokens.ts'
 import { type CacheReport, reportedDirectory, reportedStore } from '../tenants/cache-report.ts'
 import { TenantDirectory } from '../tenants/directory.ts'
+import { type Identities, identities } from '../tenants/identity.ts'
 import { type TenantInvalidation, tenantInvalidation } from '../tenants/invalidation.ts'
 import { type Authenticate, authenticator } from '../tenants/principal.ts'
 import { type OpenSource, sourceOpener } from '../tenants/sources/open-source.ts'
 import { sourceDirectory } from '../tenants/sources/source-directory.ts'
 import { type SourceService, sourceService } from '../tenants/sources/source-service.ts'
+import { type StreamPlaces, streamPlaces } from '../tenants/stream-places.ts'
+import { type StreamTickets, streamTickets } from '../tenants/stream-tickets.ts'
 import { type TenantService, tenantService } from '../tenants/tenant-service.ts'
 import { tokenHashing } from '../tenants/token.ts'
 import { type TokenCipher, tokenCipher } from '../tenants/token-cipher.ts'
@@ -39,11 +45,21 @@ export type Core = {
   cipher: TokenCipher
   authenticate: Authenticate
   correlator: Correlator
+  identities: Identities
+  streamPlaces: StreamPlaces
+  streamTickets: StreamTickets
+  /** Has somebody else told, after the caches, that a tenant has changed, or with `*` that any may have. */
+  onTenantChange(listener: (cnpj: string) => void): void
+  queueOverview: QueueOverview
+  queueStats: QueueStats
+  liveJournal: LiveJournal
   close(): Promise<void>
 }
 
 /** Longest time for which a change that this instance was not told of goes unnoticed. */
 const sourceTtlMs = 60_000
+/** Of a tenant's places for streams; renewed several times within it. */
+export const placeLeaseMs = 60_000
 
 type CoreDeps = {
   config: Config
@@ -84,10 +100,10 @@ export async function createCore({ config, foundation, log, origin, cache }: Cor
     ...{ store: stores.sources, tenants: stores.tenants, cipher },
     ttlMs: Math.min(ttlMs, sourceTtlMs),
   })
+  const listeners = [directory.invalidate.bind(directory), known.invalidate.bind(known)]
   const caches = {
     invalidate(cnpj: string) {
-      directory.invalidate(cnpj)
-      known.invalidate(cnpj)
+      for (const tell of listeners) tell(cnpj)
     },
   }
   const invalidation = tenantInvalidation({
@@ -99,21 +115,34 @@ export async function createCore({ config, foundation, log, origin, cache }: Cor
   const tenants = tenantService({ store: stores.tenants, directory: caches, invalidation, cipher, hashToken })
   const sources = sourceService({ store: stores.sources, directory: known, invalidation, cipher })
   const openSource = sourceOpener({ sources: known, trustedProxies: config.TRUSTED_PROXIES })
-  const authenticate = authenticator({
+  const access = {
     admins: [
-      { name: firstAdminName, access: 'full', token: secrets.adminToken },
+      { name: firstAdminName, access: 'full' as const, token: secrets.adminToken },
       ...(config.ADMIN_TOKENS ?? []),
     ],
     adminWindow: config.ADMIN_ACCESS_WINDOW,
     trustedProxies: config.TRUSTED_PROXIES,
     directory: reportedDirectory(directory, cache),
-  })
+  }
+  const authenticate = authenticator(access)
   await directory.load()
   await warnOfOtherSecret({ store: stores.tenants, cipher, log })
   const upstreams = upstreamSettings(config)
   const correlator = await openAwaiting({ config, foundation, log, upstreams, origin })
+  const liveJournal = createLiveJournal({
+    reader: connections.dedicated('journal-tail'),
+    commands: connections.commands,
+    patient: connections.patient,
+    openDataSet: foundation.dataSet.current,
+    log,
+  })
+  liveJournal.start()
+  const queueOverview = createQueueOverview({ lanes, errorQueue, redis: connections.commands })
+  const queueStats = createQueueStats({ lanes, overview: queueOverview, log })
   const close = async () => {
     await correlator.close()
+    queueStats.close()
+    await liveJournal.close()
     invalidation.close()
     await uses.close()
     await lanes.close()
@@ -131,6 +160,13 @@ export async function createCore({ config, foundation, log, origin, cache }: Cor
     cipher,
     authenticate,
     correlator,
+    identities: identities({ ...access, directory, authenticate }),
+    streamPlaces: streamPlaces(connections.commands, placeLeaseMs),
+    streamTickets: streamTickets(connections.commands, config.STREAM_TICKET_TTL_SECONDS * 1_000),
+    onTenantChange: (listener) => void listeners.push(listener),
+    queueOverview,
+    queueStats,
+    liveJournal,
     close,
   }
 }

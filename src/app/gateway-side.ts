@@ -2,9 +2,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { reportedIntake } from '../events/event-report.ts'
 import { createIntake, type Intake } from '../events/intake.ts'
-import { createSpentOfBurst } from '../events/rate-limit.ts'
 import { defaultRouter } from '../events/routing.ts'
-import { createGraphql } from '../graphql/yoga.ts'
 import { graphqlRoute } from '../http/graphql-route.ts'
 import { healthRoutes } from '../http/health-routes.ts'
 import { metricsRoute } from '../http/metrics-route.ts'
@@ -21,6 +19,7 @@ import { sourceWebhookHandler } from '../rest/source-webhook.ts'
 import { webhookHandler } from '../rest/webhook.ts'
 import type { Core } from './core.ts'
 import type { Foundation } from './foundation.ts'
+import { createGraphqlEndpoint } from './graphql-endpoint.ts'
 
 type Deps = {
   config: Config
@@ -50,33 +49,35 @@ export function createGatewaySide(deps: Deps): HttpServer {
   const intake = correlator.intakeOf(openIntake(config, foundation))
   const routes = [...adminTenantRoutes(core), failedJobsRoute(core), newQrcodeRoute(correlator)]
   const graphiql = showsGraphiql(config, foundation)
-  const graphql = createGraphql({
-    services: {
-      ...core,
-      intake: reportedIntake(intake, report),
-      tenantStore: foundation.stores.tenants,
-      spentOfBurst: createSpentOfBurst(foundation.connections.commands),
-      redis: foundation.connections.commands,
-    },
-    log,
-    maxEventBytes: maxBodyBytes,
+  const endpoint = createGraphqlEndpoint({
+    ...{ config, foundation, core, log },
+    intake: reportedIntake(intake, report),
   })
+  const { graphql, streams, eventStreams, upgrade } = endpoint
   const elsewhere = ['/webhook', '/webhook/:source(^src_.+$)', '/callback/:capability'].map((path) => ({
     path,
     method: 'POST',
   }))
   const router = createRouter({ routes, open, elsewhere, authenticate, maxBodyBytes, log })
-  const otherwise = graphqlRoute({ graphql, authenticate, graphiql, log, otherwise: router })
+  const otherwise = graphqlRoute({
+    ...{ graphql, eventStreams, authenticate, identities: core.identities, graphiql, log },
+    allowedOrigins: config.ALLOWED_ORIGINS,
+    otherwise: router,
+  })
   const { openSource } = core
   const { capabilities, upstreams } = correlator
   const callback = callbackHandler({ intake, capabilities, upstreams, maxBodyBytes, log, report, otherwise })
   const handle = sourceWebhookHandler({ intake, openSource, maxBodyBytes, log, report, otherwise: callback })
-  return createHttpServer({
+  const server = createHttpServer({
     webhook: webhookHandler({ intake, authenticate, maxBodyBytes, log, report }),
-    handle,
-    requestTimeoutMs,
-    log,
+    ...{ handle, upgrade, requestTimeoutMs, log },
   })
+  return {
+    listen: server.listen,
+    async close(withinMs) {
+      await Promise.all([streams.drain(withinMs), server.close(withinMs)])
+    },
+  }
 }
 
 function openIntake(config: Config, { connections, dataSet, memory }: Foundation): Intake {
@@ -100,8 +101,8 @@ function tenantFacts({ directory }: Core) {
 }
 
 function scrapeOf({ metrics, foundation, core }: Deps) {
-  const { directory, lanes, errorQueue } = core
-  const redis = redisFigures({ redis: foundation.connections.commands, lanes, errorQueue })
+  const { directory, lanes, queueOverview: overview } = core
+  const redis = redisFigures({ redis: foundation.connections.commands, lanes, overview })
   return () => metrics.scrape({ redis, tenantCache: () => directory.status() })
 }
 

@@ -1,4 +1,5 @@
 import { ConfigError } from '../config.ts'
+import { EnvFileError } from '../env-file.ts'
 import { GanchoError } from '../errors.ts'
 import { UnfitServerError } from '../redis/check-server.ts'
 import { ForeignDataSetError } from '../redis/data-set.ts'
@@ -12,7 +13,8 @@ const longestReason = 300
  * person can do nothing about, which is for the log.
  */
 export function startProblem(error: unknown): string | undefined {
-  if (error instanceof ConfigError) return `the environment is not right:\n  ${error.problems.join('\n  ')}`
+  if (error instanceof ConfigError || error instanceof EnvFileError)
+    return `the environment is not right:\n  ${error.problems.join('\n  ')}`
   if (error instanceof GanchoError && error.code === 'DATABASE_UNAVAILABLE') return databaseProblem(error)
   if (error instanceof Error && forPeople.some((kind) => error instanceof kind)) return error.message
   return undefined

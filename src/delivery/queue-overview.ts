@@ -1,4 +1,7 @@
-import type { Lanes } from '../events/lanes.ts'
+import type { Redis } from 'ioredis'
+import type { Lane, Lanes } from '../events/lanes.ts'
+import { keys } from '../redis/keys.ts'
+import { loadScript } from '../redis/scripts.ts'
 import type { ErrorQueue } from './error-queue.ts'
 
 /** What a queue holds now. */
@@ -13,6 +16,12 @@ export type QueueCounts = {
   failed: number
   /** Whether workers are told to take nothing. */
   paused: boolean
+  /** Since when the oldest of the waiting ones is ready, in epoch milliseconds; null when none waits. */
+  oldestWaitingAt: number | null
+  /** Jobs a second over the last minute that were accepted for it, or queued again. */
+  inPerSecond: number
+  /** Jobs a second over the last minute that were delivered, failed for good or discarded. */
+  outPerSecond: number
 }
 
 export type QueueOverview = {
@@ -20,18 +29,38 @@ export type QueueOverview = {
   counts(queue: string): Promise<QueueCounts>
 }
 
-/** Asks BullMQ. The numbers of one answer are of about the same moment, not of exactly the same. */
-export function createQueueOverview(deps: { lanes: Lanes; errorQueue: ErrorQueue }): QueueOverview {
+/** As in queue-flow.lua. */
+const flowSeconds = 60
+
+/** Asks BullMQ and Redis. The numbers of one answer are of about the same moment, not of exactly the same. */
+export function createQueueOverview(deps: {
+  lanes: Lanes
+  errorQueue: ErrorQueue
+  redis: Redis
+}): QueueOverview {
+  const flow = loadScript(deps.redis, 'queue-flow')
   return {
     async counts(name) {
-      const { queue } = deps.lanes.get(name)
-      const [counts, paused, failed] = await Promise.all([
-        queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed'),
-        queue.isPaused(),
+      const lane = deps.lanes.get(name)
+      const [counts, paused, failed, oldestWaitingAt, [came, left]] = await Promise.all([
+        lane.queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed'),
+        lane.queue.isPaused(),
         deps.errorQueue.count(name),
+        oldestWaiting(lane),
+        flow([keys.journal], [name]) as Promise<[number, number]>,
       ])
       const { waiting = 0, prioritized = 0, active = 0, delayed = 0 } = counts
-      return { waiting: waiting + prioritized, active, delayed, failed, paused }
+      return {
+        ...{ waiting: waiting + prioritized, active, delayed, failed, paused, oldestWaitingAt },
+        ...{ inPerSecond: came / flowSeconds, outPerSecond: left / flowSeconds },
+      }
     },
   }
+}
+
+/** When BullMQ was given it, or was to hand it out, where it was delayed. */
+async function oldestWaiting({ queue }: Lane): Promise<number | null> {
+  const jobs = await queue.getJobs(['waiting', 'prioritized'], 0, 0, true)
+  const times = jobs.map(({ timestamp, opts }) => timestamp + (opts.delay ?? 0))
+  return times.length === 0 ? null : Math.min(...times)
 }

@@ -3,8 +3,6 @@ import type { AwaitedReply } from '../sync/awaited-reply.ts'
 import { AwaitedReplyRef, findAwaitedReply } from './awaited-reply.ts'
 import { builder } from './builder.ts'
 
-builder.subscriptionType({})
-
 builder.subscriptionField('awaitedReply', (t) =>
   t.field({
     type: AwaitedReplyRef,

@@ -4,6 +4,7 @@ import ScopeAuthPlugin from '@pothos/plugin-scope-auth'
 import ValidationPlugin from '@pothos/plugin-validation'
 import { GraphQLDateTime, GraphQLJSON } from 'graphql-scalars'
 import { GanchoError } from '../errors.ts'
+import { decodeCursor, encodeCursor, type JournalPosition } from '../journal/cursor.ts'
 import { parseCnpj } from '../tenants/cnpj.ts'
 import { mayWrite } from '../tenants/principal.ts'
 import type { GraphqlContext } from './context.ts'
@@ -19,6 +20,7 @@ type Types = {
     DateTime: { Input: Date; Output: Date | number }
     JSON: { Input: unknown; Output: unknown }
     CNPJ: { Input: string; Output: string }
+    Cursor: { Input: JournalPosition; Output: JournalPosition }
   }
 }
 
@@ -26,6 +28,8 @@ export const builder = new SchemaBuilder<Types>({
   defaultFieldNullability: false,
   plugins: [ScopeAuthPlugin, RelayPlugin, ValidationPlugin],
   scopeAuth: {
+    // Else who may not see a stream would open it, and be refused each of its events.
+    authorizeOnSubscribe: true,
     authScopes: ({ principal }) => ({ admin: principal.kind === 'admin', write: mayWrite(principal) }),
     unauthorizedError: () => new GanchoError('FORBIDDEN'),
   },
@@ -44,6 +48,7 @@ export const builder = new SchemaBuilder<Types>({
 
 builder.queryType({})
 builder.mutationType({ authScopes: { write: true } })
+builder.subscriptionType({})
 
 builder.addScalarType('DateTime', GraphQLDateTime)
 builder.addScalarType('JSON', GraphQLJSON)
@@ -54,5 +59,13 @@ builder.scalarType('CNPJ', {
   parseValue: (value) => {
     if (typeof value !== 'string') throw new GanchoError('INVALID_CNPJ')
     return parseCnpj(value)
+  },
+})
+builder.scalarType('Cursor', {
+  description: 'A place in the journal of job changes, the same on every instance. To be kept as it is.',
+  serialize: (position) => encodeCursor(position as JournalPosition),
+  parseValue: (value) => {
+    if (typeof value !== 'string') throw new GanchoError('INVALID_CURSOR')
+    return decodeCursor(value)
   },
 })

@@ -1,9 +1,15 @@
+import type { Identity } from '../tenants/identity.ts'
 import type { Principal } from '../tenants/principal.ts'
 import type { Loaders } from './loaders.ts'
 import type { GraphqlServices } from './services.ts'
 
 /** What the HTTP server knows of a request before GraphQL sees it. */
-export type GraphqlServerContext = { principal: Principal; requestId: string }
+export type GraphqlServerContext = {
+  principal: Principal
+  requestId: string
+  /** Whom the principal's token stands for, to be asked about later. */
+  identify: () => Promise<Identity>
+}
 
 /** What every resolver gets. */
 export type GraphqlContext = GraphqlServerContext & {

@@ -1,5 +1,5 @@
 import DataLoader from 'dataloader'
-import { createQueueOverview, type QueueCounts } from '../delivery/queue-overview.ts'
+import type { QueueCounts } from '../delivery/queue-overview.ts'
 import type { Attempt, Job } from '../events/job.ts'
 import type { Principal } from '../tenants/principal.ts'
 import type { Tenant, TenantToken } from '../tenants/tenant.ts'
@@ -23,8 +23,7 @@ const bodiesPerRead = 50
 
 /** Loaders of one request: what they read, they keep. */
 export function createLoaders(services: GraphqlServices, principal: Principal): Loaders {
-  const { jobs, tenants, tenantStore } = services
-  const overview = createQueueOverview(services)
+  const { jobs, tenants, tenantStore, queueOverview } = services
   const tenant = new DataLoader<string, Tenant | null>(async (cnpjs) => {
     const found = new Map((await tenantStore.byCnpjs(cnpjs)).map((one) => [one.cnpj, one]))
     return cnpjs.map((cnpj) => found.get(cnpj) ?? null)
@@ -56,7 +55,7 @@ export function createLoaders(services: GraphqlServices, principal: Principal): 
       },
       { maxBatchSize: bodiesPerRead },
     ),
-    queueCounts: new DataLoader((names) => Promise.all(names.map((name) => overview.counts(name)))),
+    queueCounts: new DataLoader((names) => Promise.all(names.map((name) => queueOverview.counts(name)))),
   }
 }
 

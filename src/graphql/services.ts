@@ -1,14 +1,19 @@
 import type { Redis } from 'ioredis'
 import type { ErrorQueue } from '../delivery/error-queue.ts'
+import type { QueueOverview } from '../delivery/queue-overview.ts'
+import type { QueueStats } from '../delivery/queue-stats.ts'
 import type { Reprocess } from '../delivery/reprocess.ts'
 import type { Intake } from '../events/intake.ts'
 import type { Lanes } from '../events/lanes.ts'
 import type { SpentOfBurst } from '../events/rate-limit.ts'
 import type { JobReader } from '../history/job-reader.ts'
+import type { LiveJournal } from '../journal/live-journal.ts'
 import type { Correlator } from '../sync/correlator.ts'
 import type { TenantDirectory } from '../tenants/directory.ts'
 import type { TenantInvalidation } from '../tenants/invalidation.ts'
 import type { SourceService } from '../tenants/sources/source-service.ts'
+import type { StreamPlaces } from '../tenants/stream-places.ts'
+import type { StreamTickets } from '../tenants/stream-tickets.ts'
 import type { TenantService } from '../tenants/tenant-service.ts'
 import type { TenantStore } from '../tenants/tenant-store.ts'
 
@@ -26,5 +31,10 @@ export type GraphqlServices = {
   invalidation: Pick<TenantInvalidation, 'publish'>
   spentOfBurst: SpentOfBurst
   correlator: Pick<Correlator, 'callAndAwait' | 'awaited' | 'updates'>
+  streamPlaces: Pick<StreamPlaces, 'used'>
+  streamTickets: Pick<StreamTickets, 'create'>
+  queueOverview: QueueOverview
+  queueStats: Pick<QueueStats, 'watch'>
+  liveJournal: LiveJournal
   redis: Redis
 }

@@ -12,14 +12,19 @@ import type { GraphqlServerContext } from './context.ts'
 export function translateErrors(log: Pick<Logger, 'error'>): Plugin<object, GraphqlServerContext> {
   return {
     onResultProcess({ result, setResult, serverContext: { requestId } }) {
-      const translate = (one: ExecutionResult) => translated(one, requestId, log)
+      const translate = (one: ExecutionResult) => translatedResult(one, requestId, log)
       if (isAsyncIterable(result)) setResult(mapAsyncIterator(result, translate))
       else setResult(Array.isArray(result) ? result.map(translate) : translate(result))
     },
   }
 }
 
-function translated(result: ExecutionResult, requestId: string, log: Pick<Logger, 'error'>): ExecutionResult {
+/** The same for a result that no HTTP request was answered with. */
+export function translatedResult(
+  result: ExecutionResult,
+  requestId: string,
+  log: Pick<Logger, 'error'>,
+): ExecutionResult {
   if (!result.errors?.length) return result
   const executed = 'data' in result
   const logged = new Set<unknown>()
@@ -28,12 +33,19 @@ function translated(result: ExecutionResult, requestId: string, log: Pick<Logger
     if (isOfRequest(cause, error)) return mistake(error, requestId, executed)
     const known = toGanchoError(cause)
     // A loader that fails does so for each field that asked for it.
-    if (known.status >= 500 && !logged.has(cause))
-      log.error({ err: known, requestId }, 'GraphQL request failed')
+    if (known.isFault && !logged.has(cause)) log.error({ err: known, requestId }, 'GraphQL request failed')
     logged.add(cause)
     return answer(error, known, requestId, executed)
   })
   return { ...result, errors }
+}
+
+/** The result of an operation that ended with what was thrown: translated. */
+export function failedResult(error: unknown, requestId: string, log: Pick<Logger, 'error'>): ExecutionResult {
+  const cause = error instanceof Error ? error : new Error(String(error))
+  const given =
+    error instanceof GraphQLError ? error : new GraphQLError(cause.message, { originalError: cause })
+  return translatedResult({ errors: [given] }, requestId, log)
 }
 
 /** What was thrown, below the errors that GraphQL wraps it in. */

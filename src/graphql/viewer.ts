@@ -1,5 +1,5 @@
 import { waitingRepliesOf } from '../sync/call-and-await.ts'
-import { maxBodyBytesOf, rateLimitOf } from '../tenants/limits.ts'
+import { maxBodyBytesOf, maxSubscriptionsOf, rateLimitOf } from '../tenants/limits.ts'
 import { mayWrite, type Principal } from '../tenants/principal.ts'
 import type { Tenant } from '../tenants/tenant.ts'
 import { builder } from './builder.ts'
@@ -18,7 +18,7 @@ const LimitRef = builder.objectRef<Limit>('Limit').implement({
   fields: (t) => ({
     name: t.exposeString('name', {
       description:
-        '`requestsPerSecond`: events, counted in the burst that may come at once; `maxBodyBytes`: size of one event; `waitingReplies`: calls that wait for their reply.',
+        '`requestsPerSecond`: events, counted in the burst that may come at once; `maxBodyBytes`: size of one event; `waitingReplies`: calls that wait for their reply; `subscriptions`: at a time. Both are counted on all instances.',
     }),
     used: t.exposeInt('used', { nullable: true, description: 'Now; null where nothing is used up.' }),
     max: t.exposeInt('max'),
@@ -32,10 +32,12 @@ async function limitsOf(tenant: Tenant, { services, maxEventBytes }: GraphqlCont
     used: await services.correlator.awaited.waiting(tenant.cnpj),
     max: waitingRepliesOf(tenant),
   }
+  const open = await services.streamPlaces.used(tenant.cnpj)
+  const subscriptions = { name: 'subscriptions', used: open, max: maxSubscriptionsOf(tenant) }
   const rate = rateLimitOf(tenant)
-  if (!rate) return [size, waiting]
+  if (!rate) return [size, waiting, subscriptions]
   const used = await services.spentOfBurst(tenant.cnpj, rate)
-  return [{ name: 'requestsPerSecond', used, max: rate.burst }, size, waiting]
+  return [{ name: 'requestsPerSecond', used, max: rate.burst }, size, waiting, subscriptions]
 }
 
 const Viewer = builder.objectRef<Principal>('Viewer').implement({
@@ -58,7 +60,7 @@ const Viewer = builder.objectRef<Principal>('Viewer').implement({
     }),
     limits: t.field({
       type: [LimitRef],
-      description: 'What a tenant’s events are bound to; nothing for an administrator.',
+      description: 'What a tenant is bound to; nothing for an administrator.',
       resolve: (principal, _args, context) =>
         principal.kind === 'tenant' ? limitsOf(principal.tenant, context) : [],
     }),

@@ -5,6 +5,7 @@ import type { GraphqlServerContext } from './context.ts'
 import { createLoaders } from './loaders.ts'
 import { schema } from './schema.ts'
 import type { GraphqlServices } from './services.ts'
+import { subscriptionSources } from './subscription-sources.ts'
 import { translateErrors } from './translate-errors.ts'
 
 type Options = {
@@ -15,7 +16,7 @@ type Options = {
 }
 
 /** In a JSON text quotes and line ends take two bytes; what needs more of them does not fit. */
-const requestBytes = (maxEventBytes: number) => 2 * maxEventBytes + 65_536
+export const requestBytes = (maxEventBytes: number) => 2 * maxEventBytes + 65_536
 
 /**
  * The GraphQL endpoint, to be called with a request, a response and who asks. Browsers cannot be made to call it by another site:
@@ -25,7 +26,11 @@ export function createGraphql({ services, log, maxEventBytes }: Options) {
   return createYoga<GraphqlServerContext, object>({
     schema,
     context: ({ principal }) => ({ services, loaders: createLoaders(services, principal), maxEventBytes }),
-    plugins: [useCSRFPrevention({ requestHeaders: ['authorization'] }), translateErrors(log)],
+    plugins: [
+      useCSRFPrevention({ requestHeaders: ['authorization'] }),
+      translateErrors(log),
+      subscriptionSources,
+    ],
     maxRequestBodySize: requestBytes(maxEventBytes),
     // translateErrors does both, with our codes and the request id.
     maskedErrors: false,

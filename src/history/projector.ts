@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { isOver, type Job } from '../events/job.ts'
 import { lostWithRedis } from '../events/job-record.ts'
 import type { JobRecords } from '../events/job-records.ts'
+import { type JournalEntry, parseEntry, type RawEntry } from '../journal/entry.ts'
 import { keys } from '../redis/keys.ts'
 import type { Lease } from '../redis/lease.ts'
 import { type Repeating, repeat } from '../redis/repeat.ts'
@@ -32,15 +33,6 @@ const batchSize = 500
 const partBytes = 8 * 1024 * 1024
 const blockMs = 1_000
 const pauseMs = 1_000
-
-type Change = { id: string; n: number; status: string }
-
-/** The fields of an entry are those of the scripts' `journal`, in its order: n, status, … */
-const changeOf = ([id, fields]: [string, string[]]): Change => ({
-  id,
-  n: Number(fields[1]),
-  status: fields[3] ?? '',
-})
 
 /** Cuts the numbers into parts whose bodies fit into memory together. */
 function partsOf(ns: readonly number[], bytes: ReadonlyMap<number, number>): number[][] {
@@ -86,14 +78,14 @@ export function createProjector(deps: Deps): Repeating {
     return { epoch, journalId }
   }
 
-  const read = async (after: string): Promise<Change[]> => {
+  const read = async (after: string): Promise<JournalEntry[]> => {
     const options = ['COUNT', batchSize, 'BLOCK', blockMs, 'STREAMS', keys.journal, after] as const
-    const streams = (await reader.xread(...options)) as [string, [string, string[]][]][] | null
-    return (streams?.[0]?.[1] ?? []).map(changeOf)
+    const streams = (await reader.xread(...options)) as [string, RawEntry[]][] | null
+    return (streams?.[0]?.[1] ?? []).map(parseEntry)
   }
 
   /** The position moves with the last part: until then a crash makes the whole batch be read again, which changes nothing. */
-  const project = async (changes: readonly Change[], { epoch, journalId }: ProjectorPosition) => {
+  const project = async (changes: readonly JournalEntry[], { epoch, journalId }: ProjectorPosition) => {
     const ns = [...new Set(changes.map(({ n }) => n))]
     // A body never changes, so it is read once: when its job was received.
     const received = new Set(changes.filter(({ status }) => status === 'RECEIVED').map(({ n }) => n))

@@ -18,13 +18,18 @@ export function answerBrokenRequest(
   const refuse = () => {
     if (socket.writableEnded) return
     if (!socket.writable || error.code === 'ECONNRESET') socket.destroy()
-    else socket.end(textOf(problemOf(error.code), log), () => socket.destroy())
+    else refuseConnection(socket, problemOf(error.code), log)
   }
   if (!last || last.writableFinished) refuse()
   else if (last.req.complete) last.once('close', refuse)
   // The broken request is the one that is being answered.
   else if (last.headersSent) socket.destroy()
   else refuse()
+}
+
+/** Answers a request that has no `ServerResponse` with an error, and ends its connection. */
+export function refuseConnection(socket: Duplex, problem: GanchoError, log: Logger): void {
+  socket.end(textOf(problem, log), () => socket.destroy())
 }
 
 function problemOf(code: string | undefined): GanchoError {

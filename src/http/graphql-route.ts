@@ -2,21 +2,28 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql'
 import type { HelmetOptions } from 'helmet'
 import type { Logger } from 'pino'
+import type { GraphqlServerContext } from '../graphql/context.ts'
 import { errorAnswer, sendAnswer } from '../rest/answer.ts'
 import { requestIdOf } from '../rest/request-id.ts'
 import type { RouteAnswer } from '../rest/route.ts'
-import type { Authenticate, Principal } from '../tenants/principal.ts'
+import type { Identities } from '../tenants/identity.ts'
+import type { Authenticate } from '../tenants/principal.ts'
+import { type AllowedOrigins, allowOrigins } from './cors.ts'
+import type { EventStreamHandler } from './event-stream.ts'
 import { type RequestHandler, withMiddleware } from './middleware.ts'
 
 export type GraphqlHandler = (
   request: IncomingMessage,
   response: ServerResponse,
-  context: { principal: Principal; requestId: string },
+  context: GraphqlServerContext,
 ) => unknown
 
 type Deps = {
   graphql: GraphqlHandler
   authenticate: Authenticate
+  identities: Pick<Identities, 'ofRequest'>
+  eventStreams: EventStreamHandler
+  allowedOrigins: AllowedOrigins
   /** Whether browsers get GraphiQL. */
   graphiql: boolean
   log: Logger
@@ -24,7 +31,7 @@ type Deps = {
   otherwise: RequestHandler
 }
 
-const graphqlPath = '/graphql'
+export const graphqlPath = '/graphql'
 
 /** GraphiQL brings its scripts and styles in its page and starts its editors' workers from there. */
 const graphiqlPolicy: HelmetOptions = {
@@ -39,14 +46,18 @@ const graphiqlPolicy: HelmetOptions = {
 }
 
 /** `/graphql`: the endpoint for whoever has a token, and GraphiQL for a browser that opens it. */
-export function graphqlRoute({ graphql, authenticate, graphiql, log, otherwise }: Deps): RequestHandler {
+export function graphqlRoute(deps: Deps): RequestHandler {
+  const { graphql, authenticate, identities, eventStreams, graphiql, log, otherwise } = deps
   const page = graphiql ? graphiqlPage() : undefined
   const endpoint = withMiddleware((request, response) => {
     const requestId = requestIdOf(request)
     response.setHeader('x-request-id', requestId)
+    if (allowOrigins(deps.allowedOrigins, request, response)) return
+    const identify = async () => (await identities.ofRequest(request)).claim.identity
     const serve = async () => {
+      if (eventStreams.takes(request)) return eventStreams.serve(request, response, requestId)
       const principal = await authenticate(request)
-      await graphql(request, response, { principal, requestId })
+      await graphql(request, response, { principal, requestId, identify })
     }
     serve().catch((error) => sendAnswer(response, forBothKinds(errorAnswer(error, requestId, log))))
   })

@@ -1,9 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
-import type { ErrorQueue } from '../delivery/error-queue.ts'
-import { createQueueOverview, type QueueCounts } from '../delivery/queue-overview.ts'
+import type { QueueCounts, QueueOverview } from '../delivery/queue-overview.ts'
 import type { Lanes } from '../events/lanes.ts'
 import { keys } from '../redis/keys.ts'
+
+export type QueueFigures = Pick<QueueCounts, 'waiting' | 'active' | 'delayed' | 'failed' | 'paused'> & {
+  name: string
+  /** For how long the oldest waiting job has been ready; 0 when none waits. */
+  oldestWaitingMs: number
+}
 
 /** What Redis holds now. Times are milliseconds. */
 export type RedisFigures = {
@@ -13,10 +18,10 @@ export type RedisFigures = {
   journal: number
   /** Age of the oldest change that history does not have; 0 when it has them all. */
   projectorLagMs: number
-  queues: (QueueCounts & { name: string })[]
+  queues: QueueFigures[]
 }
 
-type Deps = { redis: Redis; lanes: Lanes; errorQueue: ErrorQueue; withinMs?: number }
+type Deps = { redis: Redis; lanes: Pick<Lanes, 'all'>; overview: QueueOverview; withinMs?: number }
 
 /**
  * Reads them, once for all who ask at once.
@@ -39,17 +44,20 @@ export function redisFigures({ withinMs = 1_000, ...deps }: Deps): () => Promise
   }
 }
 
-async function readFigures({ redis, lanes, errorQueue }: Omit<Deps, 'withinMs'>): Promise<RedisFigures> {
+async function readFigures({ redis, lanes, overview }: Omit<Deps, 'withinMs'>): Promise<RedisFigures> {
   const start = performance.now()
   await redis.ping()
   const roundTripMs = performance.now() - start
-  const overview = createQueueOverview({ lanes, errorQueue })
-  const countsOf = async (name: string) => ({ name, ...(await overview.counts(name)) })
+  const figuresOf = async (name: string): Promise<QueueFigures> => {
+    const { oldestWaitingAt, inPerSecond: _in, outPerSecond: _out, ...counts } = await overview.counts(name)
+    const oldestWaitingMs = oldestWaitingAt === null ? 0 : Math.max(0, Date.now() - oldestWaitingAt)
+    return { name, ...counts, oldestWaitingMs }
+  }
   const [backlog, journal, projectorLagMs, queues] = await Promise.all([
     redis.xlen(keys.inbox),
     redis.xlen(keys.journal),
     projectorLag(redis),
-    Promise.all(lanes.all().map(({ name }) => countsOf(name))),
+    Promise.all(lanes.all().map(({ name }) => figuresOf(name))),
   ])
   return { roundTripMs, backlog, journal, projectorLagMs, queues }
 }

@@ -1,5 +1,5 @@
 import { Gauge, type Registry } from 'prom-client'
-import type { RedisFigures } from './redis-figures.ts'
+import type { QueueFigures, RedisFigures } from './redis-figures.ts'
 
 /** What Redis holds, shown at a scrape; while Redis is away nothing but that is shown. */
 export function redisMetrics(registry: Registry) {
@@ -16,24 +16,30 @@ export function redisMetrics(registry: Registry) {
     ...{ name: 'gancho_queue_jobs', registers, labelNames: ['queue', 'state'] as const },
     help: 'Jobs of a queue: waiting, active, delayed (until their next attempt), failed (in its error queue).',
   })
+  const oldest = new Gauge({
+    ...{ name: 'gancho_queue_oldest_waiting_seconds', registers, labelNames: ['queue'] as const },
+    help: 'For how long the oldest job that waits for a worker has been ready.',
+  })
   const paused = new Gauge({
     ...{ name: 'gancho_queue_paused', registers, labelNames: ['queue'] as const },
     help: 'Whether a queue is paused.',
   })
 
+  const show = ({ name: queue, paused: isPaused, oldestWaitingMs, ...counts }: QueueFigures) => {
+    for (const [state, count] of Object.entries(counts)) jobs.set({ queue, state }, count)
+    oldest.set({ queue }, oldestWaitingMs / 1_000)
+    paused.set({ queue }, isPaused ? 1 : 0)
+  }
+
   return (figures: RedisFigures | null): void => {
     up.set(figures ? 1 : 0)
-    jobs.reset()
-    paused.reset()
+    for (const part of [jobs, oldest, paused]) part.reset()
     for (const part of Object.values(one)) part.remove()
     if (!figures) return
     one.roundTrip.set(figures.roundTripMs / 1_000)
     one.backlog.set(figures.backlog)
     one.journal.set(figures.journal)
     one.lag.set(figures.projectorLagMs / 1_000)
-    for (const { name: queue, paused: isPaused, ...counts } of figures.queues) {
-      for (const [state, count] of Object.entries(counts)) jobs.set({ queue, state }, count)
-      paused.set({ queue }, isPaused ? 1 : 0)
-    }
+    figures.queues.forEach(show)
   }
 }

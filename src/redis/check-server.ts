@@ -10,8 +10,14 @@ export class UnfitServerError extends Error {
   }
 }
 
-/** XAUTOCLAIM is of 6.2. */
-const oldest = [6, 2] as const
+/** Major and minor version that Gancho needs: XAUTOCLAIM is of 6.2. */
+export const oldestServer = [6, 2] as const
+
+/** Whether a server of this version, such as 7.0.15, is too old. */
+export function isTooOld(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  return major < oldestServer[0] || (major === oldestServer[0] && minor < oldestServer[1])
+}
 
 /**
  * Looks at the server once, at start: warns loudly of settings with which accepted events can be lost.
@@ -20,9 +26,10 @@ const oldest = [6, 2] as const
 export async function checkServer(redis: Redis, log: Logger): Promise<void> {
   const info = await serverInfo(redis, 'all')
   const version = info.get('redis_version') ?? '0'
-  const [major = 0, minor = 0] = version.split('.').map(Number)
-  if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
-    throw new UnfitServerError(`Redis ${version} is too old: Gancho needs ${oldest.join('.')} or newer.`)
+  if (isTooOld(version)) {
+    throw new UnfitServerError(
+      `Redis ${version} is too old: Gancho needs ${oldestServer.join('.')} or newer.`,
+    )
   }
   if (info.get('cluster_enabled') === '1') {
     throw new UnfitServerError(

@@ -12,6 +12,7 @@
  * | `due` | zset | for ever | transition script; score: when the sweeper should look at the job, in ms |
  * | `inbox` | stream | entries until dispatched | accept script, dispatcher |
  * | `journal` | stream | trimmed | accept and transition scripts; trim script |
+ * | `journal:flow:<10 s>` | hash | 2 min | accept and transition scripts: how many jobs came into each queue and left it |
  * | `trimmedTo` | string | for ever | trim script: id of the last entry removed |
  * | `projected` | string | for ever | projector: journal id up to which history is written and finished records are gone |
  * | `idempotency:<cnpj>:<hash>` | hash | `IDEMPOTENCY_TTL_SECONDS` | accept script |
@@ -27,6 +28,8 @@
  * | `await-counts:<cnpj>` | hash | as the tenant's last record | await scripts: what came of its calls; no event is matched without it |
  * | `await-strays:<cnpj>` | list | 1 h | accept script: the last 100 events that looked like a reply, and answered nothing |
  * | `await-owner:<owner>` | string | 4 s | each gateway: says that it lives, and so do its calls |
+ * | `streams:<cnpj>` | zset | as long as the longest lease in it | stream places: a tenant's subscriptions; score: end of the lease in ms |
+ * | `ticket:<hash>` | string | `STREAM_TICKET_TTL_SECONDS` after its last use | stream tickets: whom a ticket stands for |
  * | `lease:<name>` | string | seconds | whoever holds that lease |
  * | `maintenance` | hash | for ever | maintenance: its last run |
  */
@@ -56,6 +59,8 @@ export const keys = {
   awaitCounts: (cnpj: string) => `${tag}:await-counts:${cnpj}`,
   awaitStrays: (cnpj: string) => `${tag}:await-strays:${cnpj}`,
   awaitOwner: (owner: string) => `${tag}:await-owner:${owner}`,
+  streams: (cnpj: string) => `${tag}:streams:${cnpj}`,
+  ticket: (hash: string) => `${tag}:ticket:${hash}`,
   lease: (name: string) => `${tag}:lease:${name}`,
   maintenance: `${tag}:maintenance`,
 } as const

@@ -15,6 +15,10 @@ export type ScriptName =
   | 'await-bind'
   | 'await-fail'
   | 'await-deadline'
+  | 'journal-state'
+  | 'queue-flow'
+  | 'take-place'
+  | 'renew-places'
 export type ScriptArgument = string | number | Buffer
 
 const keyCounts: Record<ScriptName, number> = {
@@ -31,6 +35,10 @@ const keyCounts: Record<ScriptName, number> = {
   'await-bind': 1,
   'await-fail': 1,
   'await-deadline': 1,
+  'journal-state': 3,
+  'queue-flow': 1,
+  'take-place': 1,
+  'renew-places': 1,
 }
 /** Files of functions that stand in front of a script. */
 const preludes: Partial<Record<ScriptName, readonly string[]>> = {
@@ -41,6 +49,7 @@ const preludes: Partial<Record<ScriptName, readonly string[]>> = {
   'await-bind': ['job', 'awaited'],
   'await-fail': ['job', 'awaited'],
   'await-deadline': ['job', 'awaited'],
+  'queue-flow': ['job'],
 }
 
 const read = (file: string) => readFileSync(new URL(`./scripts/${file}.lua`, import.meta.url), 'utf8')

@@ -8,7 +8,7 @@ import type { RouteAnswer } from './route.ts'
 /** REST's translation of what was thrown. Unexpected errors are logged here, once, and tell the caller nothing but the request id. */
 export function errorAnswer(error: unknown, requestId: string, log: Logger): RouteAnswer {
   const known = toGanchoError(error)
-  if (known.status >= 500) log.error({ err: known, requestId }, 'request failed')
+  if (known.isFault) log.error({ err: known, requestId }, 'request failed')
   const { code, message, details, retryAfterSeconds } = known
   const headers: Record<string, string> = {}
   if (retryAfterSeconds !== undefined) headers['retry-after'] = String(retryAfterSeconds)

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { GanchoError } from '../errors.ts'
 import type { Tenant } from '../tenants/tenant.ts'
-import type { AwaitedReplies, Opened } from './awaited-replies.ts'
+import type { AwaitedReplies, Opened, OpenRequest } from './awaited-replies.ts'
 import type { CallFailure, Reply } from './awaited-reply.ts'
 import { type Outcome, outcomeOf, type ReplyDesk } from './reply-desk.ts'
 import type { Upstream, Upstreams } from './upstream/upstream.ts'
@@ -49,7 +49,7 @@ type Deps = {
   log: Pick<Logger, 'warn'>
 }
 
-export const defaultWaitingReplies = 1_000
+const defaultWaitingReplies = 1_000
 export const waitingRepliesOf = ({ settings }: Pick<Tenant, 'settings'>) =>
   settings.limits?.waitingReplies ?? defaultWaitingReplies
 
@@ -63,13 +63,24 @@ const lastWordMs = 250
 
 export function createCallAndAwait(deps: Deps): CallAndAwait {
   const { awaited, waiters, maxWaiters } = deps
+  // Those who do not wait yet, but will.
+  let opening = 0
+  const open = async (request: OpenRequest) => {
+    opening += 1
+    try {
+      return await awaited.open(request)
+    } finally {
+      opening -= 1
+    }
+  }
   return async (request) => {
     const startedAt = performance.now()
-    if (deps.isStopping()) throw new GanchoError('SHUTTING_DOWN', undefined, { retryAfterSeconds: 1 })
+    refuseWhenStopping(deps)
     const upstream = upstreamOf(deps.upstreams, request)
     const timeoutMs = Math.min(request.timeoutMs ?? upstream.timeoutMs, upstream.timeoutMs)
-    if (waiters.count() >= maxWaiters) return { kind: 'too-many', max: maxWaiters, retryAfterSeconds: 1 }
-    const opened = await awaited.open({
+    if (waiters.count() + opening >= maxWaiters)
+      return { kind: 'too-many', max: maxWaiters, retryAfterSeconds: 1 }
+    const opened = await open({
       cnpj: request.tenant.cnpj,
       newId: newAwaitId(),
       upstream: upstream.name,
@@ -81,6 +92,10 @@ export function createCallAndAwait(deps: Deps): CallAndAwait {
     })
     return answer(deps, request, { opened, upstream, timeoutMs, startedAt })
   }
+}
+
+function refuseWhenStopping({ isStopping }: Deps): void {
+  if (isStopping()) throw new GanchoError('SHUTTING_DOWN', undefined, { retryAfterSeconds: 1 })
 }
 
 function upstreamOf(upstreams: Upstreams, { upstream: name, tenant }: CallRequest): Upstream {
@@ -116,8 +131,12 @@ async function waitFor(
 ): Promise<CallOutcome> {
   const { id, expiresAt } = opened
   const { cnpj } = request.tenant
+  // Nothing is called yet, and who waits from here on would not be told.
+  refuseWhenStopping(deps)
   // Before the call: its reply may be here at once.
   const waiting = deps.waiters.wait(id, timeoutMs - (performance.now() - startedAt), request.signal)
+  // A reply that came after the join was recorded, and was told here before anybody waited for it.
+  if (opened.kind === 'joined') void lookAgain(deps, id)
   const mine = opened.kind === 'call' || isForgotten(deps, opened)
   const call = mine
     ? deps.call({
@@ -134,6 +153,10 @@ async function waitFor(
   if (ended.kind !== 'deadline') return { kind: 'pending', awaitId: id, expiresAt }
   if (call && timeoutMs >= upstream.timeoutMs) await Promise.race([call, sleep(lastWordMs)])
   return atDeadline(deps, { cnpj, id }, expiresAt, startedAt)
+}
+
+async function lookAgain({ desk, log }: Deps, id: string): Promise<void> {
+  await desk.look(id).catch((err) => log.warn({ err, awaitId: id }, 'a joined call could not be read yet'))
 }
 
 /** The answer to the call's opening was lost on its way here: it counts as being called by this instance, and nobody does. */

@@ -1,6 +1,6 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 
-/** What a callback URL stands for. `expiresAt`: epoch milliseconds, to the second. */
+/** What a callback URL stands for. `upstream` has the form of `\w[\w-]{0,63}`; `expiresAt`: epoch milliseconds, to the second. */
 export type Capability = { awaitId: string; cnpj: string; upstream: string; expiresAt: number }
 
 export type Capabilities = {
@@ -10,7 +10,7 @@ export type Capabilities = {
   open(text: string): Capability | undefined
 }
 
-const form = /^(aw_[\w-]{22})\.([0-9A-Z]{14})\.([0-9a-z]{1,8})\.([\w-]{1,80})\.([\w-]{43})$/
+const form = /^(aw_[\w-]{22})\.([0-9A-Z]{14})\.([0-9a-z]{1,8})\.([\w-]{1,64})\.([\w-]{43})$/
 
 /**
  * Capability URLs: whoever holds one may answer that one call, and do nothing else. HMAC-SHA-256, under a key that is derived for this
@@ -24,7 +24,7 @@ export function capabilities(secrets: readonly string[], now: () => number = Dat
   return {
     seal({ awaitId, cnpj, upstream, expiresAt }) {
       const seconds = Math.ceil(expiresAt / 1_000).toString(36)
-      const content = [awaitId, cnpj, seconds, Buffer.from(upstream).toString('base64url')].join('.')
+      const content = [awaitId, cnpj, seconds, upstream].join('.')
       return `${content}.${macOf(macKeys[0] as Buffer, content).toString('base64url')}`
     },
     open(text) {
@@ -36,7 +36,7 @@ export function capabilities(secrets: readonly string[], now: () => number = Dat
       const fits = macKeys.map((key) => timingSafeEqual(macOf(key, content), given))
       const expiresAt = Number.parseInt(seconds, 36) * 1_000
       if (!fits.includes(true) || expiresAt < now()) return undefined
-      return { awaitId, cnpj, expiresAt, upstream: Buffer.from(upstream, 'base64url').toString() }
+      return { awaitId, cnpj, expiresAt, upstream }
     },
   }
 }

@@ -10,15 +10,16 @@ import type { Upstream } from './upstream/upstream.ts'
  */
 export function replyCandidates(
   upstreams: readonly Upstream[],
-  { correlationId, body, json }: Pick<IncomingEvent, 'correlationId' | 'body' | 'json'>,
+  { cnpj, correlationId, body, json }: Pick<IncomingEvent, 'cnpj' | 'correlationId' | 'body' | 'json'>,
 ): ReplyCandidate[] {
   const candidates: ReplyCandidate[] = []
   if (correlationId !== null)
-    for (const upstream of upstreams) candidates.push(candidateOf(upstream, correlationId, json))
+    for (const upstream of upstreams)
+      if (upstream.allows(cnpj)) candidates.push(candidateOf(upstream, correlationId, json))
   if (json === undefined) return candidates
   for (const upstream of upstreams) {
     const externalId = externalIdAt(upstream.replyIdPointer, json, body)
-    if (externalId !== undefined && externalId !== correlationId)
+    if (externalId !== undefined && externalId !== correlationId && upstream.allows(cnpj))
       candidates.push(candidateOf(upstream, externalId, json))
   }
   return candidates

@@ -1,6 +1,6 @@
 import type { Accepted, IncomingEvent } from '../events/event.ts'
 import type { Intake } from '../events/intake.ts'
-import { replyCandidates, reportsFailure } from './reply-candidates.ts'
+import { replyCandidates } from './reply-candidates.ts'
 import type { ReplyDesk } from './reply-desk.ts'
 import type { Upstreams } from './upstream/upstream.ts'
 
@@ -13,15 +13,10 @@ type Deps = { intake: Intake; upstreams: Upstreams; desk: Pick<ReplyDesk, 'annou
 export function replyIntake({ intake, upstreams, desk }: Deps): Intake {
   const all = upstreams.all()
   if (all.length === 0) return intake
-  const candidatesOf = (event: IncomingEvent) =>
-    event.candidates ??
-    replyCandidates(
-      all.filter(({ allows }) => allows(event.cnpj)),
-      event,
-    )
   return {
     async accept(event) {
-      const candidates = candidatesOf(event)
+      const candidates = event.candidates ?? replyCandidates(all, event)
+      if (candidates.length === 0) return intake.accept(event)
       const accepted = await intake.accept({ ...event, candidates })
       announceReply(desk, event, accepted)
       return accepted
@@ -39,10 +34,4 @@ function announceReply(
   const failed = status === 'REPLY_FAILED'
   const n = ns[0] ?? null
   void desk.announce({ cnpj, id: awaitId }, owners, { body, contentType, failed, repliedAt, n })
-}
-
-/** Whether the webhook of a capability URL reports failure, by the upstream that was given the URL. */
-export function failedReply(upstreams: Upstreams, upstream: string, json: unknown): boolean {
-  const known = upstreams.get(upstream)
-  return known !== undefined && reportsFailure(known, json)
 }

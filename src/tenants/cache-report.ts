@@ -24,12 +24,13 @@ export function reportedDirectory(
   }
 }
 
-type Asked = Pick<TenantStore, 'byCnpj' | 'byTokenHash' | 'usableTokens'>
+type Asked = Pick<TenantStore, 'byCnpj' | 'byTokenHash' | 'tokens' | 'usableTokens'>
 
 /** A directory's store that reports look-ups of tokens. */
 export function reportedStore(store: Asked, report: CacheReport): Asked {
   return {
     byCnpj: (cnpj) => store.byCnpj(cnpj),
+    tokens: (cnpjs) => store.tokens(cnpjs),
     usableTokens: (page) => store.usableTokens(page),
     byTokenHash(hash) {
       report.lookUp()

@@ -1,41 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GanchoError } from '../errors.ts'
+import { directoryDefaults, type TenantDirectoryDeps } from './directory-options.ts'
 import { type Known, KnownTokens, knownOf } from './known-tokens.ts'
 import { LookUps } from './look-ups.ts'
 import { Rereads } from './rereads.ts'
 import type { Tenant } from './tenant.ts'
-import type { TenantByToken, TenantStore } from './tenant-store.ts'
-import { isSameHash, type TokenHash } from './token.ts'
+import type { StoredToken, TenantByToken } from './tenant-store.ts'
+import { isSameHash } from './token.ts'
 import { UnknownTokens } from './unknown-tokens.ts'
-
-export type TenantDirectoryDeps = {
-  store: Pick<TenantStore, 'byCnpj' | 'byTokenHash' | 'usableTokens'>
-  hashToken: TokenHash
-  /** Under secrets of before, which tokens may still be stored with. */
-  olderHashes?: readonly TokenHash[]
-  /** Told of a token's use, at most once a minute for each. */
-  onUse?: (id: string, at: number) => void
-  /** Epoch milliseconds. */
-  now?: () => number
-  /** How long a tenant is served without reading it again. For as long again it is served while it is read. */
-  ttlMs?: number
-  /** How long a database that did not answer is not asked again about tenants that are known. */
-  retryMs?: number
-  /** How long a request waits for a database before it is served with what is known. */
-  patienceMs?: number
-  /** How long after its time a tenant is served while the database does not answer. */
-  maxStaleMs?: number
-  /** How long a token that nobody has is remembered, and how many of them. */
-  unknownMs?: number
-  maxUnknown?: number
-  /** Look-ups at one time, and of tokens never seen: at once, and a second. */
-  maxInFlight?: number
-  unseenBurst?: number
-  unseenPerSecond?: number
-}
 
 /** `staleSince` is when the database stopped answering (epoch milliseconds), null while it answers. */
 export type DirectoryStatus = { tenants: number; staleSince: number | null }
+
+/** `expiresAt`: epoch milliseconds, null for one that does not end by itself. */
+export type AdmittedToken = Pick<StoredToken, 'id' | 'expiresAt'>
 
 /** Of one token, under the newest secret first. */
 type Hashes = readonly [string, ...string[]]
@@ -45,21 +23,6 @@ const maxWaiting = 1_000
 /** Tokens of one tenant that are read ahead; it seldom has more than two. */
 const maxReadAhead = 100
 const noteUseMs = 60_000
-
-const defaults = {
-  olderHashes: [],
-  onUse: () => {},
-  now: Date.now,
-  ttlMs: 300_000,
-  retryMs: 5_000,
-  patienceMs: 1_000,
-  maxStaleMs: 86_400_000,
-  unknownMs: 30_000,
-  maxUnknown: 10_000,
-  maxInFlight: 16,
-  unseenBurst: 500,
-  unseenPerSecond: 100,
-} satisfies Partial<TenantDirectoryDeps>
 
 /**
  * The tenants in memory, for every request to ask. Answers at once for what it knows and reads the store for what it does not,
@@ -82,7 +45,7 @@ export class TenantDirectory {
   #askAgainAt = Number.NEGATIVE_INFINITY
 
   constructor(deps: TenantDirectoryDeps) {
-    this.#deps = { ...defaults, ...deps }
+    this.#deps = { ...directoryDefaults, ...deps }
     const { now, unknownMs, maxUnknown, maxInFlight, unseenBurst, unseenPerSecond } = this.#deps
     this.#unknown = new UnknownTokens({ now, forMs: unknownMs, max: maxUnknown })
     this.#lookUps = new LookUps({
@@ -111,13 +74,39 @@ export class TenantDirectory {
   authenticate(token: string): Tenant | Promise<Tenant> {
     const newest = this.#deps.hashToken(token)
     const hashes: Hashes = [newest, ...this.#deps.olderHashes.map((hashOf) => hashOf(token))]
-    for (const hash of hashes) {
-      const known = this.#known.byHash(hash)
-      // With all of them: `reencrypt` moves a token from one secret to another, whichever of them is the newest here.
-      if (known) return this.#authenticateKnown(known, hashes)
-    }
+    const known = hashes.map((hash) => this.#known.byHash(hash)).find((one) => one !== undefined)
+    // With all of them: `reencrypt` moves a token from one secret to another, whichever of them is the newest here.
+    if (known) return this.#authenticateKnown(known, hashes)
     if (this.#unknown.has(newest)) throw new GanchoError('UNAUTHENTICATED')
     return this.#authenticateFromStore(hashes, undefined)
+  }
+
+  /** As `authenticate`, by the id of one of this tenant's tokens. */
+  authenticateById(cnpj: string, id: string): Tenant | Promise<Tenant> {
+    const known = this.#known.byId(cnpj, id)
+    if (!known) return this.#authenticateStored(cnpj, id)
+    const found = this.#authenticateKnown(known, [known.token.hash])
+    if (!(found instanceof Promise)) return found
+    // `reencrypt` may have given it another hash.
+    return found.catch((error: unknown) => {
+      if ((error as GanchoError).code !== 'UNAUTHENTICATED') throw error
+      return this.#authenticateStored(cnpj, id)
+    })
+  }
+
+  /** Of a token that `authenticate` has admitted; undefined when it was forgotten since. */
+  tokenOf(token: string): AdmittedToken | undefined {
+    const { hashToken, olderHashes } = this.#deps
+    for (const hashOf of [hashToken, ...olderHashes]) {
+      const known = this.#known.byHash(hashOf(token))
+      if (known) return known.token
+    }
+    return undefined
+  }
+
+  /** What is known of a token without asking. */
+  tokenById(cnpj: string, id: string): AdmittedToken | undefined {
+    return this.#known.byId(cnpj, id)?.token
   }
 
   /** The tenant, active or not. @throws GanchoError DATABASE_UNAVAILABLE for one it does not know */
@@ -201,6 +190,19 @@ export class TenantDirectory {
     // Behind the answer; what it finds is for the next request, and a failure shows in the status.
     this.#read(hashes, known).catch(() => {})
     return this.#admitted(known, hashes)
+  }
+
+  async #authenticateStored(cnpj: string, id: string): Promise<Tenant> {
+    const tokens = await this.#lookUps.read(`tokens of ${cnpj}`, () => this.#tokensOf(cnpj), false)
+    const stored = tokens.find((token) => token.id === id && token.revokedAt === null)
+    if (!stored) throw new GanchoError('UNAUTHENTICATED')
+    return this.#authenticateFromStore([stored.hash], undefined)
+  }
+
+  #tokensOf(cnpj: string): Promise<StoredToken[]> {
+    return this.#deps.store.tokens([cnpj]).catch((cause) => {
+      throw isOfDatabase(cause) ? cause : new GanchoError('DATABASE_UNAVAILABLE', undefined, { cause })
+    })
   }
 
   async #authenticateFromStore(hashes: Hashes, known: Known | undefined): Promise<Tenant> {

@@ -38,6 +38,10 @@ export class KnownTokens {
     return this.#byCnpj.get(cnpj)?.at(-1)
   }
 
+  byId(cnpj: string, id: string): Known | undefined {
+    return this.#byCnpj.get(cnpj)?.find(({ token }) => token.id === id)
+  }
+
   /** Instead of what was known of this token. */
   keep(known: Known): void {
     const { tenant, token } = known

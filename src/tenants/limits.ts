@@ -14,3 +14,9 @@ export function rateLimitOf({ settings: { limits = {} } }: Pick<Tenant, 'setting
 export function maxBodyBytesOf({ settings }: Pick<Tenant, 'settings'>, ofAll: number): number {
   return Math.min(ofAll, settings.limits?.maxBodyBytes ?? ofAll)
 }
+
+const defaultSubscriptions = 1_000
+
+/** How many subscriptions a tenant may have at a time, on all instances together. */
+export const maxSubscriptionsOf = ({ settings }: Pick<Tenant, 'settings'>): number =>
+  settings.limits?.subscriptions ?? defaultSubscriptions

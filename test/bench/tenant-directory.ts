@@ -70,6 +70,7 @@ try {
   const store = {
     byTokenHash,
     byCnpj: stores.tenants.byCnpj.bind(stores.tenants),
+    tokens: stores.tenants.tokens.bind(stores.tenants),
     usableTokens: stores.tenants.usableTokens.bind(stores.tenants),
   }
   const directory = new TenantDirectory({ store, hashToken })

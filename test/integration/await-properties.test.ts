@@ -52,7 +52,7 @@ const steps = fc.oneof(
   step(1, 'revive', fc.tuple(owner), (world, ...args) => world.revive(...args)),
 )
 
-const runs = Number(process.env.PROPERTY_RUNS ?? 60)
+const runs = Number(process.env.PROPERTY_RUNS ?? 40)
 
 test('whatever is interleaved and whoever crashes, each call has exactly its first reply, and the rest are counted', async () => {
   const awaited = (name: string) => createAwaitedReplies({ redis: core.redis, owner: name, ttlMs: 60_000 })

@@ -122,17 +122,19 @@ describe('viewer.limits', () => {
   const waiting = { name: 'waitingReplies', used: 0, max: 1_000 }
   const limitsOf = async (client: ReturnType<typeof newTenant>) => (await client.data(Limits)).viewer.limits
 
+  const subscriptions = { name: 'subscriptions', used: 0, max: 1_000 }
+
   test('tells a tenant what it has spent of what it may', async () => {
     const client = newTenant({ requestsPerSecond, burst: 5, maxBodyBytes: 10 })
-    const size = { name: 'maxBodyBytes', used: null, max: 10 }
-    expect(await limitsOf(client)).toEqual([{ name: 'requestsPerSecond', used: 0, max: 5 }, size, waiting])
+    const rest = [{ name: 'maxBodyBytes', used: null, max: 10 }, waiting, subscriptions]
+    expect(await limitsOf(client)).toEqual([{ name: 'requestsPerSecond', used: 0, max: 5 }, ...rest])
     await Promise.all(Array.from({ length: 7 }, () => server.post('a')))
-    expect(await limitsOf(client)).toEqual([{ name: 'requestsPerSecond', used: 5, max: 5 }, size, waiting])
+    expect(await limitsOf(client)).toEqual([{ name: 'requestsPerSecond', used: 5, max: 5 }, ...rest])
   })
 
   test('is what holds for all for a tenant without limits, and nothing for an administrator', async () => {
     const size = { name: 'maxBodyBytes', used: null, max: maxBodyBytes }
-    expect(await limitsOf(newTenant())).toEqual([size, waiting])
+    expect(await limitsOf(newTenant())).toEqual([size, waiting, subscriptions])
     expect(await limitsOf(graphqlClient(endpoint, admin))).toEqual([])
   })
 })

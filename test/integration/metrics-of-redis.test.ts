@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createQueueOverview } from '../../src/delivery/queue-overview.ts'
 import { redisFigures } from '../../src/metrics/redis-figures.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { until } from '../support/client.ts'
@@ -19,7 +20,9 @@ afterAll(async () => {
 
 const open = (withinMs?: number) => {
   const { connections, lanes, errorQueue } = core
-  return redisFigures({ redis: connections.commands, lanes, errorQueue, ...(withinMs && { withinMs }) })
+  const redis = connections.commands
+  const overview = createQueueOverview({ lanes, errorQueue, redis })
+  return redisFigures({ redis, lanes, overview, ...(withinMs && { withinMs }) })
 }
 
 test('the backlog, the journal and what history lacks of it are told, and each queue', async () => {

@@ -5,9 +5,9 @@ import type { AwaitedReplies } from '../../src/sync/awaited-replies.ts'
 import { sampleEvent } from './core.ts'
 
 /** Few of each, so that the actors meet. */
-export const tenants = ['11222333000181', '11444777000161'] as const
-export const owners = ['a', 'b'] as const
-export const mostWaiting = 4
+const tenants = ['11222333000181', '11444777000161'] as const
+const owners = ['a', 'b'] as const
+const mostWaiting = 4
 
 type Stored = 'OPEN' | 'BOUND' | 'CALL_FAILED' | 'REPLIED' | 'LATE' | 'REPLY_FAILED'
 type Record = {
@@ -26,7 +26,7 @@ type Offer = { payload: string; failed: boolean; duplicates: number }
 const isAnswered = ({ status }: Record) => ['REPLIED', 'LATE', 'REPLY_FAILED'].includes(status)
 
 /** What one tenant's awaited replies are to be, in memory and without a clock. */
-export class TenantModel {
+class TenantModel {
   readonly records: Record[] = []
   readonly byKey = new Map<string, Record>()
   readonly byExternalId = new Map<string, Record>()
@@ -132,7 +132,7 @@ export class TenantModel {
 }
 
 /** As `AwaitedReply.status` tells it. */
-export function shownStatus({ status, overdue }: Record): string {
+function shownStatus({ status, overdue }: Record): string {
   if (status === 'REPLY_FAILED' || status === 'CALL_FAILED') return 'FAILED'
   if (status === 'OPEN' || status === 'BOUND') return overdue ? 'EXPIRED' : 'PENDING'
   return status

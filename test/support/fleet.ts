@@ -13,6 +13,8 @@ export type Fleet = {
   /** A look into the data, past Gancho. */
   data: Redis
   receiver: Receiver
+  /** The variables that its processes share. */
+  env: Variables
   start(role: Role, env?: Variables): Promise<GanchoProcess>
   /** Id of the process that has the attempt of this job in hand. */
   deliveringPid(id: string): Promise<number>
@@ -36,6 +38,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     redis,
     data,
     receiver,
+    env: { ...shared.env, ...env },
     async start(role, more = {}) {
       const started = await startGancho({ env: { ...shared.env, ROLE: role, ...env, ...more } })
       processes.add(started)

@@ -5,7 +5,7 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { isRunning } from './processes.ts'
+import { isRunning, noEnvFile } from './processes.ts'
 
 export const adminToken = 'gadm_for-tests-only-0123456789'
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
@@ -34,7 +34,7 @@ process.on('exit', () => {
 /** Starts Gancho as a process of its own on a free port; resolves when it takes requests. */
 export async function startGancho({ env }: Options): Promise<GanchoProcess> {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main], {
-    env: { PATH: process.env.PATH ?? '', PORT: '0', ADMIN_TOKEN: adminToken, ...env },
+    env: { PATH: process.env.PATH ?? '', PORT: '0', ADMIN_TOKEN: adminToken, ...noEnvFile, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   running.add(child)

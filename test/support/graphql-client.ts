@@ -18,6 +18,9 @@ export type Answer<Data> = { data?: Data | null; errors?: AnsweredError[] }
 
 export const requestId = 'request-1'
 
+/** Principals of these tests come without a token. */
+const identify = async () => ({ kind: 'admin', name: 'admin' }) as const
+
 /** Sends typed documents as this principal. */
 export function graphqlClient(graphql: GraphqlEndpoint, principal: Principal) {
   const send = async <Data, Variables>(
@@ -29,7 +32,7 @@ export function graphqlClient(graphql: GraphqlEndpoint, principal: Principal) {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ query: document.toString(), variables }),
     }
-    const response = await graphql.fetch('http://gancho/graphql', request, { principal, requestId })
+    const response = await graphql.fetch('http://gancho/graphql', request, { principal, requestId, identify })
     return (await response.json()) as Answer<Data>
   }
   /** The data of an answer without errors. */

@@ -1,5 +1,8 @@
 import { readFileSync } from 'node:fs'
 
+/** Whoever runs the tests may have a `.env` of their own in the repository. */
+export const noEnvFile = { GANCHO_ENV_FILE: '/dev/null' }
+
 /** Whether a process runs; one that has ended but was not collected by its parent does not. */
 export function isRunning(pid: number): boolean {
   try {

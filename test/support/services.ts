@@ -1,6 +1,8 @@
 import { type Logger, pino } from 'pino'
 import { vi } from 'vitest'
 import { createErrorQueue } from '../../src/delivery/error-queue.ts'
+import { createQueueOverview } from '../../src/delivery/queue-overview.ts'
+import { createQueueStats } from '../../src/delivery/queue-stats.ts'
 import { createReprocess } from '../../src/delivery/reprocess.ts'
 import { createIntake } from '../../src/events/intake.ts'
 import { createJobRecords, type JobRecords } from '../../src/events/job-records.ts'
@@ -14,6 +16,7 @@ import { forgetOver } from '../../src/history/forget-jobs.ts'
 import type { HistoryStore } from '../../src/history/history-store.ts'
 import { createJobReader } from '../../src/history/job-reader.ts'
 import { createProjector } from '../../src/history/projector.ts'
+import { createLiveJournal } from '../../src/journal/live-journal.ts'
 import { openConnections } from '../../src/redis/connections.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { createLease } from '../../src/redis/lease.ts'
@@ -24,6 +27,8 @@ import { TenantDirectory } from '../../src/tenants/directory.ts'
 import { tenantInvalidation } from '../../src/tenants/invalidation.ts'
 import { sourceDirectory } from '../../src/tenants/sources/source-directory.ts'
 import { sourceService } from '../../src/tenants/sources/source-service.ts'
+import { streamPlaces } from '../../src/tenants/stream-places.ts'
+import { streamTickets } from '../../src/tenants/stream-tickets.ts'
 import { type TenantServiceDeps, tenantService } from '../../src/tenants/tenant-service.ts'
 import type { TenantStore } from '../../src/tenants/tenant-store.ts'
 import { tokenHashing } from '../../src/tenants/token.ts'
@@ -95,10 +100,23 @@ export async function openTestServices(options: Options = {}) {
     await vi.waitFor(isThere, { timeout: 10_000, interval: 5 })
   }
 
+  const liveJournal = createLiveJournal({
+    reader: connections.dedicated('journal-tail'),
+    commands: connections.commands,
+    patient: connections.patient,
+    openDataSet: dataSet.current,
+    log,
+  })
+  liveJournal.start()
+  const queueOverview = createQueueOverview({ lanes, errorQueue, redis: connections.commands })
+  const queueStats = createQueueStats({ lanes, overview: queueOverview, log, tickMs: 20 })
+
   const tenantParts = openTenants(connections, watch(stores.tenants), log)
   const close = async () => {
     await correlator.close()
     tenantParts.invalidation.close()
+    queueStats.close()
+    await liveJournal.close()
     await projector.stop()
     await lanes.close()
     await connections.close()
@@ -119,6 +137,7 @@ export async function openTestServices(options: Options = {}) {
     },
     ...{
       jobs,
+      ...{ liveJournal, queueOverview, queueStats },
       reprocess,
       intake,
       correlator,
@@ -126,6 +145,8 @@ export async function openTestServices(options: Options = {}) {
       historyCaughtUp,
       close,
       tenantStore: watch(stores.tenants),
+      streamPlaces: streamPlaces(connections.commands, 60_000),
+      streamTickets: streamTickets(connections.commands, 120_000),
       ...tenantParts,
       sources: sourceService({
         store: stores.sources,

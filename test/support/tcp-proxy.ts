@@ -5,6 +5,8 @@ export type TcpProxy = {
   port: number
   /** From now on what clients send passes, and what comes back does not. */
   swallowAnswers(): void
+  /** What comes back on the connections that are open now does not pass any more, on new ones it does. */
+  muteOpen(): void
   /** Ends all connections and lets everything pass again. */
   cut(): void
   close(): Promise<void>
@@ -13,6 +15,7 @@ export type TcpProxy = {
 /** Stands between a client and a server on the loopback, to cut the wire at a chosen moment. */
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>()
+  const muted = new WeakSet<Socket>()
   let swallowing = false
   const server = createServer((client) => {
     const target = connect(targetPort, '127.0.0.1')
@@ -27,7 +30,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     }
     client.on('data', (chunk) => target.write(chunk))
     target.on('data', (chunk) => {
-      if (!swallowing) client.write(chunk)
+      if (!swallowing && !muted.has(client)) client.write(chunk)
     })
   })
   server.listen(0, '127.0.0.1')
@@ -40,6 +43,9 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     port: (server.address() as AddressInfo).port,
     swallowAnswers: () => {
       swallowing = true
+    },
+    muteOpen: () => {
+      for (const socket of sockets) muted.add(socket)
     },
     cut,
     async close() {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { noEnvFile } from './processes.ts'
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 
@@ -31,7 +32,7 @@ function signalGroup(pid: number, name: NodeJS.Signals): void {
 export function typeLine(line: string, env: Record<string, string> = {}): TypedLine {
   const child = spawn('/bin/sh', ['-c', line], {
     cwd: root,
-    env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env },
+    env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...noEnvFile, ...env },
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -26,7 +26,8 @@ type Options = Partial<Omit<Upstream, 'call'>> & {
 export function testUpstream({ answer = () => accepted(), ...rest }: Options = {}): TestUpstream {
   const calls: UpstreamRequest[] = []
   return {
-    ...{ name: 'default', timeoutMs: 5_000, replyIdPointer: '/id', errorPointer: '/error' },
+    // Longer than any test: what ends a call in one is what the test is about.
+    ...{ name: 'default', timeoutMs: 60_000, replyIdPointer: '/id', errorPointer: '/error' },
     ...{ deliverReplies: true, allows: () => true },
     ...rest,
     calls,

@@ -15,8 +15,8 @@ const order = [
   ['rest', 'graphql'],
   ['http', 'metrics'],
   ['welcome'],
-  ['config'],
-  ['app'],
+  ['config', 'env-file'],
+  ['app', 'cli'],
   ['main'],
 ]
 const maxLines = 300
@@ -31,12 +31,28 @@ const wrongUses = (files: readonly SourceFile[]) =>
       .filter((used) => partOf(used) !== partOf(path) && rankOf(used) >= rankOf(path))
       .map((used) => `${path} -> ${used}`),
   )
-const outsideApp = ({ path }: SourceFile) => !['app', 'main'].includes(partOf(path))
+const outsideApp = ({ path }: SourceFile) => !['app', 'cli', 'main'].includes(partOf(path))
 const configUsers = (files: readonly SourceFile[]) =>
   files.filter((file) => outsideApp(file) && file.uses.includes('config.ts')).map(({ path }) => path)
+/** The command line speaks to Gancho as everybody does, and shares with it what is pure: settings, versions, the form of answers. */
+const sharedWithCommandLine = [
+  'config.ts',
+  'env-file.ts',
+  'redis/check-server.ts',
+  'redis/server-info.ts',
+  'storage/oracle/migrations.ts',
+  'storage/sqlite/migrations.ts',
+]
+const borrowedByCommandLine = (files: readonly SourceFile[]) =>
+  files
+    .filter(({ path }) => partOf(path) === 'cli')
+    .flatMap(({ path, uses }) => uses.map((used) => ({ path, used })))
+    .filter(({ used }) => partOf(used) !== 'cli' && !sharedWithCommandLine.includes(used))
+    .map(({ path, used }) => `${path} -> ${used}`)
+const mayReadEnvironment = ['config.ts', 'main.ts', 'cli/main.ts']
 const environmentReaders = (files: readonly SourceFile[]) =>
   files
-    .filter(({ path, readsEnvironment }) => readsEnvironment && !['config.ts', 'main.ts'].includes(path))
+    .filter(({ path, readsEnvironment }) => readsEnvironment && !mayReadEnvironment.includes(path))
     .map(({ path }) => path)
 /** The format of metrics is the business of one part; others are handed functions to report to. */
 const metricsUsers = (files: readonly SourceFile[]) =>
@@ -74,7 +90,11 @@ describe('the source', () => {
     expect(configUsers(files)).toEqual([])
   })
 
-  test('reads the environment in config.ts and main.ts alone', () => {
+  test('has a command line that borrows nothing of the server but what is pure', () => {
+    expect(borrowedByCommandLine(files)).toEqual([])
+  })
+
+  test('reads the environment in config.ts and the two entries alone', () => {
     expect(environmentReaders(files)).toEqual([])
   })
 
@@ -110,6 +130,13 @@ describe('these rules find', () => {
   test('a use between parts of one line', () => {
     const text = `import { webhook } from '../rest/webhook.ts'`
     expect(wrongUses(read({ 'graphql/event.ts': text }))).toEqual(['graphql/event.ts -> rest/webhook.ts'])
+  })
+
+  test('a part of the server in the command line', () => {
+    const text = `import type { Intake } from '../../events/intake.ts'\nimport { readConfig } from '../../config.ts'`
+    expect(borrowedByCommandLine(read({ 'cli/commands/send.ts': text }))).toEqual([
+      'cli/commands/send.ts -> events/intake.ts',
+    ])
   })
 
   test('a cycle through three files', () => {

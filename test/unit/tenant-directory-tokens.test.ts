@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { GanchoError } from '../../src/errors.ts'
 import type { Stores } from '../../src/storage/open-stores.ts'
-import { TenantDirectory, type TenantDirectoryDeps } from '../../src/tenants/directory.ts'
+import { TenantDirectory } from '../../src/tenants/directory.ts'
+import type { TenantDirectoryDeps } from '../../src/tenants/directory-options.ts'
 import { tokenHashing } from '../../src/tenants/token.ts'
 import { CountedTenantStore } from '../support/counted-store.ts'
 import { startTestStores } from '../support/sqlite-stores.ts'
@@ -109,6 +110,21 @@ describe("a tenant's tokens in the directory", () => {
       return byTokenHash(hash)
     }
     expect(await outcome('old', open({ olderHashes: [olderHash] }))).toBe(cnpj)
+  })
+
+  it('knows a token by its id on, when it is sealed anew', async () => {
+    const was = tokenRow(cnpj, olderHash('old'))
+    await stores.tenants.addToken(was)
+    directory = open({ olderHashes: [olderHash] })
+    await directory.load()
+    await stores.tenants.resealToken(was, { ...was, hash: hashToken('old') })
+    time += 24 * hour
+    expect(await directory.authenticateById(cnpj, was.id)).toMatchObject({ cnpj })
+    await stores.tenants.revokeToken(cnpj, was.id, time)
+    directory.invalidate(cnpj)
+    await expect(async () => directory.authenticateById(cnpj, was.id)).rejects.toMatchObject({
+      code: 'UNAUTHENTICATED',
+    })
   })
 
   it('tells of the use of a token once a minute', async () => {

@@ -77,10 +77,10 @@ local function firstAnswer(idempotencyKey, event)
   return { 'repeated', first[2], tonumber(first[3]), tonumber(first[4]), {} }
 end
 
--- What the event answers, looked up before it is numbered. Only for tenants that have called an upstream.
-local function awaitedOf(event, names)
-  if not names or redis.call('EXISTS', names.counts) == 0 then return nil end
-  return findAwaited(names, event.candidates)
+-- Where the event's answers are looked up; nil for tenants that have called no upstream, so that it costs them next to nothing.
+local function namesFor(event)
+  if not event.candidates[1] or redis.call('EXISTS', awaitPrefix .. '-counts:' .. event.cnpj) == 0 then return nil end
+  return awaitNames(awaitPrefix, event.cnpj)
 end
 
 -- Whoever is named by the awaited reply itself sends answers, and nothing else: a repeat is counted and is no event.
@@ -97,8 +97,7 @@ local function answerWith(event, names, found, n)
     local reply = { failed = found.candidate.failed, body = event.body, contentType = event.contentType, n = n, event = event.id }
     return recordReply(names, found.id, reply, now)
   end
-  local mayAnswer = names and not event.candidates[1].id and redis.call('EXISTS', names.counts) == 1
-  if mayAnswer then offerReply(names, event, n, now) end
+  if names and not event.candidates[1].id then offerReply(names, event, n, now) end
   return nil
 end
 
@@ -109,8 +108,8 @@ local function accept(event)
   if known then return known[1] == 'conflict' and known or withRest(known, bucket) end
   local wait = bucket and waitMs(bucket) or 0
   if wait > 0 then return withRest({ 'limited', wait }, bucket) end
-  local names = event.candidates[1] and awaitNames(awaitPrefix, event.cnpj)
-  local found = awaitedOf(event, names)
+  local names = namesFor(event)
+  local found = names and findAwaited(names, event.candidates)
   local count = isDelivered(event, found) and #event.destinations or 0
   if count > 0 and backlog + count > limit then return { 'full' } end
   if bucket then spendOne(bucket) end

@@ -31,11 +31,10 @@ local function keepRecord(names, id, untilMs)
 end
 
 -- The first reply stands, others are counted. `reply`: failed, body, contentType, n (0 for no job), event.
--- {id, status, owners, time of the reply} | {id, 'DUPLICATE'} | nil for a record that is gone or another tenant's
+-- {id, status, owners, time of the reply} | {id, 'DUPLICATE'}
 local function recordReply(names, id, reply, now)
   local recordKey = names.record .. id
-  local record = redis.call('HMGET', recordKey, 'status', 'deadline', 'ttl', 'owners', 'cnpj')
-  if not record[1] or record[5] ~= names.cnpj then return nil end
+  local record = redis.call('HMGET', recordKey, 'status', 'deadline', 'ttl', 'owners')
   if isAnswered(record[1]) then
     redis.call('HINCRBY', recordKey, 'duplicates', 1)
     redis.call('HINCRBY', names.counts, 'duplicates', 1)
@@ -111,12 +110,10 @@ end
 
 -- An event that answers nothing known: kept while calls are under way whose external id is still to come.
 local function offerReply(names, event, n, now)
-  trimOffers(names, now)
-  local unbound = redis.call('ZCOUNT', names.unbound, int(now), '+inf') > 0
-  for _, candidate in ipairs(event.candidates) do
-    if unbound then keepOffer(names, candidate, event, n, now) end
+  if redis.call('ZCOUNT', names.unbound, int(now), '+inf') == 0 then
+    return noteStray(names, event.candidates[1], event, n, now)
   end
-  if not unbound then return noteStray(names, event.candidates[1], event, n, now) end
+  for _, candidate in ipairs(event.candidates) do keepOffer(names, candidate, event, n, now) end
   trimOffers(names, now)
   for _, key in ipairs({ names.offers, names.offerBytes }) do redis.call('PEXPIRE', key, 2 * offerMs) end
 end

@@ -13,6 +13,26 @@ local function int(value)
   return string.format('%.0f', value)
 end
 
+-- Counts the jobs that come into a queue and leave it, for its rates: a hash for each 10 s, kept beside the journal for 2 min.
+local flowMs = 10000
+local function flowKey(journalKey, now)
+  return journalKey .. ':flow:' .. int(math.floor(now / flowMs))
+end
+
+local function countFlow(journalKey, queue, status, previous, now)
+  local way
+  if previous == '' then
+    way = 'in'
+  elseif status == 'QUEUED' and (previous == 'FAILED' or previous == 'DELIVERED') then
+    way = 'in'
+  elseif status == 'DELIVERED' or status == 'FAILED' or (status == 'DISCARDED' and previous ~= 'FAILED') then
+    way = 'out'
+  end
+  if not way then return end
+  local key = flowKey(journalKey, now)
+  if redis.call('HINCRBY', key, way .. ':' .. queue, 1) == 1 then redis.call('EXPIRE', key, 120) end
+end
+
 -- Appends one status change and writes its id into the record. The fields are always the same, in the same order: Redis then
 -- stores their names once per listpack.
 local function journal(journalKey, recordKey, n, previous, now)
@@ -21,5 +41,6 @@ local function journal(journalKey, recordKey, n, previous, now)
     'attempts', record[3], 'event', record[4], 'cnpj', record[5], 'destination', record[6], 'queue', record[7],
     'type', record[8] or '', 'at', int(now))
   redis.call('HSET', recordKey, 'journalId', id, 'updatedAt', int(now))
+  countFlow(journalKey, record[7], record[1], previous, now)
   return id
 end

@@ -156,6 +156,9 @@ const createVersions = `
     applied_at NUMBER(16) NOT NULL
   )`
 
+/** The schema that this version of Gancho works on. */
+export const newestVersion = Math.max(...migrations.map(({ version }) => version))
+
 /**
  * Brings the schema up to date. Harmless to repeat, and safe when several processes start at once or one stops half way: each step
  * is there or is made, and a version counts as applied once all its steps are.

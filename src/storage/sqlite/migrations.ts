@@ -171,6 +171,9 @@ const migrations: readonly Migration[] = [
   },
 ]
 
+/** The schema that this version of Gancho works on. */
+export const newestVersion = Math.max(...migrations.map(({ version }) => version))
+
 /**
  * Brings the schema up to date. Harmless to repeat, and safe when several processes start at once: each migration claims its
  * version in the transaction that carries it out, so it happens once or not at all.

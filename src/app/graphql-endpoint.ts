@@ -1,0 +1,30 @@
+import type { Logger } from 'pino'
+import type { Config } from '../config.ts'
+import type { Intake } from '../events/intake.ts'
+import { createSpentOfBurst } from '../events/rate-limit.ts'
+import { operationOpener } from '../graphql/open-operation.ts'
+import { createGraphql, requestBytes } from '../graphql/yoga.ts'
+import type { Core } from './core.ts'
+import type { Foundation } from './foundation.ts'
+import { createStreams } from './streams.ts'
+
+type Deps = { config: Config; foundation: Foundation; core: Core; intake: Intake; log: Logger }
+
+/** GraphQL over HTTP, and what carries its streams. */
+export function createGraphqlEndpoint({ config, foundation, core, intake, log }: Deps) {
+  const services = {
+    ...core,
+    intake,
+    tenantStore: foundation.stores.tenants,
+    spentOfBurst: createSpentOfBurst(foundation.connections.commands),
+    redis: foundation.connections.commands,
+  }
+  const graphql = createGraphql({ services, log, maxEventBytes: config.MAX_BODY_BYTES })
+  const openOperation = operationOpener({ graphql, services, log })
+  const streaming = createStreams({
+    ...{ config, core, log, openOperation },
+    fetch: async (url, init, context) => graphql.fetch(new URL(url), init, context),
+    maxBodyBytes: requestBytes(config.MAX_BODY_BYTES),
+  })
+  return { graphql, ...streaming }
+}

@@ -1,0 +1,27 @@
+import type { Redis } from 'ioredis'
+import { keys } from '../redis/keys.ts'
+import type { JournalPosition } from './cursor.ts'
+import { parseEntry } from './entry.ts'
+import { type JournalRead, judgeRead } from './journal-read.ts'
+import { journalStateReader } from './journal-state.ts'
+
+/** Reads what follows a position, at most a page of it; empty at the end of the journal. */
+export type JournalPages = (after: JournalPosition) => Promise<JournalRead>
+
+type Deps = {
+  /** A connection that waits while Redis is away. */
+  redis: Redis
+  openDataSet: () => Promise<unknown>
+  pageEntries: number
+}
+
+export function journalPages({ redis, openDataSet, pageEntries }: Deps): JournalPages {
+  const readState = journalStateReader(redis, openDataSet)
+  return async (after) => {
+    const [entries, state] = await Promise.all([
+      redis.xrange(keys.journal, `(${after.id}`, '+', 'COUNT', pageEntries),
+      readState(),
+    ])
+    return judgeRead(after, entries.map(parseEntry), state)
+  }
+}

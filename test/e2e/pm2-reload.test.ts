@@ -1,0 +1,73 @@
+import { createServer } from 'node:net'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { clientOf, until } from '../support/client.ts'
+import { type Fleet, openFleet } from '../support/fleet.ts'
+import { adminToken } from '../support/gancho.ts'
+import { startLoad } from '../support/load.ts'
+import { openPm2, type Pm2 } from '../support/pm2.ts'
+
+let fleet: Fleet
+let pm2: Pm2
+let port: number
+
+beforeAll(async () => {
+  fleet = await openFleet({ answer: (response) => response.end() })
+  port = await freePorts(3)
+  pm2 = await openPm2({ ...fleet.env, ADMIN_TOKEN: adminToken, PORT: String(port) })
+  await pm2.run('start ecosystem.config.cjs')
+}, 60_000)
+afterAll(async () => {
+  await pm2?.close()
+  await fleet.close()
+}, 60_000)
+
+/** The first of `count` ports in a row that nobody listens on. */
+async function freePorts(count: number): Promise<number> {
+  for (;;) {
+    const first = 20_000 + Math.floor(Math.random() * 10_000)
+    const free = await Promise.all(Array.from({ length: count }, (_, i) => isFree(first + i)))
+    if (free.every(Boolean)) return first
+  }
+}
+const isFree = (candidate: number) =>
+  new Promise<boolean>((resolve) => {
+    const server = createServer().once('error', () => resolve(false))
+    server.listen(candidate, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
+
+test('under PM2 two gateways share a port, two workers show their health, and a reload under load refuses and loses nothing', async () => {
+  const origin = `http://127.0.0.1:${port}`
+  const before = await pm2.pids()
+  expect(before['gancho-gateway'], pm2.logs()).toHaveLength(2)
+  expect(before['gancho-worker']).toHaveLength(2)
+  for (const of of [port, port + 1, port + 2]) {
+    const health = await fetch(`http://127.0.0.1:${of}/health/ready`)
+    expect(await health.json(), `health on port ${of}`).toMatchObject({ status: 'ready' })
+  }
+
+  const token = await clientOf({ origin }).newTenant()
+  const load = startLoad(clientOf({ origin }, token), 8)
+  await until(() => load.accepted.size > 100, { what: 'load' })
+  await pm2.run('reload all')
+  const acceptedBy = load.accepted.size
+  await until(() => load.accepted.size > acceptedBy + 100, { what: 'load after the reload' })
+  await load.stop()
+
+  expect(load.refused).toEqual([])
+  expect(load.unanswered).toEqual([])
+  const after = await pm2.pids()
+  const all = (pids: Record<string, number[]>) => Object.values(pids).flat()
+  expect(all(after)).toHaveLength(4)
+  expect(
+    all(after).filter((pid) => all(before).includes(pid)),
+    'processes that were not replaced',
+  ).toEqual([])
+
+  const delivered = () => fleet.receiver.received.map(({ headers }) => headers['x-gancho-job'])
+  await until(() => delivered().length >= load.accepted.size, { what: 'everything is delivered' })
+  expect(delivered().toSorted(), 'each job once').toEqual([...load.accepted].toSorted())
+}, 60_000)
+
+test('pm2 kill leaves nothing behind', async () => {
+  expect(await pm2.close()).toEqual([])
+})

@@ -1,0 +1,3 @@
+import { expectSubscriptionsToLeaveNoMemory } from '../support/subscription-memory.ts'
+
+expectSubscriptionsToLeaveNoMemory(4, 1_000, 60_000)

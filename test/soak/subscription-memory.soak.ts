@@ -1,0 +1,3 @@
+import { expectSubscriptionsToLeaveNoMemory } from '../support/subscription-memory.ts'
+
+expectSubscriptionsToLeaveNoMemory(20, 100, 600_000)

@@ -1,0 +1,105 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { until } from './client.ts'
+import type { Received } from './receiver.ts'
+import type { Fate } from './reply-fates.ts'
+import { json, startUpstreamServer } from './upstream-server.ts'
+
+type Gateways = { origins: readonly string[]; tokens: readonly string[] }
+
+export type ReplyUpstream = {
+  origin: string
+  /** To be told before it is called. */
+  callBackTo(gateways: Gateways): void
+  /** How often each call came. */
+  calls: Map<number, number>
+  /** First replies that a gateway took. */
+  replied(): number
+  /** Resolves in the moment in which half of them are taken. */
+  halfReplied: Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * An upstream that does with each call what its fate says. Nobody is called back, but those whose reply is early, until all have
+ * called. A reply that no gateway takes is sent to the other one, like a real upstream that tries again.
+ */
+export async function startReplyUpstream(fates: readonly Fate[]): Promise<ReplyUpstream> {
+  const calls = new Map<number, number>()
+  const everyoneWaits = Promise.withResolvers<void>()
+  const halfReplied = Promise.withResolvers<void>()
+  const told = Promise.withResolvers<Gateways>()
+  const failures: unknown[] = []
+  let replied = 0
+
+  const reply = async (fate: Fate, callbackPath: string) => {
+    const gateways = await told.promise
+    await postUntilTaken(gateways, fate, callbackPath, 1)
+    replied += 1
+    if (replied === Math.floor(fates.length / 2)) halfReplied.resolve()
+    if (fate.timing === 'double') await postUntilTaken(gateways, fate, callbackPath, 2)
+  }
+  const replyInTime = async (fate: Fate, callbackPath: string) => {
+    await everyoneWaits.promise
+    await sleep(fate.delayMs)
+    await reply(fate, callbackPath)
+  }
+  const take = async (fate: Fate, callbackPath: string) => {
+    const times = (calls.get(fate.mark) ?? 0) + 1
+    calls.set(fate.mark, times)
+    if (calls.size === fates.length) everyoneWaits.resolve()
+    // It honours idempotency keys.
+    if (times > 1) return
+    if (fate.timing === 'early') await reply(fate, callbackPath)
+    else replyInTime(fate, callbackPath).catch((error) => failures.push(error))
+  }
+  const server = await startUpstreamServer({
+    call: (response, received) => {
+      const fate = fates[markIn(received)] as Fate
+      const callbackPath = new URL(String(received.headers['x-callback-url'])).pathname
+      take(fate, callbackPath).then(
+        () => json(response, 201, { id: fate.externalId }),
+        (error) => failures.push(error),
+      )
+    },
+  })
+  return {
+    ...{ origin: server.origin, calls, callBackTo: told.resolve, halfReplied: halfReplied.promise },
+    replied() {
+      if (failures.length > 0) throw failures[0]
+      return replied
+    },
+    close: server.close,
+  }
+}
+
+const markIn = ({ body }: Received) => (JSON.parse(body.toString()) as { mark: number }).mark
+
+/** `nth`: 1 for the first reply to a call. */
+async function postUntilTaken(gateways: Gateways, fate: Fate, callbackPath: string, nth: number) {
+  let at = fate.answeredAt
+  const taken = async () => {
+    const origin = gateways.origins[at % gateways.origins.length] as string
+    at += 1
+    const answered = await post(origin, fate, gateways, callbackPath, nth).catch(() => undefined)
+    if (answered && answered.status !== 202 && answered.status !== 503)
+      throw new Error(`reply ${fate.mark}: ${answered.status} ${await answered.text()}`)
+    await answered?.arrayBuffer()
+    return answered?.status === 202
+  }
+  await until(taken, { what: `a gateway takes reply ${fate.mark}` })
+}
+
+function post(origin: string, fate: Fate, { tokens }: Gateways, callbackPath: string, nth: number) {
+  const { way, mark, externalId, tenant } = fate
+  const body = { mark, nth, ...(way === 'pointer' && { id: externalId }) }
+  const byToken = { authorization: `Bearer ${tokens[tenant]}` }
+  return fetch(`${origin}${way === 'url' ? callbackPath : '/webhook'}`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      ...(way !== 'url' && byToken),
+      ...(way === 'header' && { 'x-correlation-id': externalId }),
+    },
+    body: JSON.stringify(body),
+  })
+}
