@@ -29,6 +29,7 @@ import { TokenUses } from '../tenants/token-uses.ts'
 import { openAwaiting } from './awaiting.ts'
 import type { Foundation } from './foundation.ts'
 import { upstreamSettings } from './upstream-settings.ts'
+import { warnOfOtherSecret } from './warn-of-other-secret.ts'
 
 /** What answers callers. All of it is bounded in time: while Redis is away, a caller is told so and does not wait. */
 export type Core = {
@@ -125,6 +126,7 @@ export async function createCore({ config, foundation, log, origin, cache }: Cor
   }
   const authenticate = authenticator(access)
   await directory.load()
+  await warnOfOtherSecret({ store: stores.tenants, cipher, log })
   const upstreams = upstreamSettings(config)
   const correlator = await openAwaiting({ config, foundation, log, upstreams, origin })
   const liveJournal = createLiveJournal({
