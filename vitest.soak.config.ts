@@ -1,7 +1,10 @@
 import { defineConfig } from 'vitest/config'
 import base from './vitest.config.ts'
 
-/** Long runs: the ledger over many events (SOAK_EVENTS, SOAK_SEED), calls that wait at a time (SOAK_CALLS, SOAK_SEED) and the transition property over many runs (PROPERTY_RUNS). */
+/**
+ * Long runs: the ledger over many events (SOAK_EVENTS, SOAK_SEED), subscribers that are cut off (SOAK_SUBSCRIBERS, SOAK_CHANGES), what
+ * subscriptions leave in memory, calls that wait at a time (SOAK_CALLS) and the transition property over many runs (PROPERTY_RUNS).
+ */
 export default defineConfig({
   ...base,
   test: {

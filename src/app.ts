@@ -128,7 +128,8 @@ async function welcome(
   const { tenants, cipher } = core
   return banner({
     ...facts,
-    adminToken: foundation.secrets.adminToken,
+    // One of the operator's own does not belong into a log.
+    adminToken: config.ADMIN_TOKEN ? undefined : foundation.secrets.adminToken,
     tenant: await developmentTenant({ store: foundation.stores.tenants, tenants, cipher }),
     secondProcess: secondProcessCommand(config.DATA_DIR),
   })

@@ -30,6 +30,7 @@ import { openAwaiting } from './awaiting.ts'
 import { createDestinations, type Destinations } from './destinations.ts'
 import type { Foundation } from './foundation.ts'
 import { upstreamSettings } from './upstream-settings.ts'
+import { warnOfOtherSecret } from './warn-of-other-secret.ts'
 
 /** What answers callers. All of it is bounded in time: while Redis is away, a caller is told so and does not wait. */
 export type Core = {
@@ -135,6 +136,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
   }
   const authenticate = authenticator(access)
   await directory.load()
+  await warnOfOtherSecret({ store: stores.tenants, cipher, log })
   await destinations.load()
   const upstreams = upstreamSettings(config)
   const correlator = await openAwaiting({ config, foundation, log, upstreams, origin })

@@ -20,6 +20,8 @@ export type IncomingEvent = {
   json?: unknown
   /** Awaited replies that it may be. */
   candidates?: readonly ReplyCandidate[]
+  /** Instance that takes it, when the script itself is to tell the others of a reply: it tells its own callers. */
+  toldBy?: string | undefined
 }
 
 /** An event that is durable: numbered and in Redis. */

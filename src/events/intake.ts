@@ -1,7 +1,7 @@
 import { hash, randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { GanchoError } from '../errors.ts'
-import { keys } from '../redis/keys.ts'
+import { channels, keys } from '../redis/keys.ts'
 import { loadScript, type ScriptArgument } from '../redis/scripts.ts'
 import type { RateLimit } from '../tenants/limits.ts'
 import type { Accepted, IncomingEvent } from './event.ts'
@@ -70,6 +70,7 @@ export function createIntake(deps: Deps): Intake {
       keys.ratePrefix,
       deps.dataSet.highestGiven(),
       keys.awaitPrefix,
+      channels.prefix,
       batch.length,
     ]
     const args: ScriptArgument[] = head
@@ -173,7 +174,7 @@ function scriptArguments(event: IncomingEvent, routes: readonly Route[]): Script
     routes.length,
   ]
   for (const route of routes) args.push(route.destination, route.queue)
-  args.push(...candidateArguments(event.candidates))
+  args.push(...candidateArguments(event))
   return args
 }
 

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { hash } from 'node:crypto'
 import type { ScriptArgument } from '../redis/scripts.ts'
 
@@ -18,20 +19,34 @@ export type MatchedReply = {
   owners: string[]
   /** Epoch milliseconds. */
   repliedAt: number
+  /** Why the script could not tell other instances. */
+  untold: string | undefined
 }
 
 /** As the accept script answers it. */
 export type MatchAnswer =
   | []
-  | [awaitId: string, status: MatchedReply['status'], owners?: string, repliedAt?: string]
+  | [awaitId: string, status: MatchedReply['status'], owners?: string, repliedAt?: string, untold?: string]
 
 const shownLength = 200
+
+/** Replies up to this go with the message that tells of them; larger ones are read from their record. */
+export const mostToldBytes = 32 * 1024
 
 /** External ids have any form and length: keys carry their hash. */
 export const externalIdHash = (externalId: string) => hash('sha256', externalId, 'base64url')
 
-export function candidateArguments(candidates: readonly ReplyCandidate[] = []): ScriptArgument[] {
-  const args: ScriptArgument[] = [candidates.length]
+type Asking = {
+  candidates?: readonly ReplyCandidate[]
+  toldBy?: string | undefined
+  body: Buffer
+}
+
+export function candidateArguments({ candidates = [], toldBy = '', body }: Asking): ScriptArgument[] {
+  if (candidates.length === 0) return [0]
+  // Messages are JSON, in which other bytes have no place.
+  const isTold = toldBy !== '' && body.length <= mostToldBytes && isUtf8(body)
+  const args: ScriptArgument[] = [candidates.length, toldBy, isTold ? '1' : '0']
   for (const candidate of candidates) {
     const [upstream, named, shown] =
       'awaitId' in candidate
@@ -46,7 +61,14 @@ export function candidateArguments(candidates: readonly ReplyCandidate[] = []): 
   return args
 }
 
-export function matchedReply([awaitId, status, owners, repliedAt]: MatchAnswer): MatchedReply | undefined {
+export function matchedReply(answer: MatchAnswer): MatchedReply | undefined {
+  const [awaitId, status, owners, repliedAt, untold] = answer
   if (awaitId === undefined || status === undefined) return undefined
-  return { awaitId, status, owners: owners ? owners.split(' ') : [], repliedAt: Number(repliedAt ?? 0) }
+  return {
+    awaitId,
+    status,
+    owners: owners ? owners.split(' ') : [],
+    repliedAt: Number(repliedAt ?? 0),
+    untold,
+  }
 }

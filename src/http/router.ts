@@ -26,7 +26,8 @@ type Deps = {
 }
 
 type Params = Record<string, string | undefined>
-type Answering = (request: IncomingMessage, params: Params, signal: AbortSignal) => Promise<RouteAnswer>
+type Asked = { request: IncomingMessage; params: Params; requestId: string; signal: AbortSignal }
+type Answering = (asked: Asked) => Promise<RouteAnswer>
 /** What one address takes; undefined for what is answered elsewhere. */
 type Methods = Map<string, Answering | undefined>
 
@@ -43,7 +44,7 @@ export function createRouter(deps: Deps): RequestHandler {
   for (const [path, methods] of addresses(deps)) {
     router.all(path, (request, response, params) =>
       respond(deps, request, response, (requestId) =>
-        answerAt(deps, methods, request, params, requestId, goneSignal(response)),
+        answerAt(deps, methods, { request, params, requestId, signal: goneSignal(response) }),
       ),
     )
   }
@@ -56,11 +57,8 @@ function addresses(deps: Deps): Map<string, Methods> {
     const methods: Methods = found.get(path) ?? new Map()
     found.set(path, methods.set(method, answering))
   }
-  for (const { path, handle } of deps.open) add(path, 'GET', async (request) => handle(request))
-  for (const route of deps.routes)
-    add(route.path, route.method, (request, params, signal) =>
-      handleRoute(deps, route, request, params, signal),
-    )
+  for (const { path, handle } of deps.open) add(path, 'GET', async ({ request }) => handle(request))
+  for (const route of deps.routes) add(route.path, route.method, (asked) => handleRoute(deps, route, asked))
   for (const { path, method } of deps.elsewhere) add(path, method, undefined)
   return found
 }
@@ -79,18 +77,12 @@ function respond(
   )
 }
 
-async function answerAt(
-  { log }: Deps,
-  methods: Methods,
-  request: IncomingMessage,
-  params: Params,
-  requestId: string,
-  signal: AbortSignal,
-): Promise<RouteAnswer> {
+async function answerAt({ log }: Deps, methods: Methods, asked: Asked): Promise<RouteAnswer> {
+  const { request, requestId } = asked
   // Node sends no body with the answer to HEAD.
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? '')
   const answering = methods.get(method)
-  if (answering) return answering(request, params, signal)
+  if (answering) return answering(asked)
   const allow = allowed(methods)
   if (method === 'OPTIONS') return { status: 204, headers: { allow } }
   const message = `${pathOf(request).slice(0, 200)} does not take ${request.method}.`
@@ -106,9 +98,7 @@ const pathOf = ({ url = '/' }: IncomingMessage) => url.split('?', 1)[0] ?? '/'
 async function handleRoute(
   deps: Deps,
   route: Route,
-  request: IncomingMessage,
-  params: Params,
-  signal: AbortSignal,
+  { request, params, requestId, signal }: Asked,
 ): Promise<RouteAnswer> {
   const principal = await deps.authenticate(request)
   checkAccess(route, principal)
@@ -120,7 +110,7 @@ async function handleRoute(
     headers: request.headers,
     principal,
     body,
-    requestId: requestIdOf(request),
+    requestId,
     signal,
   })
 }

@@ -161,6 +161,9 @@ export class WebSocketSession {
     }
     const { stallMs } = this.#deps
     operation.carried = carryOperation({ stream, outlet: this.#outlet(id), stallMs, onEnd })
+    // Whoever is cut off before the first message can resume too.
+    const cursor = stream.cursor()
+    if (cursor !== undefined) this.send(pingMessage({ [id]: cursor }))
     return operation.carried.results
   }
 

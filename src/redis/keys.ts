@@ -69,6 +69,8 @@ export const keys = {
 
 /** Pub/sub channels: what they carry may be lost, so each has a slower way to the same end. */
 export const channels = {
+  /** The accept script appends `replies:<owner>` and `awaited-replies:<cnpj>`. */
+  prefix: 'gancho:',
   /** Payload: the CNPJ whose cached tenant is stale, or `*` for all. */
   tenantChanged: 'gancho:tenant-changed',
   /** Payload: the CNPJ whose destinations have changed, `default` for those of all tenants, or `*` for any. */

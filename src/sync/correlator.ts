@@ -117,7 +117,8 @@ export async function createCorrelator(options: Options): Promise<Correlator> {
   }
   return {
     ...{ callAndAwait, awaited, updates, upstreams, capabilities: sealing },
-    intakeOf: (intake) => replyIntake({ intake, upstreams, desk }),
+    intakeOf: (intake) =>
+      replyIntake({ intake, upstreams, desk, toldBy: pubSub.throughRedis ? owner : undefined }),
     waiting: waiters.count,
     stopWaiting() {
       stopping = true

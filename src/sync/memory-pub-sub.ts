@@ -7,6 +7,7 @@ export function memoryPubSub(): PubSub {
   // EventEmitter gives the name `error` a meaning.
   const nameOf = (topic: string) => `topic:${topic}`
   return {
+    throughRedis: false,
     async publish(topic, message) {
       const text = JSON.stringify(message)
       setImmediate(() => topics.emit(nameOf(topic), text))

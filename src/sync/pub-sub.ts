@@ -3,6 +3,8 @@
  * nobody is told. Whoever uses it has a slower way to the same end, and goes it `onReconnect`. Messages are JSON values.
  */
 export type PubSub = {
+  /** Whether topics are channels of Gancho's own Redis and messages their JSON, so that its scripts may publish, too. */
+  throughRedis: boolean
   /** Resolves when the message is on its way. @throws when it certainly is not */
   publish(topic: string, message: unknown): Promise<void>
   /**

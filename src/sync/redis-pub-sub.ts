@@ -32,6 +32,7 @@ export function redisPubSub({ publisher, subscriber }: Connections): PubSub {
     if (subscriber.status !== 'end') redis.unsubscribe(id)
   }
   return {
+    throughRedis: true,
     publish: (topic, message) => redis.publish(topic, message),
     async subscribe(topic, listener) {
       const id = await redis.subscribe(topic, listener)

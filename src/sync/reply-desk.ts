@@ -14,6 +14,8 @@ export type Outcome =
 export type ReplyDesk = {
   /** For what has just been recorded. `reply`: the reply itself where it is at hand, else it is read from the record. Never throws. */
   announce(at: { cnpj: string; id: string }, owners: readonly string[], reply: Reply | null): Promise<void>
+  /** For what the accept script has told the others. `untold`: why it could not. */
+  settle(id: string, reply: Reply, untold: string | undefined): void
   /** For what may have an end: reads it, and settles the callers of this instance. */
   look(id: string): Promise<void>
 }
@@ -25,6 +27,8 @@ type Deps = {
   owner: string
   log: Pick<Logger, 'warn'>
 }
+
+const unheard = 'other instances were not told of a reply; they find it when they look'
 
 export function createReplyDesk({ awaited, waiters, notices, owner, log }: Deps): ReplyDesk {
   const look = async (id: string) => {
@@ -39,11 +43,15 @@ export function createReplyDesk({ awaited, waiters, notices, owner, log }: Deps)
         notices.changed(cnpj, id),
       ])
     } catch (err) {
-      log.warn({ err, awaitId: id }, 'other instances were not told of a reply; they find it when they look')
+      log.warn({ err, awaitId: id }, unheard)
     }
   }
   return {
     look,
+    settle(id, reply, untold) {
+      waiters.settle(id, { kind: 'reply', reply })
+      if (untold !== undefined) log.warn({ awaitId: id, why: untold }, unheard)
+    },
     async announce(at, owners, reply) {
       const { id } = at
       if (reply) waiters.settle(id, { kind: 'reply', reply })

@@ -1,12 +1,10 @@
+import { mostToldBytes } from '../events/reply-candidate.ts'
 import { channels } from '../redis/keys.ts'
 import type { Reply } from './awaited-reply.ts'
 import type { PubSub } from './pub-sub.ts'
 
 /** Tells an instance that a reply, or a failed call, is there; with the reply itself when that is small. */
 export type ReplyNotice = { id: string; reply: Reply | null }
-
-/** Larger ones are read from their record. */
-const mostBytes = 32 * 1024
 
 export type ReplyNotices = {
   /** Tells the instances in `owners`. */
@@ -29,13 +27,18 @@ export function replyNotices(pubSub: PubSub): ReplyNotices {
   }
 }
 
-type Message = { id: string; reply: (Omit<Reply, 'body'> & { body: string }) | null }
+/** `body`: base64. `text`: as the accept script tells it, where '' stands for no content type and 0 for no job. */
+type Told = Omit<Reply, 'body'> & ({ body: string } | { text: string })
+type Message = { id: string; reply: Told | null }
 
 function packed({ id, reply }: ReplyNotice): Message {
-  if (!reply || reply.body.length > mostBytes) return { id, reply: null }
+  if (!reply || reply.body.length > mostToldBytes) return { id, reply: null }
   return { id, reply: { ...reply, body: reply.body.toString('base64') } }
 }
 
 function unpacked({ id, reply }: Message): ReplyNotice {
-  return { id, reply: reply && { ...reply, body: Buffer.from(reply.body, 'base64') } }
+  if (!reply) return { id, reply }
+  const { contentType, n, failed, repliedAt } = reply
+  const body = 'text' in reply ? Buffer.from(reply.text) : Buffer.from(reply.body, 'base64')
+  return { id, reply: { body, contentType: contentType || null, n: Number(n) || null, failed, repliedAt } }
 }

@@ -1,4 +1,3 @@
-import { timingSafeEqual } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GanchoError } from '../errors.ts'
 import { directoryDefaults, type TenantDirectoryDeps } from './directory-options.ts'
@@ -7,6 +6,7 @@ import { LookUps } from './look-ups.ts'
 import { Rereads } from './rereads.ts'
 import type { Tenant } from './tenant.ts'
 import type { StoredToken, TenantByToken } from './tenant-store.ts'
+import { isSameHash } from './token.ts'
 import { UnknownTokens } from './unknown-tokens.ts'
 
 /** `staleSince` is when the database stopped answering (epoch milliseconds), null while it answers. */
@@ -39,6 +39,8 @@ export class TenantDirectory {
   readonly #rereads = new Rereads()
   #loading: Promise<void> | undefined
   #loadAgain = false
+  /** Told to have changed while a page is read, `*` for all: what was read of these is not kept. */
+  readonly #changedMeanwhile = new Set<string>()
   #staleSince: number | null = null
   #askAgainAt = Number.NEGATIVE_INFINITY
 
@@ -71,19 +73,25 @@ export class TenantDirectory {
    */
   authenticate(token: string): Tenant | Promise<Tenant> {
     const newest = this.#deps.hashToken(token)
-    const byNewest = this.#known.byHash(newest)
-    if (byNewest) return this.#authenticateKnown(byNewest, [newest])
-    if (this.#unknown.has(newest)) throw new GanchoError('UNAUTHENTICATED')
     const hashes: Hashes = [newest, ...this.#deps.olderHashes.map((hashOf) => hashOf(token))]
-    const older = hashes.find((hash) => this.#known.byHash(hash))
-    const byOlder = older === undefined ? undefined : this.#known.byHash(older)
-    return byOlder ? this.#authenticateKnown(byOlder, hashes) : this.#authenticateFromStore(hashes, undefined)
+    const known = hashes.map((hash) => this.#known.byHash(hash)).find((one) => one !== undefined)
+    // With all of them: `reencrypt` moves a token from one secret to another, whichever of them is the newest here.
+    if (known) return this.#authenticateKnown(known, hashes)
+    if (this.#unknown.has(newest)) throw new GanchoError('UNAUTHENTICATED')
+    return this.#authenticateFromStore(hashes, undefined)
   }
 
   /** As `authenticate`, by the id of one of this tenant's tokens. */
   authenticateById(cnpj: string, id: string): Tenant | Promise<Tenant> {
     const known = this.#known.byId(cnpj, id)
-    return known ? this.#authenticateKnown(known, [known.token.hash]) : this.#authenticateStored(cnpj, id)
+    if (!known) return this.#authenticateStored(cnpj, id)
+    const found = this.#authenticateKnown(known, [known.token.hash])
+    if (!(found instanceof Promise)) return found
+    // `reencrypt` may have given it another hash.
+    return found.catch((error: unknown) => {
+      if ((error as GanchoError).code !== 'UNAUTHENTICATED') throw error
+      return this.#authenticateStored(cnpj, id)
+    })
   }
 
   /** Of a token that `authenticate` has admitted; undefined when it was forgotten since. */
@@ -119,6 +127,7 @@ export class TenantDirectory {
    */
   invalidate(cnpj: string): void {
     this.#generation++
+    if (this.#loading) this.#changedMeanwhile.add(cnpj)
     this.#lookUps.startAnew()
     if (cnpj === '*') this.#doubtAll()
     else this.#readAhead(cnpj)
@@ -158,12 +167,13 @@ export class TenantDirectory {
   async #loadPages(): Promise<void> {
     const { store, now, ttlMs } = this.#deps
     for (let after: string | undefined; ; ) {
-      const generation = this.#generation
+      const changed = this.#changedMeanwhile
+      changed.clear()
       const at = now()
       const page = await store.usableTokens({ limit: pageSize, now: at, after })
       this.#noteAnswer()
-      if (generation === this.#generation)
-        for (const found of page) this.#known.keep(knownOf(found, at, at + ttlMs))
+      const kept = page.filter(({ tenant }) => !changed.has('*') && !changed.has(tenant.cnpj))
+      for (const found of kept) this.#known.keep(knownOf(found, at, at + ttlMs))
       after = page.at(-1)?.token.hash
       if (page.length < pageSize) return
     }
@@ -255,7 +265,7 @@ export class TenantDirectory {
 
   #admitted(known: Known, hashes: Hashes): Tenant {
     // A map compares in its own time; this comparison is the one that lets somebody in.
-    if (!hashes.some((hash) => isSame(hash, known.token.hash))) throw new GanchoError('UNAUTHENTICATED')
+    if (!hashes.some((hash) => isSameHash(hash, known.token.hash))) throw new GanchoError('UNAUTHENTICATED')
     const at = this.#deps.now()
     const { id, expiresAt } = known.token
     if (expiresAt !== null && at >= expiresAt) throw new GanchoError('UNAUTHENTICATED')
@@ -282,11 +292,6 @@ export class TenantDirectory {
     this.#staleSince ??= at
     this.#askAgainAt = at + this.#deps.retryMs
   }
-}
-
-function isSame(one: string, other: string): boolean {
-  const [a, b] = [Buffer.from(one), Buffer.from(other)]
-  return a.length === b.length && timingSafeEqual(a, b)
 }
 
 const isBusy = (error: unknown) => error instanceof GanchoError && error.code === 'LOOK_UPS_BUSY'

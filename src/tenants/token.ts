@@ -1,4 +1,4 @@
-import { createHmac, hkdfSync, randomBytes } from 'node:crypto'
+import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
 
 /** A new Bearer token: 256 random bits behind a prefix that secret scanners can look for. */
 export const newTenantToken = () => `gnt_${randomBytes(32).toString('base64url')}`
@@ -16,4 +16,10 @@ export type TokenHash = (token: string) => string
 export function tokenHashing(secret: string): TokenHash {
   const key = Buffer.from(hkdfSync('sha256', secret, '', 'gancho token look-up v1', 32))
   return (token) => createHmac('sha256', key).update(token).digest('hex')
+}
+
+/** Whether these hashes are the same, in time that tells nothing of where they differ. */
+export function isSameHash(one: string, other: string): boolean {
+  const [a, b] = [Buffer.from(one), Buffer.from(other)]
+  return a.length === b.length && timingSafeEqual(a, b)
 }

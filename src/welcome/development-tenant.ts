@@ -1,3 +1,4 @@
+import { GanchoError } from '../errors.ts'
 import type { TenantService } from '../tenants/tenant-service.ts'
 import type { TenantStore } from '../tenants/tenant-store.ts'
 import type { TokenCipher } from '../tenants/token-cipher.ts'
@@ -10,8 +11,15 @@ type Deps = { store: TenantStore; tenants: TenantService; cipher: TokenCipher }
 const cnpj = '11222333000181'
 const name = 'Development'
 
-/** The tenant that a newcomer posts the first event with: made once, its token the same at every start unless it was ended. */
-export async function developmentTenant({ store, tenants, cipher }: Deps): Promise<DevelopmentTenant> {
+/**
+ * The tenant that a newcomer posts the first event with: made once, its token the same at every start unless it was ended. Undefined
+ * when the secrets of this start do not open that token.
+ */
+export async function developmentTenant({
+  store,
+  tenants,
+  cipher,
+}: Deps): Promise<DevelopmentTenant | undefined> {
   const tenant = await store.byCnpj(cnpj)
   if (!tenant) {
     const { token } = await tenants.createTenant({ cnpj, name })
@@ -20,6 +28,16 @@ export async function developmentTenant({ store, tenants, cipher }: Deps): Promi
   const lasting = (await store.tokens([cnpj])).find(
     ({ revokedAt, expiresAt }) => revokedAt === null && expiresAt === null,
   )
-  const token = lasting ? cipher.decrypt(lasting.encrypted) : (await tenants.rotateToken(cnpj)).token
-  return { cnpj, name: tenant.name, token }
+  if (!lasting) return { cnpj, name: tenant.name, token: (await tenants.rotateToken(cnpj)).token }
+  const token = opened(cipher, lasting.encrypted)
+  return token === undefined ? undefined : { cnpj, name: tenant.name, token }
+}
+
+function opened(cipher: TokenCipher, encrypted: string): string | undefined {
+  try {
+    return cipher.decrypt(encrypted)
+  } catch (error) {
+    if (error instanceof GanchoError && error.code === 'TOKEN_UNREADABLE') return undefined
+    throw error
+  }
 }

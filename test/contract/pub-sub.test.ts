@@ -54,6 +54,16 @@ describe('pub/sub over Redis', () => {
     await close()
   })
 
+  test('what a script publishes in Redis is heard', async () => {
+    const { ends, a, close } = await openOverRedis()
+    expect(ends[1].throughRedis).toBe(true)
+    const { promise: heard, resolve } = Promise.withResolvers<unknown>()
+    await ends[1].subscribe('topic', resolve)
+    await a.connections.patient.publish('topic', '{"by":"script"}')
+    expect(await heard).toEqual({ by: 'script' })
+    await close()
+  })
+
   test('publishing while Redis is away says so', async () => {
     const { ends, server, close } = await openOverRedis()
     await server.kill9()

@@ -5,7 +5,7 @@ import { until } from '../support/client.ts'
 import { type EventStream, endingOf, openEventStream } from '../support/event-stream.ts'
 import { clientsOf, type Fleet, openFleet } from '../support/fleet.ts'
 import type { GanchoProcess } from '../support/gancho.ts'
-import { socketUrl } from '../support/graphql-socket.ts'
+import { openSocket, socketUrl } from '../support/graphql-socket.ts'
 
 const query = `subscription ($after: Cursor) { jobEvents(after: $after) {
   ... on JobStatusChanged { cursor jobId status } ... on JobEventsGap { cursor reason } } }`
@@ -127,4 +127,19 @@ test('a stop sends streams of both kinds to another instance, where they miss no
     expect(later.map(line)).toEqual(await everythingAfter(first?.cursor as string, last))
   resumed.close()
   await client.dispose()
+})
+
+test('a WebSocket client that is cut off before its first message knows where it began, and misses nothing', async () => {
+  const gateway = await fleet.start('gateway', { STREAM_KEEP_ALIVE_MS: '600000' })
+  const cut = await openSocket(gateway.origin, { token: clients.token })
+  cut.subscribe('a', query)
+  const [opening] = await cut.until('ping')
+  await gateway.kill9()
+  const missed = await clients.tenant.postJob({ a: 1 })
+  const { cursors } = (opening as { payload: { cursors: { a: string } } }).payload
+  const resumed = await openSocket(worker.origin, { token: clients.token })
+  resumed.subscribe('b', query, { after: cursors.a })
+  const [first] = await resumed.until('next')
+  expect(first?.payload).toMatchObject({ data: { jobEvents: { jobId: missed, status: 'RECEIVED' } } })
+  resumed.socket.close()
 })

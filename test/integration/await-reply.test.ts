@@ -140,7 +140,7 @@ test('a reply whose message was lost is found by the poll', async () => {
   const upstream = testUpstream({ answer: () => accepted(externalId) })
   const one = await instance([upstream], { pollMs: 50 })
   const two = await instance([upstream], {
-    pubSubOf: (pubSub) => ({ ...pubSub, publish: async () => undefined }),
+    pubSubOf: (pubSub) => ({ ...pubSub, throughRedis: false, publish: async () => undefined }),
   })
   const calling = one.call()
   await bound(one, idOfCall((await until(() => upstream.calls[0])).callbackUrl))
@@ -153,7 +153,7 @@ test('a reply whose message was lost, and that no poll has found, is found at th
   const upstream = testUpstream({ answer: () => accepted(externalId) })
   const one = await instance([upstream])
   const two = await instance([upstream], {
-    pubSubOf: (pubSub) => ({ ...pubSub, publish: async () => undefined }),
+    pubSubOf: (pubSub) => ({ ...pubSub, throughRedis: false, publish: async () => undefined }),
   })
   const calling = one.call({ timeoutMs: 400 })
   await bound(one, idOfCall((await until(() => upstream.calls[0])).callbackUrl))

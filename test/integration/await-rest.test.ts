@@ -91,8 +91,10 @@ describe('POST /new-qrcode', () => {
 
   test('answers 504 with the id at the deadline', async () => {
     const response = await newQrcode()
-    const body = (await response.json()) as { awaitId: string; error: { details: { awaitId: string } } }
+    type Pending = { awaitId: string; error: { requestId: string; details: { awaitId: string } } }
+    const body = (await response.json()) as Pending
     expect(response.status).toBe(504)
+    expect(body.error.requestId).toBe(response.headers.get('x-request-id'))
     expect(body).toMatchObject({ awaitId: idIn(await callbackPath()), error: { code: 'REPLY_PENDING' } })
     expect(body.error.details).toEqual({ awaitId: body.awaitId, expiresAt: expect.any(String) })
   })

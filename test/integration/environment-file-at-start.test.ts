@@ -28,7 +28,7 @@ test('a line of .env that cannot be meant stops the start, and is told with its 
   expect(start('PORT=4000\nADMIN_TOKEN="open\nnonsense\n')).toEqual({
     status: 1,
     stderr:
-      'Gancho cannot start, the environment is not right:\n' +
+      'Gancho cannot start: the environment is not right:\n' +
       '  .env, line 2: the value begins with " and does not end with it on the same line\n' +
       '  .env, line 3: expected NAME=value, a comment after # or nothing\n',
   })
@@ -38,7 +38,7 @@ test('values of .env are checked as those of the environment are, which count mo
   expect(start('PORT=nowhere\nRETENTION_DAYS=0\n', { RETENTION_DAYS: 'x' })).toEqual({
     status: 1,
     stderr:
-      'Gancho cannot start, the environment is not right:\n' +
+      'Gancho cannot start: the environment is not right:\n' +
       '  PORT: expected a whole number from 0 to 65,535, got "nowhere"\n' +
       '  RETENTION_DAYS: expected a whole number from 1 to 36,500, got "x"\n',
   })

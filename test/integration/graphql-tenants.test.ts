@@ -57,6 +57,8 @@ test('tenants are found by part of the name or the CNPJ, and by whether they are
   expect(await found({ filter: { text: 'sao joao' } })).toEqual([alphanumericCnpj])
   expect(await found({ filter: { text: 'PADARIA' } })).toEqual([numericCnpj, alphanumericCnpj])
   expect(await found({ filter: { text: '12abc' } })).toEqual([alphanumericCnpj])
+  for (const text of ['12.ABC.345/01DE-35', ' 12.abc.345/01', '12.ABC.3'])
+    expect(await found({ filter: { text } }), text).toEqual([alphanumericCnpj])
   expect(await found({ filter: { active: false } })).toEqual([unusedCnpj])
   expect(await found({ filter: { text: 'padaria', active: false } })).toEqual([])
   expect((await client.data(List, { filter: { text: 'padaria' } })).tenants.totalCount).toBe(2)

@@ -84,9 +84,8 @@ test('while Redis is gone events are refused at once, and taken again when it is
   const { error, ms } = await refusal(core)
   expect(error).toMatchObject(away)
   expect(ms).toBeLessThan(200)
-  const isBack = once(core.connections.intake, 'ready')
   await server.restart({ keepData: true })
-  await isBack
+  await vi.waitFor(() => expect(core.connections.intake.status).toBe('ready'), 5_000)
   expect(await core.accept()).toBe(n + 1)
   expect(await core.job(n)).toMatchObject({ status: 'RECEIVED' })
 })

@@ -82,6 +82,6 @@ function expectAllKept({ loss }: ReplyPlan, linesOf: LinesOf): void {
 
 /** Whether the first reply to this very call is in what somebody got. */
 function isOwn({ fate }: LedgerLine, got: { payload?: unknown } | object | null | undefined): boolean {
-  const { mark, nth } = (got && 'payload' in got ? got.payload : {}) as { mark?: number; nth?: number }
+  const { mark, nth } = ((got && 'payload' in got && got.payload) || {}) as { mark?: number; nth?: number }
   return mark === fate.mark && nth === 1
 }

@@ -160,3 +160,23 @@ test('a source that was removed is not found any more once its time is up', asyn
   time += 60_000
   expect(await outcome()).toBe('SOURCE_NOT_FOUND')
 })
+
+test('what was read before a change that came meanwhile is not kept', async () => {
+  const byId = stores.sources.byId.bind(stores.sources)
+  const gate = Promise.withResolvers<void>()
+  stores.sources.byId = async (id) => {
+    const found = await byId(id)
+    await gate.promise
+    return found
+  }
+  const early = outcome()
+  // Behind the first read in the same queue, so that that one found the secret of before.
+  await stores.sources.all()
+  await stores.sources.setSecrets(one, cipher.encrypt(JSON.stringify(['another secret'])))
+  trouble = away
+  directory.invalidate(cnpj)
+  trouble = undefined
+  gate.resolve()
+  expect(await early).toBe(served)
+  expect(await outcome()).toBe('another secret')
+})

@@ -87,6 +87,46 @@ describe("a tenant's tokens in the directory", () => {
     expect(store.lookUps).toBe(0)
   })
 
+  it('knows a token on, when it is sealed anew under a secret that is not the newest here yet', async () => {
+    const was = tokenRow(cnpj, olderHash('old'))
+    await stores.tenants.addToken(was)
+    directory = open({ hashToken: olderHash, olderHashes: [hashToken] })
+    await directory.load()
+    const sealed = { hash: hashToken('old'), encrypted: 'v1.', prefix: 'gnt_' }
+    expect(await stores.tenants.resealToken(was, sealed)).toBe(true)
+    time += 24 * hour
+    expect(await outcome('old')).toBe(cnpj)
+    directory.invalidate(cnpj)
+    expect(await outcome('old')).toBe(cnpj)
+    expect(await outcome('one')).toBe(cnpj)
+  })
+
+  it('finds a token that is sealed anew between the questions for it', async () => {
+    const was = tokenRow(cnpj, olderHash('old'))
+    await stores.tenants.addToken(was)
+    const byTokenHash = stores.tenants.byTokenHash.bind(stores.tenants)
+    stores.tenants.byTokenHash = async (hash) => {
+      if (hash === was.hash) await stores.tenants.resealToken(was, { ...was, hash: hashToken('old') })
+      return byTokenHash(hash)
+    }
+    expect(await outcome('old', open({ olderHashes: [olderHash] }))).toBe(cnpj)
+  })
+
+  it('knows a token by its id on, when it is sealed anew', async () => {
+    const was = tokenRow(cnpj, olderHash('old'))
+    await stores.tenants.addToken(was)
+    directory = open({ olderHashes: [olderHash] })
+    await directory.load()
+    await stores.tenants.resealToken(was, { ...was, hash: hashToken('old') })
+    time += 24 * hour
+    expect(await directory.authenticateById(cnpj, was.id)).toMatchObject({ cnpj })
+    await stores.tenants.revokeToken(cnpj, was.id, time)
+    directory.invalidate(cnpj)
+    await expect(async () => directory.authenticateById(cnpj, was.id)).rejects.toMatchObject({
+      code: 'UNAUTHENTICATED',
+    })
+  })
+
   it('tells of the use of a token once a minute', async () => {
     const uses: [string, number][] = []
     directory = open({ onUse: (id, at) => uses.push([id, at]) })
@@ -217,6 +257,34 @@ describe('while the database is slow or away', () => {
     time += 5_000
     expect(await outcome('one')).toBe(cnpj)
     expect(directory.status()).toEqual({ tenants: 1, staleSince: null })
+  })
+
+  it('does not serve a tenant that is told to have changed while a request waits', async () => {
+    await directory.load()
+    time += 10 * hour
+    const answer = Promise.withResolvers<never>()
+    stores.tenants.byTokenHash = () => answer.promise
+    stores.tenants.usableTokens = () => answer.promise
+    const waiting = outcome('one')
+    directory.invalidate(cnpj)
+    answer.reject(new GanchoError('DATABASE_UNAVAILABLE'))
+    expect(await waiting).toBe('DATABASE_UNAVAILABLE')
+  })
+
+  it('asks for one of many tokens, once it is known to be so', async () => {
+    await stores.tenants.addToken(tokenRow(cnpj, hashToken('two')))
+    await directory.load()
+    time += 400_000
+    const working = stores.tenants.byTokenHash.bind(stores.tenants)
+    stores.tenants.byTokenHash = () => Promise.reject(new GanchoError('DATABASE_UNAVAILABLE'))
+    expect(await outcome('unknown')).toBe('DATABASE_UNAVAILABLE')
+    stores.tenants.byTokenHash = working
+    time += 5_000
+    const release = store.hold()
+    store.lookUps = 0
+    for (const token of ['one', 'two']) expect(directory.authenticate(token)).toMatchObject({ cnpj })
+    expect(store.lookUps).toBe(1)
+    release()
   })
 
   it('serves nobody for longer than allowed', async () => {

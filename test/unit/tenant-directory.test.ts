@@ -63,6 +63,21 @@ describe('the tenant directory', () => {
     expect(store.lookUps).toBe(0)
   })
 
+  it('knows all active tenants after loading, also when one changes while they are read', async () => {
+    await add('00000000000191', 'changing')
+    const usableTokens = stores.tenants.usableTokens.bind(stores.tenants)
+    stores.tenants.usableTokens = async (page) => {
+      const found = await usableTokens(page)
+      if (page.cnpj !== undefined) return found
+      await stores.tenants.update('00000000000191', { active: false }, 2)
+      directory.invalidate('00000000000191')
+      return found
+    }
+    await directory.load()
+    expect(directory.authenticate(token)).toMatchObject({ cnpj })
+    expect(await outcome('changing')).toBe('TENANT_INACTIVE')
+  })
+
   it('asks the store once for many who wait for the same token', async () => {
     const release = store.hold()
     const waiting = Array.from({ length: 100 }, () => outcome())
@@ -130,6 +145,27 @@ describe('the tenant directory', () => {
       expect(await outcome()).toBe('TENANT_INACTIVE')
     },
   )
+
+  it('asks again for an unknown token when some tenants may have changed', async () => {
+    expect(await outcome('new')).toBe('UNAUTHENTICATED')
+    await stores.tenants.addToken(tokenRow(cnpj, hashToken('new')))
+    directory.invalidate('*')
+    expect(await outcome('new')).toBe(cnpj)
+  })
+
+  it('does not remember as unknown what came while it was looked for', async () => {
+    const release = store.hold()
+    const early = outcome('new')
+    // Behind the first read in the same queue, so that there was no such token in what that one found.
+    await stores.tenants.byCnpj(cnpj)
+    await stores.tenants.addToken(tokenRow(cnpj, hashToken('new')))
+    await stores.tenants.update(cnpj, { active: false }, 2)
+    directory.invalidate(cnpj)
+    store.pass()
+    release()
+    expect(await early).toBe('UNAUTHENTICATED')
+    expect(await outcome('new')).toBe('TENANT_INACTIVE')
+  })
 
   it('does not keep what was read before an invalidation that came meanwhile', async () => {
     const release = store.hold()

@@ -67,6 +67,20 @@ describe('an encrypted token', () => {
   })
 })
 
+/** Written once, by the code of the first version; never to be made anew. */
+const stored = {
+  secret: 'a-secret-of-sixteen',
+  token: `gnt_${'A'.repeat(43)}`,
+  encrypted:
+    'v1._scskoS-6dA6HupqERHMdJgCiCalVmu_9tNH6JWdBBvwcRO4244achke7qPZ-QO7hLxGdpkmx33H4Qkmo5xcdwQxFqvzbJVj5IUTCNuzGkSQafGyM1k3eDUuumORj2D6',
+  hash: 'd7abd9e861675b1234fd657255de18648664835f7f2a67a7be5192d40f21e199',
+}
+
+it('what a database holds already is still read and found', () => {
+  expect(tokenCipher(stored.secret).decrypt(stored.encrypted)).toBe(stored.token)
+  expect(tokenHashing(stored.secret)(stored.token)).toBe(stored.hash)
+})
+
 describe('a tenant token', () => {
   it('is a prefix and 256 bits that do not repeat', () => {
     const tokens = Array.from({ length: 1_000 }, newTenantToken)

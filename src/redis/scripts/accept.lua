@@ -5,10 +5,11 @@
     1 seq  2 epoch  3 inbox  4 journal
   ARGV
     1 expected epoch  2 highest number of inbox entries  3 job prefix  4 idempotency prefix  5 idempotency TTL in s
-    6 rate prefix  7 highest number that the caller was given  8 await prefix  9 number of events, then for each event:
+    6 rate prefix  7 highest number that the caller was given  8 await prefix  9 channel prefix  10 number of events, then for each event:
       cnpj, rate in thousandths of an event a second ('' for no limit), burst, event id, idempotency key hash ('' for none),
       hash of the body, type, correlation id, content type, headers, body, number of destinations, then for each destination:
-      its id, its queue; number of candidates (what it may answer), then for each candidate:
+      its id, its queue; number of candidates (what it may answer), and when there are any: the instance that takes the event
+      ('' when the script is to tell nobody), '1' when the body is told, too, then for each candidate:
       upstream ('' when the next names the awaited reply itself), hash of the external id, '1' when it reports failure,
       '1' when an answer is delivered too, external id for people
   OUTPUT
@@ -18,7 +19,7 @@
       {'conflict'}                                                   same key, another body
       {'limited', ms until it fits, <rest>}                          the tenant's rate is spent
       {'full'}                                                       the inbox is at its limit
-    <reply> tells what the event answers: {} for nothing, else see recordReply
+    <reply> tells what the event answers: {} for nothing, else see recordReply, and why others could not be told
     <rest> is there for events with a rate: whole events that fit now, ms until nothing of the burst is spent
 ]]
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 'EPOCH' end
@@ -26,10 +27,10 @@ if tonumber(redis.call('GET', KEYS[1]) or 0) < tonumber(ARGV[7]) then return 'EP
 
 local seqKey, inboxKey, journalKey = KEYS[1], KEYS[3], KEYS[4]
 local limit, jobPrefix, idempotencyPrefix, ttl, ratePrefix = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local awaitPrefix = ARGV[8]
+local awaitPrefix, channelPrefix = ARGV[8], ARGV[9]
 local backlog = redis.call('XLEN', inboxKey)
 local now = nowMs()
-local at = 9
+local at = 10
 
 local function next()
   at = at + 1
@@ -47,7 +48,9 @@ local function readEvent()
   local event = { cnpj = next(), rate = tonumber(next()), burst = tonumber(next()), id = next(), key = next(), bodyHash = next(),
     type = next(), correlation = next(), contentType = next(), headers = next(), body = next(), destinations = {}, candidates = {} }
   for d = 1, tonumber(next()) do event.destinations[d] = { id = next(), queue = next() } end
-  for c = 1, tonumber(next()) do event.candidates[c] = readCandidate() end
+  local candidates = tonumber(next())
+  if candidates > 0 then event.toldBy, event.isTold = next(), next() == '1' end
+  for c = 1, candidates do event.candidates[c] = readCandidate() end
   return event
 end
 
@@ -91,11 +94,35 @@ local function isDelivered(event, found)
   return not found or candidate.deliver
 end
 
+-- Tells the instances whose callers wait, but for the one that takes the event, and whoever looks on. Here, because that is a round
+-- trip sooner than the instance could. A message that cannot be sent (an ACL) harms nothing else: who waits also looks.
+local function tellOthers(event, found, n, reply)
+  local message = { id = found.id, reply = cjson.null }
+  if event.isTold then
+    message.reply = { text = event.body, contentType = event.contentType, n = n, failed = found.candidate.failed, repliedAt = now }
+  end
+  local text, trouble
+  local function tell(channel, what)
+    local answer = redis.pcall('PUBLISH', channelPrefix .. channel, what)
+    if type(answer) == 'table' and answer.err then trouble = answer.err end
+  end
+  for owner in string.gmatch(reply[3], '%S+') do
+    if owner ~= event.toldBy then
+      text = text or cjson.encode(message)
+      tell('replies:' .. owner, text)
+    end
+  end
+  tell('awaited-replies:' .. event.cnpj, cjson.encode(found.id))
+  return trouble
+end
+
 -- In the same call as the event becomes durable, so that no crash comes between the two.
 local function answerWith(event, names, found, n)
   if found then
     local reply = { failed = found.candidate.failed, body = event.body, contentType = event.contentType, n = n, event = event.id }
-    return recordReply(names, found.id, reply, now)
+    local recorded = recordReply(names, found.id, reply, now)
+    if event.toldBy ~= '' and recorded[3] then recorded[5] = tellOthers(event, found, n, recorded) end
+    return recorded
   end
   if names and not event.candidates[1].id then offerReply(names, event, n, now) end
   return nil
@@ -126,5 +153,5 @@ local function accept(event)
 end
 
 local answers = {}
-for e = 1, tonumber(ARGV[9]) do answers[e] = accept(readEvent()) end
+for e = 1, tonumber(ARGV[10]) do answers[e] = accept(readEvent()) end
 return answers

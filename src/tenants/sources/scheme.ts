@@ -28,8 +28,8 @@ export function noOptions(options: Readonly<Record<string, unknown>>): SchemeOpt
   return {}
 }
 
-/** 8 to 512 printable ASCII characters. */
-export const isPlainSecret = (secret: string) => /^[!-~]{8,512}$/.test(secret)
+/** 8 to 512 printable ASCII characters, blanks among them but at neither end, where they come from copying. */
+export const isPlainSecret = (secret: string) => /^[!-~][ -~]{6,510}[!-~]$/.test(secret)
 
 /** Whether a time in whole seconds since 1970, as text, is near enough. */
 export function isTimely(seconds: string | undefined, nowMs: number): boolean {

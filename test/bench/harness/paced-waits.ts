@@ -11,43 +11,47 @@ export type Waiting = {
   callBack(id: string): Promise<unknown>
 }
 
-type Options = { inFlight: number; callbacks: number; everyMs: number }
+type Options = { inFlight: number; callbacks: number; blocks: number; everyMs: number }
 
 /**
- * Keeps `inFlight` callers waiting and has one of them called back every `everyMs`, whether or not the one before has been answered:
- * a stall shows in all that come after it. Milliseconds from sending a callback to its caller's answer.
+ * Has one caller called back every `everyMs`, whether or not the one before has been answered: a stall shows in all that come after it.
+ * At least `inFlight` callers wait all the while; as many as a block of callbacks answers are begun before it, because beginning a
+ * wait is other work, which would be measured beside it, and is not the same for everyone. Milliseconds from sending a callback to its
+ * caller's answer.
  */
 export async function measureWaits(
   waiting: Waiting,
-  { inFlight, callbacks, everyMs }: Options,
+  { inFlight, callbacks, blocks, everyMs }: Options,
 ): Promise<Sample> {
   const waits: Wait[] = []
+  const latencies: number[] = []
   const begin = async () => {
     const wait = waiting.begin()
     await wait.ready
     waits.push(wait)
   }
-  await Promise.all(Array.from({ length: inFlight }, begin))
-  const latencies: number[] = []
-  const begun: Promise<void>[] = []
   const answerOne = async ({ id, answered }: Wait) => {
     const since = performance.now()
     const called = waiting.callBack(id)
     await answered
     latencies.push(performance.now() - since)
     await called
-    begun.push(begin())
   }
-  const startedAt = performance.now()
-  const running: Promise<void>[] = []
-  for (let turn = 0; turn < callbacks; turn += 1) {
-    await sleep(Math.max(0, startedAt + turn * everyMs - performance.now()))
-    const wait = waits.shift()
-    if (!wait) throw new Error('nobody waits any more: callbacks come faster than they are answered')
-    running.push(answerOne(wait))
+  const perBlock = Math.ceil(callbacks / blocks)
+  for (let block = 0; block < blocks; block += 1) {
+    await Promise.all(Array.from({ length: inFlight + perBlock - waits.length }, begin))
+    // What began them comes to its end: the upstream's answer is recorded after it has asked to be called back.
+    await sleep(settleMs)
+    const startedAt = performance.now()
+    const running: Promise<void>[] = []
+    for (let turn = 0; turn < perBlock; turn += 1) {
+      await sleep(Math.max(0, startedAt + turn * everyMs - performance.now()))
+      running.push(answerOne(waits.shift() as Wait))
+    }
+    await Promise.all(running)
   }
-  await Promise.all(running)
-  await Promise.all(begun)
   await Promise.all(waits.map(({ id, answered }) => Promise.all([waiting.callBack(id), answered])))
   return { p50Ms: median(latencies), p99Ms: percentile(latencies, 0.99) }
 }
+
+const settleMs = 200

@@ -11,7 +11,7 @@ import { type Child, startBaseline } from '../harness/child.ts'
 import { measureWaits, type Wait, type Waiting } from '../harness/paced-waits.ts'
 import type { Contestant, MedianOf, Scenario } from '../harness/scenario.ts'
 
-const load = { inFlight: 500, callbacks: 1_000, everyMs: 4 }
+const load = { inFlight: 500, callbacks: 1_000, blocks: 4, everyMs: 4 }
 const reply = JSON.stringify({
   status: 'PAID',
   amount: 1990,
