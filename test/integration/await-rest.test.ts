@@ -204,6 +204,14 @@ describe('POST /callback/:capability', () => {
     }
   })
 
+  test('takes a reply although its sender’s key could serve nowhere, and hands that on', async () => {
+    const { calling, path } = await open()
+    expect((await post(path, '{}', { 'idempotency-key': 'with a blank' })).status).toBe(202)
+    const n = Number((await calling).headers.get('x-gancho-job')?.slice('ID-'.length))
+    const headers = await services.redis.hget(keys.job(n), 'headers')
+    expect(JSON.parse(headers ?? '')).toMatchObject({ 'idempotency-key': 'with a blank' })
+  })
+
   test('takes a reply that is no JSON, by any content type', async () => {
     const { calling, path } = await open()
     await post(path, 'ready', { 'content-type': 'text/plain' })
