@@ -20,7 +20,7 @@
  * | `await:<id>` | hash | deadline + `AWAITED_REPLY_TTL_SECONDS`, from the reply on anew | await scripts, accept script: one awaited reply |
  * | `await-key:<cnpj>:<hash>` | string | as the record | await-open: the awaited reply of a caller's idempotency key |
  * | `await-of:<cnpj>:<upstream>:<hash>` | string | as the record | await-bind: the awaited reply of an upstream's external id |
- * | `await-open:<cnpj>` | zset | until the last deadline | await scripts: replies that are waited for, by deadline |
+ * | `await-open:<cnpj>` | zset | until the last deadline | await scripts: replies that are waited for, or being called for, by their end |
  * | `await-unbound:<cnpj>` | zset | 60 s after the last deadline | await scripts: those whose external id is not known, by the time until which offers are kept for them |
  * | `await-offer:<cnpj>:<upstream>:<hash>` | hash | 60 s | accept script: an event that came before its external id was known |
  * | `await-offers:<cnpj>` | zset | 60 s | accept script: the offers as `<bytes> <upstream>:<hash>`, by their end; 1,000 at most |
