@@ -73,6 +73,23 @@ test('an early webhook that is sent again after its minute answers the call', as
   expect(await one.redis.get(`{gancho}:await-offer-bytes:${cnpj}`)).toBe('0')
 })
 
+test('so it does while many others have ended in that minute', async () => {
+  const cnpj = '44555666000181'
+  const { calling, answer } = await begin(a, cnpj, 5_000)
+  const others = Array.from({ length: 110 }, (_, i) => one.webhook({ id: `a${i}` }, { cnpj }))
+  await Promise.all(others)
+  const early = await one.webhook({ id: 'z-again', nth: 1 }, { cnpj })
+  expect(early.ns.length).toBe(1)
+  await passMinute(cnpj)
+  // Redis tells time by itself, and the offers carry the time at which they came.
+  for (const key of await one.redis.keys(`{gancho}:await-offer:${cnpj}:*`)) await one.redis.hset(key, 'at', 1)
+  await one.webhook({ id: 'z-again', nth: 22 }, { cnpj })
+  // Which clears the rest away.
+  await one.webhook({ id: 'other' }, { cnpj })
+  answer('z-again')
+  expect(await calling).toMatchObject({ reply: { body: Buffer.from('{"id":"z-again","nth":22}') } })
+})
+
 test('an event that came while calls were under way, and answered none of them, is counted once and shown', async () => {
   const cnpj = '22333444000181'
   const { calling, answer } = await begin(a, cnpj, 5_000)

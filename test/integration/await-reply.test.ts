@@ -294,6 +294,21 @@ test.each([
   })
 })
 
+test('a reply to a call that was told to have failed is kept as a late one', async () => {
+  const failed: UpstreamAnswer = {
+    ...{ kind: 'failed', code: 'UPSTREAM_TIMEOUT', status: null, message: 'No answer.', maybeSent: true },
+  }
+  const upstream = testUpstream({ answer: () => failed })
+  const one = await instance([upstream])
+  const outcome = await one.call()
+  expect(outcome.kind).toBe('upstream-failed')
+  await one.callback(upstream.calls[0]?.callbackUrl ?? '', { at: 'last' })
+  expect(await one.correlator.awaited.read((outcome as { awaitId: string }).awaitId)).toMatchObject({
+    status: 'LATE',
+    failure: null,
+  })
+})
+
 test('an external id that is another call’s is refused, and that call keeps its reply', async () => {
   const externalId = newExternalId()
   const upstream = testUpstream({ answer: () => accepted(externalId) })

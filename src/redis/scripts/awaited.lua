@@ -105,9 +105,11 @@ local function giveUpOffer(names, member)
   noteStray(names, candidate, { id = offer[1] }, offer[2], tonumber(offer[3]))
 end
 
--- Those that nobody claimed in time. Before another is kept: a repeat of one of them is an offer of its own.
+-- Those that nobody claimed in time, some at each time: all of them at once would hold everybody up.
 local function endOffers(names, now)
-  for _, member in ipairs(redis.call('ZRANGEBYSCORE', names.offers, '-inf', int(now))) do giveUpOffer(names, member) end
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', names.offers, '-inf', int(now), 'LIMIT', 0, 100)) do
+    giveUpOffer(names, member)
+  end
 end
 
 -- The oldest ones go beyond the limits.
@@ -125,7 +127,10 @@ end
 local function keepOffer(names, candidate, all, event, n, now)
   local rest = candidate.upstream .. ':' .. candidate.hash
   local offerKey = names.offer .. rest
-  if redis.call('EXISTS', offerKey) == 1 then return redis.call('HINCRBY', offerKey, 'duplicates', 1) end
+  local known = redis.call('HGET', offerKey, 'at')
+  if known and tonumber(known) + offerMs > now then return redis.call('HINCRBY', offerKey, 'duplicates', 1) end
+  -- Its minute is over: what comes now is an offer of its own.
+  if known then giveUpOffer(names, redis.call('HSTRLEN', offerKey, 'body') .. ' ' .. rest) end
   redis.call('HSET', offerKey, 'failed', candidate.failed and '1' or '0', 'body', event.body, 'contentType', event.contentType,
     'n', n, 'event', event.id, 'at', int(now), 'all', all, 'shown', event.candidates[1].shown, 'duplicates', 0)
   -- Longer than its place in the list, which is what is cleaned up by.
