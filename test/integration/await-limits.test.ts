@@ -138,6 +138,14 @@ describe('the same idempotency key', () => {
     await expect(again).rejects.toMatchObject({ code: 'IDEMPOTENCY_CONFLICT' })
   })
 
+  test('for another upstream is refused', async () => {
+    const upstreams = ['first', 'second'].map((name) => testUpstream({ name, timeoutMs: 30 }))
+    const one = await instance(upstreams)
+    await one.call({ idempotencyKey: 'k', upstream: 'first' })
+    const again = one.call({ idempotencyKey: 'k', upstream: 'second' })
+    await expect(again).rejects.toMatchObject({ code: 'IDEMPOTENCY_CONFLICT' })
+  })
+
   test('of another tenant is another call', async () => {
     const upstream = testUpstream({ timeoutMs: 50 })
     const one = await instance([upstream])
@@ -256,6 +264,14 @@ test('a call whose opening was recorded, but not told to its instance, is made b
   await one.webhook({ id: 'untold' })
   expect(await Promise.all([calling, joined])).toMatchObject(Array(2).fill({ kind: 'replied' }))
   expect(upstream.calls.length).toBe(1)
+})
+
+test('an instance says again and again that it lives, so that nobody takes its calls over', async () => {
+  const one = await instance([testUpstream()])
+  const alive = keys.awaitOwner(one.owner)
+  await one.redis.del(alive)
+  await until(() => one.redis.exists(alive))
+  expect(await one.redis.pttl(alive)).toBeGreaterThan(2_000)
 })
 
 describe('an instance that stops', () => {

@@ -148,6 +148,20 @@ test('a reply whose message was lost is found by the poll', async () => {
   expect(payloadOf(await calling)).toMatchObject({ lost: 'message' })
 })
 
+test('a reply whose message was lost is found when messages are heard again', async () => {
+  const externalId = newExternalId()
+  const upstream = testUpstream({ answer: () => accepted(externalId) })
+  const one = await instance([upstream])
+  const two = await instance([upstream], {
+    pubSubOf: (pubSub) => ({ ...pubSub, publish: async () => undefined }),
+  })
+  const calling = one.call()
+  await bound(one, idOfCall((await until(() => upstream.calls[0])).callbackUrl))
+  await two.webhook({ id: externalId, lost: 'message' })
+  await one.redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+  expect(payloadOf(await calling)).toMatchObject({ lost: 'message' })
+})
+
 test('a reply whose message was lost, and that no poll has found, is found at the deadline', async () => {
   const externalId = newExternalId()
   const upstream = testUpstream({ answer: () => accepted(externalId) })

@@ -212,6 +212,14 @@ describe('POST /callback/:capability', () => {
     expect(JSON.parse(headers ?? '')).toMatchObject({ 'idempotency-key': 'with a blank' })
   })
 
+  test('makes no job where its upstream’s replies are not to be delivered', async () => {
+    Object.assign(upstream, { deliverReplies: false })
+    const { calling, path } = await open()
+    const response = await post(path, '{}').finally(() => Object.assign(upstream, { deliverReplies: true }))
+    expect(((await response.json()) as { ids: string[] }).ids).toEqual([])
+    expect([(await calling).status, (await calling).headers.get('x-gancho-job')]).toEqual([200, null])
+  })
+
   test('takes a reply that is no JSON, by any content type', async () => {
     const { calling, path } = await open()
     await post(path, 'ready', { 'content-type': 'text/plain' })
