@@ -186,6 +186,9 @@ test('at the deadline a caller gets a handle, and the late reply is kept under i
   const { ns } = await one.webhook({ id: externalId, late: true })
   const byKey = await one.correlator.awaited.findByKey(tenant.cnpj, `late-${externalId}`)
   expect(byKey).toMatchObject({ id: awaitId, status: 'LATE', reply: { n: ns[0] } })
+  // From its arrival on, as long as any other: the instance keeps replies for a minute.
+  expect(byKey?.expiresAt).toBe((byKey?.reply?.repliedAt ?? 0) + 60_000)
+  expect(await one.redis.pexpiretime(keys.await(awaitId))).toBe(byKey?.expiresAt)
   expect(byKey?.reply?.body.toString()).toBe(JSON.stringify({ id: externalId, late: true }))
   const again = await one.call({ idempotencyKey: `late-${externalId}` })
   expect(payloadOf(again)).toMatchObject({ late: true })

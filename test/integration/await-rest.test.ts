@@ -241,7 +241,15 @@ describe('POST /callback/:capability', () => {
     await post(path, '{}')
     await calling
     await services.redis.del(keys.await(idIn(path)))
+    // While it is not known which event answers this one.
+    const gate = Promise.withResolvers<UpstreamAnswer>()
+    answer = gate.promise as never
+    const other = newQrcode('{}', {}, AbortSignal.timeout(5_000))
+    await until(() => upstream.calls.length === 2)
     const response = await post(path, '{}')
     expect([response.status, ((await response.json()) as { ids: string[] }).ids]).toEqual([202, []])
+    gate.resolve(accepted(`rest-other-${ids}`))
+    await post(new URL(upstream.calls[1]?.callbackUrl ?? '').pathname, '{"its":"own"}')
+    expect(await (await other).json()).toEqual({ its: 'own' })
   })
 })
