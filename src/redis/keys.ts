@@ -26,7 +26,7 @@
  * | `await-offers:<cnpj>` | zset | 60 s | accept script: the offers as `<bytes> <upstream>:<hash>`, by their end; 1,000 at most |
  * | `await-offer-bytes:<cnpj>` | string | 60 s | accept script: bytes in them; 8 MiB at most |
  * | `await-counts:<cnpj>` | hash | as the tenant's last record | await scripts: what came of its calls; no event is matched without it |
- * | `await-strays:<cnpj>` | list | 1 h | accept script: the last 100 events that looked like a reply, and answered nothing |
+ * | `await-strays:<cnpj>` | list | 1 h | accept and await scripts: the last 100 events that looked like a reply, and answered nothing |
  * | `await-owner:<owner>` | string | 4 s | each gateway: says that it lives, and so do its calls |
  * | `streams:<cnpj>` | zset | as long as the longest lease in it | stream places: a tenant's subscriptions; score: end of the lease in ms |
  * | `ticket:<hash>` | string | `STREAM_TICKET_TTL_SECONDS` after its last use | stream tickets: whom a ticket stands for |
@@ -57,7 +57,6 @@ export const keys = {
   awaitKey: (cnpj: string, hash: string) => `${tag}:await-key:${cnpj}:${hash}`,
   awaitOpen: (cnpj: string) => `${tag}:await-open:${cnpj}`,
   awaitCounts: (cnpj: string) => `${tag}:await-counts:${cnpj}`,
-  awaitStrays: (cnpj: string) => `${tag}:await-strays:${cnpj}`,
   awaitOwner: (owner: string) => `${tag}:await-owner:${owner}`,
   streams: (cnpj: string) => `${tag}:streams:${cnpj}`,
   ticket: (hash: string) => `${tag}:ticket:${hash}`,
