@@ -20,13 +20,13 @@
  * | `await:<id>` | hash | deadline + `AWAITED_REPLY_TTL_SECONDS`, from the reply on anew | await scripts, accept script: one awaited reply |
  * | `await-key:<cnpj>:<hash>` | string | as the record | await-open: the awaited reply of a caller's idempotency key |
  * | `await-of:<cnpj>:<upstream>:<hash>` | string | as the record | await-bind: the awaited reply of an upstream's external id |
- * | `await-open:<cnpj>` | zset | until the last deadline | await scripts: replies that are waited for, by deadline |
+ * | `await-open:<cnpj>` | zset | until the last deadline | await scripts: replies that are waited for, or being called for, by their end |
  * | `await-unbound:<cnpj>` | zset | 60 s after the last deadline | await scripts: those whose external id is not known, by the time until which offers are kept for them |
  * | `await-offer:<cnpj>:<upstream>:<hash>` | hash | 60 s | accept script: an event that came before its external id was known |
  * | `await-offers:<cnpj>` | zset | 60 s | accept script: the offers as `<bytes> <upstream>:<hash>`, by their end; 1,000 at most |
  * | `await-offer-bytes:<cnpj>` | string | 60 s | accept script: bytes in them; 8 MiB at most |
  * | `await-counts:<cnpj>` | hash | as the tenant's last record | await scripts: what came of its calls; no event is matched without it |
- * | `await-strays:<cnpj>` | list | 1 h | accept script: the last 100 events that looked like a reply, and answered nothing |
+ * | `await-strays:<cnpj>` | list | 1 h | accept and await scripts: the last 100 events that looked like a reply, and answered nothing |
  * | `await-owner:<owner>` | string | 4 s | each gateway: says that it lives, and so do its calls |
  * | `streams:<cnpj>` | zset | as long as the longest lease in it | stream places: a tenant's subscriptions; score: end of the lease in ms |
  * | `ticket:<hash>` | string | `STREAM_TICKET_TTL_SECONDS` after its last use | stream tickets: whom a ticket stands for |
@@ -58,7 +58,6 @@ export const keys = {
   awaitKey: (cnpj: string, hash: string) => `${tag}:await-key:${cnpj}:${hash}`,
   awaitOpen: (cnpj: string) => `${tag}:await-open:${cnpj}`,
   awaitCounts: (cnpj: string) => `${tag}:await-counts:${cnpj}`,
-  awaitStrays: (cnpj: string) => `${tag}:await-strays:${cnpj}`,
   awaitOwner: (owner: string) => `${tag}:await-owner:${owner}`,
   streams: (cnpj: string) => `${tag}:streams:${cnpj}`,
   ticket: (hash: string) => `${tag}:ticket:${hash}`,

@@ -15,6 +15,7 @@ export type ScriptName =
   | 'await-bind'
   | 'await-fail'
   | 'await-deadline'
+  | 'await-strays'
   | 'journal-state'
   | 'queue-flow'
   | 'take-place'
@@ -35,6 +36,7 @@ const keyCounts: Record<ScriptName, number> = {
   'await-bind': 1,
   'await-fail': 1,
   'await-deadline': 1,
+  'await-strays': 1,
   'journal-state': 3,
   'queue-flow': 1,
   'take-place': 1,
@@ -49,6 +51,7 @@ const preludes: Partial<Record<ScriptName, readonly string[]>> = {
   'await-bind': ['job', 'awaited'],
   'await-fail': ['job', 'awaited'],
   'await-deadline': ['job', 'awaited'],
+  'await-strays': ['job', 'awaited'],
   'queue-flow': ['job'],
 }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import { GanchoError } from '../errors.ts'
-import type { Accepted } from '../events/event.ts'
+import { type Accepted, keptHeaders } from '../events/event.ts'
 import { type EventReport, noEventReport } from '../events/event-report.ts'
 import type { Intake } from '../events/intake.ts'
 import type { Capabilities, Capability } from '../sync/capability.ts'
@@ -55,9 +55,14 @@ async function accept(
   const { awaitId, cnpj } = capability
   const upstream = upstreams.get(capability.upstream)
   const body = await readBody(request, maxBodyBytes)
-  const event = incomingEvent({ cnpj, settings: {} }, request.headers, body)
+  // With a key, a repeat would be answered before it is counted; and one of a wrong form is no reason to refuse a reply.
+  const headers = { ...request.headers, 'idempotency-key': undefined, 'webhook-id': undefined }
+  const event = incomingEvent({ cnpj, settings: {} }, headers, body)
   const failed = upstream !== undefined && reportsFailure(upstream, event.json)
   const deliver = upstream?.deliverReplies ?? true
-  // With a key, a repeat would be answered before it is counted.
-  return intake.accept({ ...event, idempotencyKey: null, candidates: [{ awaitId, failed, deliver }] })
+  return intake.accept({
+    ...event,
+    headers: keptHeaders(request.headers),
+    candidates: [{ awaitId, failed, deliver }],
+  })
 }

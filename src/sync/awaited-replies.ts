@@ -16,6 +16,8 @@ export type OpenRequest = {
   timeoutMs: number
   /** How long the call of the upstream may take; after that, whoever repeats it calls again. */
   callMs: number
+  /** How long it counts as waited for, though its caller may wait for less, unless the upstream answers before. */
+  countsMs: number
   /** Most replies that this tenant waits for at a time. */
   max: number
 }
@@ -76,6 +78,7 @@ export function createAwaitedReplies({ redis, owner, ttlMs }: Options): AwaitedR
   const bind = loadScript(redis, 'await-bind')
   const fail = loadScript(redis, 'await-fail')
   const deadline = loadScript(redis, 'await-deadline')
+  const strays = loadScript(redis, 'await-strays')
   const prefix = keys.awaitPrefix
   const read = async (id: string) => {
     const found = await redis.multi().time().hgetallBuffer(keys.await(id)).exec()
@@ -84,18 +87,18 @@ export function createAwaitedReplies({ redis, owner, ttlMs }: Options): AwaitedR
   }
   return {
     read,
-    async open({ cnpj, newId, upstream, body, idempotencyKey, timeoutMs, callMs, max }) {
+    async open({ cnpj, newId, upstream, body, idempotencyKey, timeoutMs, callMs, countsMs, max }) {
       const key = idempotencyKey === null ? '' : keyHash(idempotencyKey)
       const call = callHash(upstream, body)
       const head = [prefix, cnpj, newId, upstream, owner, timeoutMs, ttlMs]
-      return openedOf(await open([keys.awaitCounts(cnpj)], [...head, max, key, call, callMs]))
+      return openedOf(await open([keys.awaitCounts(cnpj)], [...head, max, key, call, callMs, countsMs]))
     },
     async bind({ cnpj, id, upstream }, externalId) {
       const args = [prefix, cnpj, id, upstream, externalIdHash(externalId), externalId]
       return boundOf(await bind([keys.awaitCounts(cnpj)], args))
     },
     async fail({ cnpj, id }, { code, status, message, maybeSent }) {
-      const args = [prefix, cnpj, id, code, status ?? '', message, maybeSent ? '1' : '0']
+      const args = [prefix, cnpj, id, code, status ?? '', message, maybeSent ? '1' : '0', owner]
       return failedOf(await fail([keys.awaitCounts(cnpj)], args))
     },
     async deadline({ cnpj, id }) {
@@ -119,9 +122,9 @@ export function createAwaitedReplies({ redis, owner, ttlMs }: Options): AwaitedR
       return redis.zcount(keys.awaitOpen(cnpj), now, '+inf')
     },
     async strays(cnpj) {
-      const count = await redis.hget(keys.awaitCounts(cnpj), 'strays')
-      const last = await redis.lrange(keys.awaitStrays(cnpj), 0, -1)
-      return { count: Number(count ?? 0), last: last.map(strayOf) }
+      const [count, last] = (await strays([keys.awaitCounts(cnpj)], [prefix, cnpj])) as [string, string[]]
+      // One that was kept for a while to be claimed is noted later than it came.
+      return { count: Number(count), last: last.map(strayOf).toSorted((a, b) => b.at - a.at) }
     },
   }
 }

@@ -56,8 +56,9 @@ export function awaitedReplyUpdates({
 
   async function* of({ cnpj, id }: { cnpj: string; id: string }) {
     const bell = createBell(lookEveryMs)
-    const stop = await listen(cnpj, id, bell.ring)
+    let stop: () => Promise<void> = async () => undefined
     try {
+      stop = await listen(cnpj, id, bell.ring)
       let told = ''
       while (!closed) {
         const now = await awaited.read(id)

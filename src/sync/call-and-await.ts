@@ -43,7 +43,7 @@ type Deps = {
   desk: Pick<ReplyDesk, 'look'>
   call: CallUpstream
   owner: string
-  /** Most callers that wait in this process. */
+  /** Most callers that wait in this process, and most calls that it makes. */
   maxWaiters: number
   isStopping: () => boolean
   log: Pick<Logger, 'warn'>
@@ -62,7 +62,7 @@ const recordMs = 10_000
 const lastWordMs = 250
 
 export function createCallAndAwait(deps: Deps): CallAndAwait {
-  const { awaited, waiters, maxWaiters } = deps
+  const { awaited, waiters, call, maxWaiters } = deps
   // Those who do not wait yet, but will.
   let opening = 0
   const open = async (request: OpenRequest) => {
@@ -78,7 +78,8 @@ export function createCallAndAwait(deps: Deps): CallAndAwait {
     refuseWhenStopping(deps)
     const upstream = upstreamOf(deps.upstreams, request)
     const timeoutMs = Math.min(request.timeoutMs ?? upstream.timeoutMs, upstream.timeoutMs)
-    if (waiters.count() + opening >= maxWaiters)
+    // A call goes on without its caller, and makes no room for another one before it is over.
+    if (Math.max(waiters.count(), call.count()) + opening >= maxWaiters)
       return { kind: 'too-many', max: maxWaiters, retryAfterSeconds: 1 }
     const opened = await open({
       cnpj: request.tenant.cnpj,
@@ -88,6 +89,7 @@ export function createCallAndAwait(deps: Deps): CallAndAwait {
       idempotencyKey: request.idempotencyKey,
       timeoutMs,
       callMs: upstream.timeoutMs + recordMs,
+      countsMs: upstream.timeoutMs,
       max: waitingRepliesOf(request.tenant),
     })
     return answer(deps, request, { opened, upstream, timeoutMs, startedAt })

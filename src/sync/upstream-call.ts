@@ -21,6 +21,8 @@ export type Call = {
 export type CallUpstream = {
   (call: Call): Promise<void>
   isUnderWay(id: string): boolean
+  /** Calls under way. */
+  count(): number
   /** Resolves when no call is under way any more. */
   idle(): Promise<void>
 }
@@ -50,6 +52,7 @@ export function createCallUpstream(deps: Deps): CallUpstream {
   }
   return Object.assign(call, {
     isUnderWay: (id: string) => underWay.has(id),
+    count: () => underWay.size,
     async idle() {
       while (underWay.size > 0) await Promise.all(underWay.values())
     },

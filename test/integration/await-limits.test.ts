@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { keys } from '../../src/redis/keys.ts'
 import { createAwaitedReplies } from '../../src/sync/awaited-replies.ts'
 import type { UpstreamAnswer } from '../../src/sync/upstream/upstream.ts'
+import type { Tenant } from '../../src/tenants/tenant.ts'
 import { type Instance, openInstance, otherTenant, tenant } from '../support/awaiting.ts'
 import { until } from '../support/client.ts'
 import { startTestRedis, type TestRedis } from '../support/redis.ts'
@@ -97,6 +98,28 @@ describe('too many', () => {
     expect(upstream.calls.length).toBe(3)
   })
 
+  test('a caller who waits for a moment only makes no room for another before its upstream has answered', async () => {
+    const gate = Promise.withResolvers<void>()
+    const upstream = testUpstream({
+      async answer(_request, nth) {
+        await gate.promise
+        return accepted(`moment-${nth}`)
+      },
+    })
+    const [one, two] = [await instance([upstream], { maxWaiters: 3 }), await instance([upstream])]
+    const limited = { ...tenant, settings: { limits: { waitingReplies: 2 } } }
+    const call = (at: Instance, of: Tenant = limited) => at.call({ tenant: of, timeoutMs: 1 })
+    for (const at of [one, two]) expect((await call(at)).kind).toBe('pending')
+    expect(await call(two)).toMatchObject({ kind: 'too-many', max: 2 })
+    for (const kind of ['pending', 'pending', 'too-many'])
+      expect((await call(one, otherTenant)).kind).toBe(kind)
+    expect(upstream.calls.length).toBe(4)
+    gate.resolve()
+    await until(async () => (await one.correlator.awaited.waiting(tenant.cnpj)) === 0)
+    await one.correlator.idle()
+    expect((await call(one)).kind).toBe('pending')
+  })
+
   test('callers in one process are refused, whoever they are', async () => {
     const upstream = testUpstream({ answer: (_request, nth) => accepted(`process-${nth}`) })
     const one = await instance([upstream], { maxWaiters: 1 })
@@ -112,6 +135,14 @@ describe('the same idempotency key', () => {
     const one = await instance([testUpstream({ answer: () => accepted('conflict') })])
     await one.call({ idempotencyKey: 'k', timeoutMs: 30 })
     const again = one.call({ idempotencyKey: 'k', body: Buffer.from('{"other":1}') })
+    await expect(again).rejects.toMatchObject({ code: 'IDEMPOTENCY_CONFLICT' })
+  })
+
+  test('for another upstream is refused', async () => {
+    const upstreams = ['first', 'second'].map((name) => testUpstream({ name, timeoutMs: 30 }))
+    const one = await instance(upstreams)
+    await one.call({ idempotencyKey: 'k', upstream: 'first' })
+    const again = one.call({ idempotencyKey: 'k', upstream: 'second' })
     await expect(again).rejects.toMatchObject({ code: 'IDEMPOTENCY_CONFLICT' })
   })
 
@@ -154,6 +185,31 @@ describe('the same idempotency key', () => {
     expect(await one.call({ idempotencyKey: 'k' })).toMatchObject({ kind: 'replied' })
     const [a, b] = upstream.calls.map(({ idempotencyKey }) => idempotencyKey)
     expect(a).toBe(b)
+  })
+
+  test('that was taken over is answered by the one that took it, though the first caller fails later', async () => {
+    const gates = [Promise.withResolvers<UpstreamAnswer>(), Promise.withResolvers<UpstreamAnswer>()]
+    const upstreams = gates.map(({ promise }) => testUpstream({ answer: () => promise }))
+    const [one, two] = await Promise.all(upstreams.map((upstream) => instance([upstream])))
+    if (!one || !two) throw new Error('two instances')
+    const first = one.call({ idempotencyKey: 'k' })
+    await until(() => upstreams[0]?.calls[0])
+    // Held up for so long that it counts as gone.
+    await one.redis.del(keys.awaitOwner(one.owner))
+    const second = two.call({ idempotencyKey: 'k' })
+    await until(() => upstreams[1]?.calls[0])
+    gates[0]?.resolve({
+      kind: 'failed',
+      code: 'UPSTREAM_TIMEOUT',
+      status: null,
+      message: 'no',
+      maybeSent: true,
+    })
+    await one.correlator.idle()
+    gates[1]?.resolve(accepted('second-try'))
+    await until(async () => (await status(one, idOfCall(upstreams[1]?.calls[0]?.callbackUrl))) === 'BOUND')
+    await one.webhook({ id: 'second-try' })
+    expect((await Promise.all([first, second])).map(({ kind }) => kind)).toEqual(['replied', 'replied'])
   })
 
   test('calls again, with the same key, when its first caller’s process is gone', async () => {
@@ -200,7 +256,7 @@ test('a call whose opening was recorded, but not told to its instance, is made b
   const { redis, owner } = one
   await createAwaitedReplies({ redis, owner, ttlMs: 60_000 }).open({
     ...{ cnpj: tenant.cnpj, newId: 'aw_untold', upstream: 'default', body: Buffer.from('{"order":7}') },
-    ...{ idempotencyKey: 'k', timeoutMs: 5_000, callMs: 15_000, max: 10 },
+    ...{ idempotencyKey: 'k', timeoutMs: 5_000, callMs: 15_000, countsMs: 5_000, max: 10 },
   })
   const calling = one.call({ idempotencyKey: 'k' })
   await until(async () => (await status(one, 'aw_untold')) === 'BOUND')
@@ -208,6 +264,14 @@ test('a call whose opening was recorded, but not told to its instance, is made b
   await one.webhook({ id: 'untold' })
   expect(await Promise.all([calling, joined])).toMatchObject(Array(2).fill({ kind: 'replied' }))
   expect(upstream.calls.length).toBe(1)
+})
+
+test('an instance says again and again that it lives, so that nobody takes its calls over', async () => {
+  const one = await instance([testUpstream()])
+  const alive = keys.awaitOwner(one.owner)
+  await one.redis.del(alive)
+  await until(() => one.redis.exists(alive))
+  expect(await one.redis.pttl(alive)).toBeGreaterThan(2_000)
 })
 
 describe('an instance that stops', () => {

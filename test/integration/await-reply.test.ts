@@ -148,6 +148,20 @@ test('a reply whose message was lost is found by the poll', async () => {
   expect(payloadOf(await calling)).toMatchObject({ lost: 'message' })
 })
 
+test('a reply whose message was lost is found when messages are heard again', async () => {
+  const externalId = newExternalId()
+  const upstream = testUpstream({ answer: () => accepted(externalId) })
+  const one = await instance([upstream])
+  const two = await instance([upstream], {
+    pubSubOf: (pubSub) => ({ ...pubSub, publish: async () => undefined }),
+  })
+  const calling = one.call()
+  await bound(one, idOfCall((await until(() => upstream.calls[0])).callbackUrl))
+  await two.webhook({ id: externalId, lost: 'message' })
+  await one.redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+  expect(payloadOf(await calling)).toMatchObject({ lost: 'message' })
+})
+
 test('a reply whose message was lost, and that no poll has found, is found at the deadline', async () => {
   const externalId = newExternalId()
   const upstream = testUpstream({ answer: () => accepted(externalId) })
@@ -172,6 +186,9 @@ test('at the deadline a caller gets a handle, and the late reply is kept under i
   const { ns } = await one.webhook({ id: externalId, late: true })
   const byKey = await one.correlator.awaited.findByKey(tenant.cnpj, `late-${externalId}`)
   expect(byKey).toMatchObject({ id: awaitId, status: 'LATE', reply: { n: ns[0] } })
+  // From its arrival on, as long as any other: the instance keeps replies for a minute.
+  expect(byKey?.expiresAt).toBe((byKey?.reply?.repliedAt ?? 0) + 60_000)
+  expect(await one.redis.pexpiretime(keys.await(awaitId))).toBe(byKey?.expiresAt)
   expect(byKey?.reply?.body.toString()).toBe(JSON.stringify({ id: externalId, late: true }))
   const again = await one.call({ idempotencyKey: `late-${externalId}` })
   expect(payloadOf(again)).toMatchObject({ late: true })
@@ -291,6 +308,21 @@ test.each([
     kind: 'upstream-failed',
     awaitId: expect.any(String),
     failure: { code, status, message: 'It did not work.' },
+  })
+})
+
+test('a reply to a call that was told to have failed is kept as a late one', async () => {
+  const failed: UpstreamAnswer = {
+    ...{ kind: 'failed', code: 'UPSTREAM_TIMEOUT', status: null, message: 'No answer.', maybeSent: true },
+  }
+  const upstream = testUpstream({ answer: () => failed })
+  const one = await instance([upstream])
+  const outcome = await one.call()
+  expect(outcome.kind).toBe('upstream-failed')
+  await one.callback(upstream.calls[0]?.callbackUrl ?? '', { at: 'last' })
+  expect(await one.correlator.awaited.read((outcome as { awaitId: string }).awaitId)).toMatchObject({
+    status: 'LATE',
+    failure: null,
   })
 })
 

@@ -204,6 +204,22 @@ describe('POST /callback/:capability', () => {
     }
   })
 
+  test('takes a reply although its sender’s key could serve nowhere, and hands that on', async () => {
+    const { calling, path } = await open()
+    expect((await post(path, '{}', { 'idempotency-key': 'with a blank' })).status).toBe(202)
+    const n = Number((await calling).headers.get('x-gancho-job')?.slice('ID-'.length))
+    const headers = await services.redis.hget(keys.job(n), 'headers')
+    expect(JSON.parse(headers ?? '')).toMatchObject({ 'idempotency-key': 'with a blank' })
+  })
+
+  test('makes no job where its upstream’s replies are not to be delivered', async () => {
+    Object.assign(upstream, { deliverReplies: false })
+    const { calling, path } = await open()
+    const response = await post(path, '{}').finally(() => Object.assign(upstream, { deliverReplies: true }))
+    expect(((await response.json()) as { ids: string[] }).ids).toEqual([])
+    expect([(await calling).status, (await calling).headers.get('x-gancho-job')]).toEqual([200, null])
+  })
+
   test('takes a reply that is no JSON, by any content type', async () => {
     const { calling, path } = await open()
     await post(path, 'ready', { 'content-type': 'text/plain' })
@@ -225,7 +241,15 @@ describe('POST /callback/:capability', () => {
     await post(path, '{}')
     await calling
     await services.redis.del(keys.await(idIn(path)))
+    // While it is not known which event answers this one.
+    const gate = Promise.withResolvers<UpstreamAnswer>()
+    answer = gate.promise as never
+    const other = newQrcode('{}', {}, AbortSignal.timeout(5_000))
+    await until(() => upstream.calls.length === 2)
     const response = await post(path, '{}')
     expect([response.status, ((await response.json()) as { ids: string[] }).ids]).toEqual([202, []])
+    gate.resolve(accepted(`rest-other-${ids}`))
+    await post(new URL(upstream.calls[1]?.callbackUrl ?? '').pathname, '{"its":"own"}')
+    expect(await (await other).json()).toEqual({ its: 'own' })
   })
 })

@@ -91,9 +91,10 @@ class TenantModel {
     record.duplicates += offer.duplicates
     return 'replied'
   }
-  fail(record: Record, maybeSent: boolean) {
+  fail(record: Record, owner: string, maybeSent: boolean) {
     if (isAnswered(record)) return 'replied'
     if (record.status === 'BOUND') return 'bound'
+    if (record.status === 'OPEN' && record.caller !== owner) return 'bound'
     record.status = 'CALL_FAILED'
     this.waiting.delete(record)
     if (!maybeSent) this.unbound.delete(record)
@@ -172,7 +173,7 @@ export function awaitWorld({ redis, intake, awaited }: WorldParts) {
       const expected = modelOf(t).open({ id, cnpj, key, body, owner }, alive)
       const opened = await awaited(owner).open({
         ...{ cnpj, newId: id, upstream: 'default', body: Buffer.from(body), idempotencyKey: key },
-        ...{ timeoutMs: 60_000, callMs: 60_000, max: mostWaiting },
+        ...{ timeoutMs: 60_000, callMs: 60_000, countsMs: 60_000, max: mostWaiting },
       })
       return [opened.kind === 'call' ? opened.by : opened.kind, expected]
     },
@@ -182,11 +183,12 @@ export function awaitWorld({ redis, intake, awaited }: WorldParts) {
       const at = { cnpj: record.cnpj, id: record.id, upstream: 'default' }
       return [(await any.bind(at, externalId)).kind, modelOf(t).bind(record, externalId)]
     },
-    async fail(t: number, i: number, maybeSent: boolean) {
+    async fail(t: number, i: number, o: number, maybeSent: boolean) {
       const record = pick(t, i)
       if (!record) return []
       const failure = { code: 'UPSTREAM_ERROR', status: 500, message: 'no', maybeSent }
-      return [(await any.fail(record, failure)).kind, modelOf(t).fail(record, maybeSent)]
+      const owner = owners[o] as string
+      return [(await awaited(owner).fail(record, failure)).kind, modelOf(t).fail(record, owner, maybeSent)]
     },
     async deadline(t: number, i: number) {
       const record = pick(t, i)

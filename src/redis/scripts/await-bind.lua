@@ -13,7 +13,7 @@
 local names = awaitNames(ARGV[1], ARGV[2])
 local id, rest = ARGV[3], ARGV[4] .. ':' .. ARGV[5]
 local recordKey = names.record .. id
-local record = redis.call('HMGET', recordKey, 'status', 'expiresAt', 'owners', 'repliedAt')
+local record = redis.call('HMGET', recordKey, 'status', 'expiresAt', 'owners', 'repliedAt', 'deadline')
 if not record[1] then return { 'gone' } end
 local holder = redis.call('GET', names.of .. rest)
 if holder and holder ~= id and redis.call('EXISTS', names.record .. holder) == 1 then return { 'taken' } end
@@ -24,6 +24,8 @@ redis.call('HSETNX', recordKey, 'externalId', ARGV[6])
 redis.call('ZREM', names.unbound, id)
 if isAnswered(record[1]) then return { 'replied', record[1], record[3], record[4] } end
 redis.call('HSET', recordKey, 'status', 'BOUND')
+-- From here on it counts as long as a caller waits.
+if redis.call('ZSCORE', names.open, id) then redis.call('ZADD', names.open, record[5], id) end
 redis.call('HDEL', recordKey, 'code', 'upstreamStatus', 'message')
 local answer = claimOffer(names, id, rest, nowMs())
 if not answer then return { 'bound' } end

@@ -6,7 +6,7 @@
   ARGV
     1 await prefix  2 cnpj  3 new id  4 upstream  5 owner: the instance that asks  6 time-out in ms  7 TTL of the record in ms
     8 most that a tenant waits for  9 hash of the idempotency key, '' for none  10 hash of what is called
-    11 ms for which a call may run
+    11 ms for which a call may run  12 ms for which it counts as waited for, unless the upstream answers before
   OUTPUT
     {'new' | 'take-over', id, expires at}         the caller has to call the upstream
     {'joined', id, expires at, status, caller}    somebody has called it, or does so now
@@ -20,9 +20,12 @@ local ttl, most = tonumber(ARGV[7]), tonumber(ARGV[8])
 local now = nowMs()
 local callUntil = now + tonumber(ARGV[11])
 local deadline = now + tonumber(ARGV[6])
+-- A caller who waits for less than its call takes makes no room for the next one.
+local countsUntil = math.max(deadline, now + tonumber(ARGV[12]))
 
 redis.call('ZREMRANGEBYSCORE', names.open, '-inf', int(now))
 redis.call('ZREMRANGEBYSCORE', names.unbound, '-inf', int(now))
+endOffers(names, now)
 
 local function full()
   if redis.call('ZCARD', names.open) < most then return nil end
@@ -61,7 +64,7 @@ local function join(id, record)
   redis.call('HSET', recordKey, 'deadline', int(untilMs))
   keepRecord(names, id, expiresAt)
   local called = status == 'BOUND' or isBeingCalled(status, caller, record[6])
-  expect(id, untilMs, status ~= 'BOUND')
+  expect(id, status == 'BOUND' and untilMs or math.max(untilMs, countsUntil), status ~= 'BOUND')
   if called then return { 'joined', id, int(expiresAt), status, caller } end
   redis.call('HSET', recordKey, 'status', 'OPEN', 'caller', owner, 'callUntil', int(callUntil))
   redis.call('HDEL', recordKey, 'code', 'upstreamStatus', 'message')
@@ -85,5 +88,5 @@ if keyHash ~= '' then
   redis.call('SET', names.key .. keyHash, newId)
 end
 keepRecord(names, newId, expiresAt)
-expect(newId, deadline, true)
+expect(newId, countsUntil, true)
 return { 'new', newId, int(expiresAt) }
