@@ -143,6 +143,8 @@ export class WebSocketSession {
   closed(): void {
     clearInterval(this.#pinging)
     this.#stopWatching()
+    // graphql-ws knows one operation for each id, and forgets those whose ids were used again while they were opened.
+    for (const { carried } of this.#operations) carried?.end(null)
   }
 
   #refused(error: GanchoError): OpenedResults {
@@ -164,6 +166,7 @@ export class WebSocketSession {
     // Whoever is cut off before the first message can resume too.
     const cursor = stream.cursor()
     if (cursor !== undefined) this.send(pingMessage({ [id]: cursor }))
+    if (this.#socket.readyState !== this.#socket.OPEN) operation.carried.end(null)
     return operation.carried.results
   }
 

@@ -4,7 +4,7 @@ import { endingOf, openEventStream } from '../support/event-stream.ts'
 import { clientsOf, type Fleet, openFleet } from '../support/fleet.ts'
 import type { GanchoProcess } from '../support/gancho.ts'
 import { openSocket, refusedUpgrade, socketUrl } from '../support/graphql-socket.ts'
-import { alphanumericCnpj, numericCnpj } from '../support/tenants.ts'
+import { alphanumericCnpj, numericCnpj, unusedCnpj } from '../support/tenants.ts'
 
 const query = 'subscription { jobEvents { __typename } }'
 const keepAliveMs = 300
@@ -77,6 +77,19 @@ test('a tenant has as many subscriptions as its limit, on all instances and over
   await until(async () => (await usedBy(clients.tenant))?.used === 2, { what: 'it is taken again' })
   socket.socket.terminate()
   await until(async () => (await usedBy(clients.tenant))?.used === 0, { what: 'all places given back' })
+})
+
+test('a socket leaves nothing behind, also when it used one id again and again while its operations were opened', async () => {
+  const tenant = await clientsOf(gancho, unusedCnpj)
+  const socket = await openSocket(gancho.origin, { token: tenant.token })
+  for (let n = 0; n < 5; n++) {
+    socket.subscribe('1', query)
+    socket.send({ id: '1', type: 'complete' })
+  }
+  socket.subscribe('1', query)
+  await until(async () => Number((await usedBy(tenant.tenant))?.used) > 1, { what: 'several opened' })
+  socket.socket.terminate()
+  await until(async () => (await usedBy(tenant.tenant))?.used === 0, { what: 'all places given back' })
 })
 
 test('places of an instance that was killed come back when its leases end', async () => {
