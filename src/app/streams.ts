@@ -40,7 +40,7 @@ export function createStreams(deps: Deps): Streaming {
   const bounds = { keepAliveMs: config.STREAM_KEEP_ALIVE_MS, stallMs: config.STREAM_STALL_MS }
   const eventStreams = eventStreamHandler({
     ...{ identities, tickets, streams, openOperation, fetch, maxBodyBytes, log },
-    ...bounds,
+    ...{ ...bounds, maxMessageBytes: config.MAX_MESSAGE_BYTES },
   })
   const upgrade = webSocketUpgrades({
     ...{ identities, streams, openOperation, log },

@@ -64,6 +64,8 @@ const JobEventMessage = builder.unionType('JobEventMessage', {
 })
 
 const maxIds = 1_000
+/** There are fewer. Each list is read again for each event. */
+const maxStatuses = 20
 
 const JobEventFilter = builder.inputType('JobEventFilter', {
   description: 'All that is given must hold; an empty list matches nothing.',
@@ -71,7 +73,11 @@ const JobEventFilter = builder.inputType('JobEventFilter', {
     ids: t.idList({ validate: z.array(z.string()).max(maxIds, `ids takes at most ${maxIds}`).nullish() }),
     cnpj: t.field({ type: 'CNPJ' }),
     queue: t.string(),
-    statuses: t.field({ type: [JobStatus], description: 'Those that jobs change to.' }),
+    statuses: t.field({
+      type: [JobStatus],
+      description: 'Those that jobs change to.',
+      validate: z.array(z.string()).max(maxStatuses, `statuses takes at most ${maxStatuses}`).nullish(),
+    }),
     eventType: t.string(),
   }),
 })

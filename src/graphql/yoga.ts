@@ -2,6 +2,7 @@ import { useCSRFPrevention } from '@graphql-yoga/plugin-csrf-prevention'
 import { createYoga } from 'graphql-yoga'
 import type { Logger } from 'pino'
 import type { GraphqlServerContext } from './context.ts'
+import { documentCaches, documentLimits } from './document.ts'
 import { createLoaders } from './loaders.ts'
 import { schema } from './schema.ts'
 import type { GraphqlServices } from './services.ts'
@@ -28,9 +29,11 @@ export function createGraphql({ services, log, maxEventBytes }: Options) {
     context: ({ principal }) => ({ services, loaders: createLoaders(services, principal), maxEventBytes }),
     plugins: [
       useCSRFPrevention({ requestHeaders: ['authorization'] }),
+      documentLimits,
       translateErrors(log),
       subscriptionSources,
     ],
+    parserAndValidationCache: documentCaches(),
     maxRequestBodySize: requestBytes(maxEventBytes),
     // translateErrors does both, with our codes and the request id.
     maskedErrors: false,

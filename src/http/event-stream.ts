@@ -34,6 +34,8 @@ export type EventStreamDeps = EventStreamOptions & {
   openOperation: OpenOperation
   fetch: GraphqlFetch
   maxBodyBytes: number
+  /** Longest request for a stream: what it holds is kept as long as the stream. */
+  maxMessageBytes: number
   log: Logger
 }
 
@@ -75,7 +77,11 @@ async function serve(deps: EventStreamDeps, exchange: Exchange): Promise<void> {
   const body = await readBody(request, deps.maxBodyBytes)
   const params = graphqlParams(request, queryOf(request), body)
   const kind = operationKind(params)
-  if (kind === 'subscription') return carry(deps, exchange, await open(deps, exchange, asked, params))
+  if (kind === 'subscription') {
+    if (body.length > deps.maxMessageBytes)
+      throw new GanchoError('BODY_TOO_LARGE', `A subscription has at most ${deps.maxMessageBytes} bytes.`)
+    return carry(deps, exchange, await open(deps, exchange, asked, params))
+  }
   if (asked.ticket)
     throw new GanchoError('FORBIDDEN', 'A stream ticket opens subscriptions, and nothing else.')
   const accept = acceptedJson(request.headers)

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
-import { getOperationAST, type OperationTypeNode, parse } from 'graphql'
+import { getOperationAST, type OperationTypeNode } from 'graphql'
 import { z } from 'zod'
 import { GanchoError } from '../errors.ts'
+import { parseDocument } from '../graphql/document.ts'
 import type { OperationParams } from '../graphql/operation-stream.ts'
 
 const record = z.record(z.string(), z.unknown()).nullish()
@@ -59,7 +60,7 @@ function checked(params: unknown): OperationParams {
 /** The kind of operation; undefined where it cannot be told, which GraphQL explains better. */
 export function operationKind({ query, operationName }: OperationParams): OperationTypeNode | undefined {
   try {
-    return getOperationAST(parse(query, { noLocation: true }), operationName)?.operation
+    return getOperationAST(parseDocument(query), operationName)?.operation
   } catch {
     return undefined
   }

@@ -82,6 +82,12 @@ describe('a mistake in the request', () => {
       200,
     ],
     [
+      'a document of too many parts',
+      { query: `{ viewer { ${'kind '.repeat(2_000)} } }` },
+      'GRAPHQL_PARSE_FAILED',
+      400,
+    ],
+    [
       'a request that is too large',
       { query: '{ viewer { kind } }', variables: { x: 'x'.repeat(70_000) } },
       'BODY_TOO_LARGE',
