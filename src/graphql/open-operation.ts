@@ -1,3 +1,4 @@
+import { bulkhead, type IPolicy } from 'cockatiel'
 import { type ExecutionArgs, type ExecutionResult, execute, getOperationAST } from 'graphql'
 import { isAsyncIterable } from 'graphql-yoga'
 import type { Logger } from 'pino'
@@ -16,7 +17,7 @@ import type {
   ResultMessage,
 } from './operation-stream.ts'
 import type { GraphqlServices } from './services.ts'
-import { sharingKey } from './shared-results.ts'
+import { readsJobs, sharingKey } from './shared-results.ts'
 import { wantsSource } from './subscription-sources.ts'
 import { failedResult, translatedResult } from './translate-errors.ts'
 import type { createGraphql } from './yoga.ts'
@@ -27,10 +28,14 @@ type Deps = {
   log: Pick<Logger, 'error'>
 }
 
+/** Groups that read jobs at one time: what they read, bodies included, is in memory until their results are made. */
+const mostReading = 8
+
 type Args = ExecutionArgs & { contextValue: GraphqlContext }
 
 /** Starts operations with everything that the GraphQL endpoint checks and adds, without HTTP. */
 export function operationOpener(deps: Deps): OpenOperation {
+  const turns = bulkhead(mostReading, Number.POSITIVE_INFINITY)
   return async (params, context, { lastEventId } = {}) => {
     const { requestId } = context
     try {
@@ -39,7 +44,7 @@ export function operationOpener(deps: Deps): OpenOperation {
       const { source, args } = prepared
       const stream =
         source instanceof JobEventSource
-          ? await sharedStream(deps, { source, args, params, context, lastEventId })
+          ? await sharedStream(deps, { source, args, params, context, lastEventId, turns })
           : ownStream(source, (payload) =>
               resultText(deps, { ...args, contextValue: freshContext(deps, args) }, payload),
             )
@@ -96,11 +101,12 @@ type Shared = {
   params: OperationParams
   context: GraphqlServerContext
   lastEventId: string | undefined
+  turns: IPolicy
 }
 
 async function sharedStream(deps: Deps, shared: Shared): Promise<OperationStream> {
-  const { source, args, params, context, lastEventId } = shared
-  const render = async (items: readonly JournalItem[]) => {
+  const { source, args, params, context, lastEventId, turns } = shared
+  const make = async (items: readonly JournalItem[]) => {
     const contextValue = freshContext(deps, args)
     const message = async (item: JournalItem): Promise<ResultMessage> => ({
       json: await resultText(deps, { ...args, contextValue }, item),
@@ -108,6 +114,9 @@ async function sharedStream(deps: Deps, shared: Shared): Promise<OperationStream
     })
     return Promise.all(items.map(message))
   }
+  const render = readsJobs(args.document)
+    ? (items: readonly JournalItem[]) => turns.execute(() => make(items))
+    : make
   const live = await deps.services.liveJournal.subscribe<ResultMessage>({
     key: sharingKey(params, args.document, context.principal),
     wish: { ...source.wish, render, bytesOf: ({ json }) => json.length + 300 },

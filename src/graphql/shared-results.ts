@@ -22,6 +22,17 @@ export function sharingKey(params: OperationParams, document: DocumentNode, prin
   return createHash('sha256').update(JSON.stringify(facts)).digest('base64')
 }
 
+/** Whether results of this document tell more than the journal does. */
+export function readsJobs(document: DocumentNode): boolean {
+  let found = false
+  visit(document, {
+    Field({ name }) {
+      if (name.value === 'job') found = true
+    },
+  })
+  return found
+}
+
 /** The variable that is given to `after` of a field of the name `jobEvents` and used nowhere else. */
 function positionVariable(document: DocumentNode): string | undefined {
   const uses = new Map<string, number>()

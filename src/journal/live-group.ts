@@ -50,11 +50,13 @@ export type GroupDeps = {
   onFailure: () => void
 }
 
-/** Most items that are rendered together, and about how much is made of them: they share what they read. */
-const mostItems = 500
+/** Most items that are rendered together, and about how much is made of them: they share what they read, a body of 1 MB each at worst. */
+const mostItems = 50
 const partBytes = 1_048_576
 /** Expected of a message before one was made. */
-const messageBytes = 8_192
+const messageBytes = 65_536
+/** Looked at together. */
+const readItems = 500
 /** A group begins where its first subscriber is, when what has happened since is no more than this part of what it may keep. */
 const backlogShare = 0.1
 const emptyPauseMs = 20
@@ -123,12 +125,13 @@ export class LiveGroup<Message> {
     )
     const part = wanted.slice(0, Math.min(mostItems, Math.max(1, Math.floor(bytes / this.#messageBytes))))
     if (part.length === 0) return { batch: null, rest: null }
-    const messages = await this.wish.render(part)
-    this.#messageBytes = this.#weightOf(messages) / messages.length
-    const positions = part.map(({ position }) => position)
-    const isAll = part.length === wanted.length
+    const rendered = await this.wish.render(part)
+    this.#messageBytes = this.#weightOf(rendered) / rendered.length
+    const messages = this.#upTo(bytes, rendered)
+    const positions = part.slice(0, messages.length).map(({ position }) => position)
+    const isAll = messages.length === wanted.length
     const to = isAll ? read.to : (positions.at(-1) ?? read.to)
-    const rest = isAll ? null : { ...read, from: to, items: wanted.slice(part.length) }
+    const rest = isAll ? null : { ...read, from: to, items: wanted.slice(messages.length) }
     return { batch: { messages, positions, to }, rest }
   }
 
@@ -150,6 +153,16 @@ export class LiveGroup<Message> {
 
   close(): void {
     this.#isClosed = true
+  }
+
+  /** The first of them, until they are enough: larger ones than those before are rendered again, not kept. */
+  #upTo(bytes: number, messages: readonly Message[]): readonly Message[] {
+    let weight = 0
+    const end = messages.findIndex((message, i) => {
+      weight += this.wish.bytesOf(message)
+      return i > 0 && weight > bytes
+    })
+    return end < 0 ? messages : messages.slice(0, end)
   }
 
   #weightOf(messages: readonly Message[]): number {
@@ -183,7 +196,7 @@ export class LiveGroup<Message> {
   async #read(): Promise<JournalRead> {
     const { ring, pages } = this.#deps
     if (this.#next >= ring.start) {
-      const { read, next } = ring.read(this.#next, this.#position, this.wish.cnpj, mostItems)
+      const { read, next } = ring.read(this.#next, this.#position, this.wish.cnpj, readItems)
       this.#next = next
       return read
     }

@@ -6,6 +6,7 @@ import { decodeCursor, encodeCursor, type JournalPosition } from '../../src/jour
 import { type JournalEntry, parseEntry } from '../../src/journal/entry.ts'
 import { judgeRead } from '../../src/journal/journal-read.ts'
 import { JournalRing } from '../../src/journal/journal-ring.ts'
+import { LiveGroup } from '../../src/journal/live-group.ts'
 import { LiveGroups } from '../../src/journal/live-groups.ts'
 
 const cnpjs = ['a', 'b', 'c']
@@ -211,4 +212,33 @@ test('what is kept for a hundred groups is bounded together', async () => {
   expect(groups.bytes()).toBeLessThanOrEqual(100_000_000)
   for (const stream of streams) stream.close()
   expect(groups.bytes()).toBe(0)
+})
+
+test('no more is kept of what was made together than fits, also when messages become larger than those before', async () => {
+  const ring = new JournalRing({ count: 12, bytes: 1_000_000 })
+  ring.reset(at(0))
+  const parts = {
+    ...{
+      ring,
+      pages: () => Promise.reject(new Error('not asked')),
+      limits: { count: 100, bytes: 1_000_000 },
+    },
+    ...{ onWeight: () => undefined, onFailure: () => undefined },
+  }
+  const wish = {
+    cnpj: null,
+    matches: () => true,
+    render: async (items: readonly unknown[]) => items.map((_item, i) => i),
+    bytesOf: () => size,
+  }
+  let size = 1
+  const group = new LiveGroup<number>(wish, parts, at(0), at(0))
+  const entries = Array.from({ length: 20 }, (_, i) => entryOf(i + 1, 'a'))
+  const read = judgeRead(at(0), entries, { epoch: 'e', trimmedTo: '0-0', lastId: '20-0' })
+  expect(await group.render(read, 2_000_000)).toMatchObject({ batch: { to: at(20) }, rest: null })
+
+  size = 400
+  const { batch, rest } = await group.render(read, 1_000)
+  expect(batch).toEqual({ messages: [0, 1], positions: [at(1), at(2)], to: at(2) })
+  expect([rest?.from, rest?.items.length]).toEqual([at(2), 18])
 })
