@@ -127,7 +127,17 @@ describe('refused before a stream begins, in the form of every error:', () => {
       [405, json, 'METHOD_NOT_ALLOWED'],
     ],
     ['another one’s jobs', { variables: { filter: { cnpj: '00000000000191' } } }, [403, json, 'FORBIDDEN']],
-  ])('%s', async (_what, options, expected) => {
+    [
+      'more statuses than there are',
+      { variables: { filter: { statuses: Array(21).fill('FAILED') } } },
+      [400, json, 'BAD_REQUEST'],
+    ],
+    [
+      'more than a message may hold',
+      { method: 'POST', variables: { filter: { eventType: 'x'.repeat(65_536) } } },
+      [413, json, 'BODY_TOO_LARGE'],
+    ],
+  ] as const)('%s', async (_what, options, expected) => {
     expect(await opened(options)).toEqual(expected)
   })
 
