@@ -166,7 +166,6 @@ export class WebSocketSession {
     // Whoever is cut off before the first message can resume too.
     const cursor = stream.cursor()
     if (cursor !== undefined) this.send(pingMessage({ [id]: cursor }))
-    if (this.#socket.readyState !== this.#socket.OPEN) operation.carried.end(null)
     return operation.carried.results
   }
 

@@ -177,6 +177,28 @@ describe('a thousand subscribers to the same', () => {
     reads.mockRestore()
   })
 
+  test('and those to twenty different things do not all read jobs at one time', async () => {
+    const events = await Promise.all(
+      Array.from({ length: 20 }, (_, i) =>
+        opened(owner.subscribe(Watch, { filter: { statuses: Array(i + 1).fill('RECEIVED') } })),
+      ),
+    )
+    const readJobs = services.jobs.jobs
+    let [reading, most] = [0, 0]
+    const reads = vi.spyOn(services.jobs, 'jobs').mockImplementation(async (ns) => {
+      reading += 1
+      most = Math.max(most, reading)
+      return readJobs(ns).finally(() => {
+        reading -= 1
+      })
+    })
+    const n = await accept()
+    for (const event of await Promise.all(events.map(({ data }) => data())))
+      expect(event).toMatchObject({ jobEvents: { job: { id: jobId(n) } } })
+    expect([most, reads.mock.calls.length]).toEqual([8, 20])
+    reads.mockRestore()
+  })
+
   test('are no group where documents, variables or views differ', async () => {
     const after = encodeCursor(await services.liveJournal.end())
     await opened(owner.subscribe(Brief))
@@ -186,7 +208,8 @@ describe('a thousand subscribers to the same', () => {
     await opened(owner.subscribe(Brief, { filter: { queue: 'nifi' } }))
     await opened(stranger.subscribe(Brief))
     await opened(administrator.subscribe(Brief))
-    expect(services.liveJournal.counts()).toEqual({ groups: 5, subscribers: 6 })
+    await opened(operationClient(open, { kind: 'admin', name: 'reader', access: 'read' }).subscribe(Brief))
+    expect(services.liveJournal.counts()).toEqual({ groups: 6, subscribers: 7 })
   })
 })
 

@@ -8,6 +8,7 @@ import { alphanumericCnpj, numericCnpj, unusedCnpj } from '../support/tenants.ts
 
 const query = 'subscription { jobEvents { __typename } }'
 const keepAliveMs = 300
+const lettersCnpj = '11444777000161'
 
 let fleet: Fleet
 let gancho: GanchoProcess
@@ -77,6 +78,18 @@ test('a tenant has as many subscriptions as its limit, on all instances and over
   await until(async () => (await usedBy(clients.tenant))?.used === 2, { what: 'it is taken again' })
   socket.socket.terminate()
   await until(async () => (await usedBy(clients.tenant))?.used === 0, { what: 'all places given back' })
+})
+
+test('a limit that is set while a socket is open holds for what it opens then', async () => {
+  const tenant = await clientsOf(gancho, lettersCnpj)
+  const socket = await openSocket(gancho.origin, { token: tenant.token })
+  socket.subscribe('1', query)
+  await until(async () => (await usedBy(tenant.tenant))?.used === 1, { what: 'a place taken' })
+  await setLimit(lettersCnpj, 1)
+  await until(async () => (await usedBy(tenant.tenant))?.max === 1, { what: 'the limit known' })
+  socket.subscribe('2', query)
+  expect(codeOf((await socket.until('error'))[0])).toBe('TOO_MANY_SUBSCRIPTIONS')
+  socket.socket.terminate()
 })
 
 test('a socket leaves nothing behind, also when it used one id again and again while its operations were opened', async () => {

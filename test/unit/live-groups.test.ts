@@ -242,3 +242,14 @@ test('no more is kept of what was made together than fits, also when messages be
   expect(batch).toEqual({ messages: [0, 1], positions: [at(1), at(2)], to: at(2) })
   expect([rest?.from, rest?.items.length]).toEqual([at(2), 18])
 })
+
+test('a gap concerns everyone, also those who follow one tenant', async () => {
+  const { groups, ring, subscribe } = world()
+  const streams = [null, 'a'].map((cnpj) => subscribe({ cnpj, odd: false }, at(0)))
+  const next = streams.map((stream) => stream.batches().next())
+  const to = { epoch: 'another', id: '0-0' }
+  const gap = { kind: 'gap', position: to, reason: 'JOURNAL_REPLACED' } as const
+  groups.notify(ring.push({ from: at(0), to, items: [gap], continues: false }), ring.end - 1)
+  for (const { value } of await Promise.all(next)) expect(value).toMatchObject({ messages: [-1], to })
+  for (const stream of streams) stream.close()
+})

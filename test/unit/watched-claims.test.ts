@@ -4,6 +4,7 @@ import { WatchedClaims } from '../../src/http/watched-claims.ts'
 import { parseAccessWindow } from '../../src/tenants/access-window.ts'
 import { type Admitted, identities } from '../../src/tenants/identity.ts'
 import { authenticator, type Principal } from '../../src/tenants/principal.ts'
+import { parseAddressRanges } from '../../src/tenants/sender-addresses.ts'
 import type { Tenant } from '../../src/tenants/tenant.ts'
 
 const cnpj = '11222333000181'
@@ -21,6 +22,7 @@ function world(options: { settings?: Tenant['settings']; adminWindow?: string; e
   const access = {
     admins: [{ name: 'admin', access: 'full' as const, token: 'gadm_0123456789abcdef' }],
     adminWindow: options.adminWindow ? parseAccessWindow(options.adminWindow) : undefined,
+    trustedProxies: parseAddressRanges(['127.0.0.1']),
     now: () => state.at,
     directory: {
       authenticate: () => state.answer(),
@@ -43,7 +45,7 @@ function world(options: { settings?: Tenant['settings']; adminWindow?: string; e
     claims.tick()
     await new Promise((resolve) => setImmediate(resolve))
   }
-  return { state, claims, ended, watcher, admit, tick }
+  return { state, known, claims, ended, watcher, admit, tick }
 }
 
 const byTenant = 'Bearer gnt_any'
@@ -154,4 +156,13 @@ test('a principal that was admitted is the one that its token stands for', async
     claim: { identity: { kind: 'tenant', cnpj, tokenId: 'token' } },
     principal: expected,
   })
+})
+
+test('who came through a proxy is asked about with the address that it came from', async () => {
+  const { known, state } = world({ settings: { allowedAddresses: ['10.0.0.7'] } })
+  const headers = { authorization: byTenant, 'x-forwarded-for': '10.0.0.7' }
+  const { claim } = await known.ofRequest({ headers, socket: { remoteAddress: '127.0.0.1' } })
+  expect(known.ask(claim)).toMatchObject({ kind: 'tenant' })
+  state.answer = () => ({ ...tenant, settings: { allowedAddresses: ['10.0.0.8'] } })
+  expect(() => known.ask(claim)).toThrow(expect.objectContaining({ code: 'ADDRESS_NOT_ALLOWED' }))
 })
