@@ -16,6 +16,7 @@ import { type CacheReport, reportedDirectory, reportedStore } from '../tenants/c
 import { TenantDirectory } from '../tenants/directory.ts'
 import { type Identities, identities } from '../tenants/identity.ts'
 import { type TenantInvalidation, tenantInvalidation } from '../tenants/invalidation.ts'
+import { LastUses } from '../tenants/last-uses.ts'
 import { type Authenticate, authenticator } from '../tenants/principal.ts'
 import { type OpenSource, sourceOpener } from '../tenants/sources/open-source.ts'
 import { sourceDirectory } from '../tenants/sources/source-directory.ts'
@@ -25,7 +26,6 @@ import { type StreamTickets, streamTickets } from '../tenants/stream-tickets.ts'
 import { type TenantService, tenantService } from '../tenants/tenant-service.ts'
 import { tokenHashing } from '../tenants/token.ts'
 import { type TokenCipher, tokenCipher } from '../tenants/token-cipher.ts'
-import { TokenUses } from '../tenants/token-uses.ts'
 import { openAwaiting } from './awaiting.ts'
 import type { Foundation } from './foundation.ts'
 import { upstreamSettings } from './upstream-settings.ts'
@@ -42,6 +42,7 @@ export type Core = {
   tenants: TenantService
   sources: SourceService
   openSource: OpenSource
+  sourceUses: Pick<LastUses, 'note'>
   cipher: TokenCipher
   authenticate: Authenticate
   correlator: Correlator
@@ -89,12 +90,13 @@ export async function createCore({ config, foundation, log, origin, cache }: Cor
   const [newest, ...older] = secrets.encryptionSecrets
   const hashToken = tokenHashing(newest)
   const cipher = tokenCipher(newest, ...older)
-  const uses = new TokenUses({ store: stores.tenants, log })
+  const tokenUses = new LastUses({ write: (uses) => stores.tenants.touchTokens(uses), what: 'tokens', log })
+  const sourceUses = new LastUses({ write: (uses) => stores.sources.touch(uses), what: 'sources', log })
   const ttlMs = config.TOKEN_CACHE_TTL_SECONDS * 1_000
   const directory = new TenantDirectory({
     ...{ store: reportedStore(stores.tenants, cache), hashToken, ttlMs },
     olderHashes: older.map(tokenHashing),
-    onUse: (id, at) => uses.note(id, at),
+    onUse: (id, at) => tokenUses.note(id, at),
   })
   const known = sourceDirectory({
     ...{ store: stores.sources, tenants: stores.tenants, cipher },
@@ -144,7 +146,7 @@ export async function createCore({ config, foundation, log, origin, cache }: Cor
     queueStats.close()
     await liveJournal.close()
     invalidation.close()
-    await uses.close()
+    await Promise.all([tokenUses.close(), sourceUses.close()])
     await lanes.close()
   }
   return {
@@ -157,6 +159,7 @@ export async function createCore({ config, foundation, log, origin, cache }: Cor
     tenants,
     sources,
     openSource,
+    sourceUses,
     cipher,
     authenticate,
     correlator,

@@ -64,10 +64,13 @@ export function createGatewaySide(deps: Deps): HttpServer {
     allowedOrigins: config.ALLOWED_ORIGINS,
     otherwise: router,
   })
-  const { openSource } = core
+  const { openSource, sourceUses: uses } = core
   const { capabilities, upstreams } = correlator
   const callback = callbackHandler({ intake, capabilities, upstreams, maxBodyBytes, log, report, otherwise })
-  const handle = sourceWebhookHandler({ intake, openSource, maxBodyBytes, log, report, otherwise: callback })
+  const handle = sourceWebhookHandler({
+    ...{ intake, openSource, uses, maxBodyBytes, log, report },
+    otherwise: callback,
+  })
   const server = createHttpServer({
     webhook: webhookHandler({ intake, authenticate, maxBodyBytes, log, report }),
     ...{ handle, upgrade, requestTimeoutMs, log },

@@ -39,6 +39,7 @@ describe.skipIf(missingH2)('the SQL for OracleDB, on H2', () => {
         { version: 1 },
         { version: 2 },
         { version: 3 },
+        { version: 4 },
       ])
       await database.close()
     })
@@ -52,7 +53,7 @@ describe.skipIf(missingH2)('the SQL for OracleDB, on H2', () => {
         expect(await database.all('SELECT id FROM history_meta')).toEqual(
           await first.all('SELECT id FROM history_meta'),
         )
-      expect(await first.all('SELECT count(*) AS counted FROM schema_migrations')).toEqual([{ counted: 3 }])
+      expect(await first.all('SELECT count(*) AS counted FROM schema_migrations')).toEqual([{ counted: 4 }])
       await Promise.all(databases.map((database) => database.close()))
     })
 

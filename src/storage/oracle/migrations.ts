@@ -147,6 +147,11 @@ const migrations: readonly Migration[] = [
       ddl('CREATE INDEX tenant_sources_by_cnpj ON tenant_sources (cnpj)'),
     ],
   },
+  {
+    version: 4,
+    name: 'last use of sources',
+    steps: () => [ddl('ALTER TABLE tenant_sources ADD last_used_at NUMBER(16)')],
+  },
 ]
 
 const createVersions = `

@@ -169,6 +169,11 @@ const migrations: readonly Migration[] = [
       ddl('ALTER TABLE tenant_sources ADD COLUMN secrets_version INTEGER NOT NULL DEFAULT 0'),
     ],
   },
+  {
+    version: 6,
+    name: 'last use of sources',
+    steps: () => [ddl('ALTER TABLE tenant_sources ADD COLUMN last_used_at INTEGER')],
+  },
 ]
 
 /** The schema that this version of Gancho works on. */
