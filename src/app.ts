@@ -39,6 +39,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       ...{ foundation, log },
       origin: () => origin,
       cache: metrics.tenantCache,
+      awaiting: metrics.awaiting,
     })
     parts.push(core.close)
     const receiver = await sampleReceiver(config, foundation, log)

@@ -10,6 +10,7 @@ import { defaultQueue } from '../events/routing.ts'
 import { createTransitions } from '../events/transitions.ts'
 import { createJobReader, type JobReader } from '../history/job-reader.ts'
 import { createLiveJournal, type LiveJournal } from '../journal/live-journal.ts'
+import type { AwaitReport } from '../sync/await-report.ts'
 import type { Correlator } from '../sync/correlator.ts'
 import { firstAdminName } from '../tenants/admin-tokens.ts'
 import { type CacheReport, reportedDirectory, reportedStore } from '../tenants/cache-report.ts'
@@ -70,9 +71,12 @@ type CoreDeps = {
   origin: () => string
   /** Told how often tokens are known. */
   cache: CacheReport
+  /** Told what becomes of awaited replies. */
+  awaiting: AwaitReport
 }
 
-export async function createCore({ config, foundation, log, origin, cache }: CoreDeps): Promise<Core> {
+export async function createCore(deps: CoreDeps): Promise<Core> {
+  const { config, foundation, log, origin, cache } = deps
   const { connections, stores, secrets } = foundation
   const lanes = createLanes(connections.commands, [defaultQueue])
   const records = createJobRecords(connections.commands)
@@ -130,7 +134,7 @@ export async function createCore({ config, foundation, log, origin, cache }: Cor
   await directory.load()
   await warnOfOtherSecret({ store: stores.tenants, cipher, log })
   const upstreams = upstreamSettings(config)
-  const correlator = await openAwaiting({ config, foundation, log, upstreams, origin })
+  const correlator = await openAwaiting({ config, foundation, log, upstreams, origin, report: deps.awaiting })
   const liveJournal = createLiveJournal({
     reader: connections.dedicated('journal-tail'),
     commands: connections.commands,

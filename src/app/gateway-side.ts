@@ -52,6 +52,7 @@ export function createGatewaySide(deps: Deps): HttpServer {
   const endpoint = createGraphqlEndpoint({
     ...{ config, foundation, core, log },
     intake: reportedIntake(intake, report),
+    report: metrics.streams,
   })
   const { graphql, streams, eventStreams, upgrade } = endpoint
   const elsewhere = ['/webhook', '/webhook/:source(^src_.+$)', '/callback/:capability'].map((path) => ({
@@ -104,9 +105,12 @@ function tenantFacts({ directory }: Core) {
 }
 
 function scrapeOf({ metrics, foundation, core }: Deps) {
-  const { directory, lanes, queueOverview: overview } = core
-  const redis = redisFigures({ redis: foundation.connections.commands, lanes, overview })
-  return () => metrics.scrape({ redis, tenantCache: () => directory.status() })
+  const { directory, lanes, queueOverview: overview, liveJournal, correlator } = core
+  const redis = redisFigures({
+    ...{ redis: foundation.connections.commands, lanes, overview },
+    tail: () => liveJournal.position()?.id,
+  })
+  return () => metrics.scrape({ redis, tenantCache: () => directory.status(), awaiting: correlator.waiting })
 }
 
 function healthChecks({ connections, stores }: Foundation, { lanes }: Core) {

@@ -4,6 +4,7 @@ import { createMetrics, type MetricSources } from '../../src/metrics/metrics.ts'
 const sources = (staleSince: number | null): MetricSources => ({
   tenantCache: () => ({ tenants: 3, staleSince }),
   redis: async () => null,
+  awaiting: () => 4,
 })
 const linesOf = ({ text }: { text: string }) => text.split('\n')
 
@@ -23,6 +24,17 @@ test('each app has metrics of its own', async () => {
   one.events.accepted(false)
   expect(linesOf(await one.scrape(sources(null)))).toContain('gancho_events_accepted_total 1')
   expect(linesOf(await other.scrape(sources(null)))).toContain('gancho_events_accepted_total 0')
+})
+
+test('calls are counted by their outcomes, with the time until their answers', async () => {
+  const metrics = createMetrics()
+  metrics.awaiting.answered('reply-failed', 1_500)
+  metrics.awaiting.called('bank', { kind: 'accepted', externalId: 'a', body: null })
+  const lines = linesOf(await metrics.scrape(sources(null)))
+  expect(lines).toContain('gancho_awaited_replies_waiting 4')
+  expect(lines).toContain('gancho_awaited_replies_total{outcome="failed"} 1')
+  expect(lines).toContain('gancho_awaited_reply_duration_seconds_sum{outcome="failed"} 1.5')
+  expect(lines).toContain('gancho_upstream_calls_total{upstream="bank",outcome="ACCEPTED"} 1')
 })
 
 test('the latency of a delivery leaves out jobs that were reprocessed, and those that were not delivered', async () => {
