@@ -28,17 +28,6 @@ afterAll(async () => {
 
 const statusOf = async (of: string) => (await clientOf(gancho, of).post({ a: 1 })).status
 
-/** How long the slower ones of a few requests take, one after the other. */
-async function usualMs(): Promise<number> {
-  let slowest = 0
-  for (let at = 0; at < 20; at++) {
-    const since = performance.now()
-    expect(await statusOf(token)).toBe(202)
-    slowest = Math.max(slowest, performance.now() - since)
-  }
-  return slowest
-}
-
 async function metric(name: string): Promise<number> {
   const text = await (await fetch(`${gancho.origin}/metrics`)).text()
   return Number(new RegExp(`^${name} (.+)$`, 'm').exec(text)?.[1])
@@ -70,7 +59,6 @@ async function badTokens(sender: number, count: number): Promise<Record<string, 
 }
 
 test('50,000 requests with bad tokens make few queries, and hold up no tenant', async () => {
-  const quiet = await usualMs()
   const start = performance.now()
   const flood = Promise.all(Array.from({ length: 10 }, (_, sender) => badTokens(sender, 5_000)))
   let over = false
@@ -89,8 +77,8 @@ test('50,000 requests with bad tokens make few queries, and hold up no tenant', 
   expect(new Set(counts.map(([status]) => status))).toEqual(new Set(['401', '503']))
   // 500 at once and 100 a second; the known tenant is read again once a second.
   expect(await metric('gancho_tenant_cache_lookups_total')).toBeLessThan(510 + 102 * seconds)
-  // Whoever waited behind strangers would wait for a queue of look-ups, 10 seconds long.
-  expect(slowest.ms).toBeLessThan(1_000 + 100 * quiet)
+  // By the pace of this machine: whoever waited behind the flood would wait for as long as it lasts.
+  expect(slowest.ms).toBeLessThan(1_000 + (seconds * 1_000) / 2)
 })
 
 test('with the database away known tenants are served, others get 503, and metrics and health say so', async () => {
