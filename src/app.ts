@@ -43,6 +43,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       ...{ foundation, log, destinationUrl },
       origin: () => origin,
       cache: metrics.tenantCache,
+      awaiting: metrics.awaiting,
     })
     parts.push(core.close)
     if (foundation.embedded) rememberForSecondProcess(config, foundation, destinationUrl, upstream)

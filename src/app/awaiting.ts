@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
+import { type AwaitReport, reportedCalls, reportedUpstreams } from '../sync/await-report.ts'
 import { type Correlator, createCorrelator } from '../sync/correlator.ts'
 import { memoryPubSub } from '../sync/memory-pub-sub.ts'
 import { redisPubSub } from '../sync/redis-pub-sub.ts'
@@ -15,11 +16,12 @@ type Deps = {
   upstreams: readonly UpstreamSettings[]
   /** Where this process is reached; asked for when the first call is made. */
   origin: () => string
+  report: AwaitReport
 }
 
 /** What calls upstreams and awaits their replies. Without upstreams it costs nothing, and says so to whoever calls. */
 export async function openAwaiting(deps: Deps): Promise<Correlator> {
-  const { config, foundation, log } = deps
+  const { config, foundation, log, report } = deps
   const { connections, secrets } = foundation
   const calls = config.ROLE === 'worker' ? [] : deps.upstreams
   const upstreams = createUpstreams(calls, { connectTimeoutMs: config.CONNECT_TIMEOUT_MS, log })
@@ -29,7 +31,8 @@ export async function openAwaiting(deps: Deps): Promise<Correlator> {
       ? memoryPubSub()
       : redisPubSub({ publisher, subscriber: connections.dedicated('replies') })
   const correlator = await createCorrelator({
-    ...{ redis: publisher, pubSub, upstreams, log, owner: processName() },
+    ...{ redis: publisher, pubSub, log, owner: processName() },
+    upstreams: reportedUpstreams(upstreams, report),
     secrets: secrets.encryptionSecrets,
     publicUrl: () => config.PUBLIC_URL ?? deps.origin(),
     ttlMs: config.AWAITED_REPLY_TTL_SECONDS * 1_000,
@@ -40,5 +43,5 @@ export async function openAwaiting(deps: Deps): Promise<Correlator> {
     await pubSub.close()
     await upstreams.close()
   }
-  return { ...correlator, close }
+  return { ...correlator, callAndAwait: reportedCalls(correlator.callAndAwait, report), close }
 }

@@ -10,12 +10,14 @@ import { defaultQueue } from '../events/routing.ts'
 import { createTransitions } from '../events/transitions.ts'
 import { createJobReader, type JobReader } from '../history/job-reader.ts'
 import { createLiveJournal, type LiveJournal } from '../journal/live-journal.ts'
+import type { AwaitReport } from '../sync/await-report.ts'
 import type { Correlator } from '../sync/correlator.ts'
 import { firstAdminName } from '../tenants/admin-tokens.ts'
 import { type CacheReport, reportedDirectory, reportedStore } from '../tenants/cache-report.ts'
 import { TenantDirectory } from '../tenants/directory.ts'
 import { type Identities, identities } from '../tenants/identity.ts'
 import { type TenantInvalidation, tenantInvalidation } from '../tenants/invalidation.ts'
+import { LastUses } from '../tenants/last-uses.ts'
 import { type Authenticate, authenticator } from '../tenants/principal.ts'
 import { type OpenSource, sourceOpener } from '../tenants/sources/open-source.ts'
 import { sourceDirectory } from '../tenants/sources/source-directory.ts'
@@ -25,7 +27,6 @@ import { type StreamTickets, streamTickets } from '../tenants/stream-tickets.ts'
 import { type TenantService, tenantService } from '../tenants/tenant-service.ts'
 import { tokenHashing } from '../tenants/token.ts'
 import { type TokenCipher, tokenCipher } from '../tenants/token-cipher.ts'
-import { TokenUses } from '../tenants/token-uses.ts'
 import { openAwaiting } from './awaiting.ts'
 import { createDestinations, type Destinations } from './destinations.ts'
 import type { Foundation } from './foundation.ts'
@@ -44,6 +45,7 @@ export type Core = {
   sources: SourceService
   openSource: OpenSource
   destinations: Destinations
+  sourceUses: Pick<LastUses, 'note'>
   cipher: TokenCipher
   authenticate: Authenticate
   correlator: Correlator
@@ -73,6 +75,8 @@ type CoreDeps = {
   origin: () => string
   /** Told how often tokens are known. */
   cache: CacheReport
+  /** Told what becomes of awaited replies. */
+  awaiting: AwaitReport
 }
 
 export async function createCore(deps: CoreDeps): Promise<Core> {
@@ -94,12 +98,13 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
   const [newest, ...older] = secrets.encryptionSecrets
   const hashToken = tokenHashing(newest)
   const cipher = tokenCipher(newest, ...older)
-  const uses = new TokenUses({ store: stores.tenants, log })
+  const tokenUses = new LastUses({ write: (uses) => stores.tenants.touchTokens(uses), what: 'tokens', log })
+  const sourceUses = new LastUses({ write: (uses) => stores.sources.touch(uses), what: 'sources', log })
   const ttlMs = config.TOKEN_CACHE_TTL_SECONDS * 1_000
   const directory = new TenantDirectory({
     ...{ store: reportedStore(stores.tenants, cache), hashToken, ttlMs },
     olderHashes: older.map(tokenHashing),
-    onUse: (id, at) => uses.note(id, at),
+    onUse: (id, at) => tokenUses.note(id, at),
   })
   const known = sourceDirectory({
     ...{ store: stores.sources, tenants: stores.tenants, cipher },
@@ -139,7 +144,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
   await warnOfOtherSecret({ store: stores.tenants, cipher, log })
   await destinations.load()
   const upstreams = upstreamSettings(config)
-  const correlator = await openAwaiting({ config, foundation, log, upstreams, origin })
+  const correlator = await openAwaiting({ config, foundation, log, upstreams, origin, report: deps.awaiting })
   // From here on nothing can fail, and everything that starts is ended by `close`.
   destinations.start()
   const liveJournal = createLiveJournal({
@@ -158,7 +163,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     await liveJournal.close()
     invalidation.close()
     await destinations.close()
-    await uses.close()
+    await Promise.all([tokenUses.close(), sourceUses.close()])
     await lanes.close()
   }
   return {
@@ -172,6 +177,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     sources,
     openSource,
     destinations,
+    sourceUses,
     cipher,
     authenticate,
     correlator,

@@ -51,6 +51,7 @@ export function createGatewaySide(deps: Deps): HttpServer {
   const endpoint = createGraphqlEndpoint({
     ...{ config, foundation, core, log },
     intake: reportedIntake(intake, report),
+    report: metrics.streams,
   })
   const { graphql, streams, eventStreams, upgrade } = endpoint
   const elsewhere = ['/webhook', '/webhook/:source(^src_.+$)', '/callback/:capability'].map((path) => ({
@@ -63,10 +64,13 @@ export function createGatewaySide(deps: Deps): HttpServer {
     allowedOrigins: config.ALLOWED_ORIGINS,
     otherwise: router,
   })
-  const { openSource } = core
+  const { openSource, sourceUses: uses } = core
   const { capabilities, upstreams } = correlator
   const callback = callbackHandler({ intake, capabilities, upstreams, maxBodyBytes, log, report, otherwise })
-  const handle = sourceWebhookHandler({ intake, openSource, maxBodyBytes, log, report, otherwise: callback })
+  const handle = sourceWebhookHandler({
+    ...{ intake, openSource, uses, maxBodyBytes, log, report },
+    otherwise: callback,
+  })
   const server = createHttpServer({
     webhook: webhookHandler({ intake, authenticate, maxBodyBytes, log, report }),
     ...{ handle, upgrade, requestTimeoutMs, log },
@@ -100,9 +104,12 @@ function tenantFacts({ directory }: Core) {
 }
 
 function scrapeOf({ metrics, foundation, core }: Deps) {
-  const { directory, lanes, queueOverview: overview } = core
-  const redis = redisFigures({ redis: foundation.connections.commands, lanes, overview })
-  return () => metrics.scrape({ redis, tenantCache: () => directory.status() })
+  const { directory, lanes, queueOverview: overview, liveJournal, correlator } = core
+  const redis = redisFigures({
+    ...{ redis: foundation.connections.commands, lanes, overview },
+    tail: () => liveJournal.position()?.id,
+  })
+  return () => metrics.scrape({ redis, tenantCache: () => directory.status(), awaiting: correlator.waiting })
 }
 
 function healthChecks({ connections, stores }: Foundation, { lanes }: Core) {

@@ -3,15 +3,23 @@ import type { Config } from '../config.ts'
 import type { Intake } from '../events/intake.ts'
 import { createSpentOfBurst } from '../events/rate-limit.ts'
 import { operationOpener } from '../graphql/open-operation.ts'
+import type { StreamReport } from '../graphql/stream-report.ts'
 import { createGraphql, requestBytes } from '../graphql/yoga.ts'
 import type { Core } from './core.ts'
 import type { Foundation } from './foundation.ts'
 import { createStreams } from './streams.ts'
 
-type Deps = { config: Config; foundation: Foundation; core: Core; intake: Intake; log: Logger }
+type Deps = {
+  config: Config
+  foundation: Foundation
+  core: Core
+  intake: Intake
+  log: Logger
+  report: StreamReport
+}
 
 /** GraphQL over HTTP, and what carries its streams. */
-export function createGraphqlEndpoint({ config, foundation, core, intake, log }: Deps) {
+export function createGraphqlEndpoint({ config, foundation, core, intake, log, report }: Deps) {
   const services = {
     ...core,
     intake,
@@ -22,7 +30,7 @@ export function createGraphqlEndpoint({ config, foundation, core, intake, log }:
   const graphql = createGraphql({ services, log, maxEventBytes: config.MAX_BODY_BYTES })
   const openOperation = operationOpener({ graphql, services, log })
   const streaming = createStreams({
-    ...{ config, core, log, openOperation },
+    ...{ config, core, log, openOperation, report },
     fetch: async (url, init, context) => graphql.fetch(new URL(url), init, context),
     maxBodyBytes: requestBytes(config.MAX_BODY_BYTES),
   })

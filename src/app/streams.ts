@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import type { OpenOperation } from '../graphql/operation-stream.ts'
+import type { StreamReport } from '../graphql/stream-report.ts'
 import { type EventStreamHandler, eventStreamHandler, type GraphqlFetch } from '../http/event-stream.ts'
 import { type OpenStreams, openStreams } from '../http/open-streams.ts'
 import { type UpgradeHandler, webSocketUpgrades } from '../http/websocket.ts'
@@ -13,6 +14,7 @@ type Deps = {
   openOperation: OpenOperation
   fetch: GraphqlFetch
   maxBodyBytes: number
+  report: StreamReport
 }
 
 export type Streaming = {
@@ -28,7 +30,7 @@ const renewals = 4
 
 /** What keeps connections open to send results: event streams and sockets, and what bounds them. */
 export function createStreams(deps: Deps): Streaming {
-  const { config, core, log, openOperation, fetch, maxBodyBytes } = deps
+  const { config, core, log, openOperation, fetch, maxBodyBytes, report } = deps
   const { identities, streamPlaces: places, streamTickets: tickets } = core
   const ticketMs = config.STREAM_TICKET_TTL_SECONDS * 1_000
   const streams = openStreams({
@@ -39,11 +41,11 @@ export function createStreams(deps: Deps): Streaming {
   core.onTenantChange(streams.tenantChanged)
   const bounds = { keepAliveMs: config.STREAM_KEEP_ALIVE_MS, stallMs: config.STREAM_STALL_MS }
   const eventStreams = eventStreamHandler({
-    ...{ identities, tickets, streams, openOperation, fetch, maxBodyBytes, log },
+    ...{ identities, tickets, streams, openOperation, fetch, maxBodyBytes, report, log },
     ...{ ...bounds, maxMessageBytes: config.MAX_MESSAGE_BYTES },
   })
   const upgrade = webSocketUpgrades({
-    ...{ identities, streams, openOperation, log },
+    ...{ identities, streams, openOperation, report, log },
     ...bounds,
     ...{ initTimeoutMs, maxOperations: maxOperationsPerSocket },
     maxMessageBytes: config.MAX_MESSAGE_BYTES,

@@ -2,6 +2,7 @@ import DataLoader from 'dataloader'
 import type { QueueCounts } from '../delivery/queue-overview.ts'
 import type { Attempt, Job } from '../events/job.ts'
 import type { Principal } from '../tenants/principal.ts'
+import type { Source } from '../tenants/sources/source.ts'
 import type { Tenant, TenantToken } from '../tenants/tenant.ts'
 import type { GraphqlServices } from './services.ts'
 
@@ -12,9 +13,10 @@ export type Loaders = {
   attempts: DataLoader<number, Attempt[]>
   body: DataLoader<number, Buffer | null>
   tenant: DataLoader<string, Tenant | null>
-  /** When a tenant last used one of its tokens, epoch milliseconds. */
+  /** When a tenant last used one of its tokens or sources, epoch milliseconds. */
   lastUse: DataLoader<string, number | null>
   tokens: DataLoader<string, TenantToken[]>
+  sources: DataLoader<string, Source[]>
   queueCounts: DataLoader<string, QueueCounts>
 }
 
@@ -23,7 +25,7 @@ const bodiesPerRead = 50
 
 /** Loaders of one request: what they read, they keep. */
 export function createLoaders(services: GraphqlServices, principal: Principal): Loaders {
-  const { jobs, tenants, tenantStore, queueOverview } = services
+  const { jobs, tenants, sources, tenantStore, queueOverview } = services
   const tenant = new DataLoader<string, Tenant | null>(async (cnpjs) => {
     const found = new Map((await tenantStore.byCnpjs(cnpjs)).map((one) => [one.cnpj, one]))
     return cnpjs.map((cnpj) => found.get(cnpj) ?? null)
@@ -37,6 +39,10 @@ export function createLoaders(services: GraphqlServices, principal: Principal): 
     }),
     tokens: new DataLoader(async (cnpjs) => {
       const found = Map.groupBy(await tenants.tokensOf(cnpjs), ({ cnpj }) => cnpj)
+      return cnpjs.map((cnpj) => found.get(cnpj) ?? [])
+    }),
+    sources: new DataLoader(async (cnpjs) => {
+      const found = Map.groupBy(await sources.sourcesOf(cnpjs), ({ cnpj }) => cnpj)
       return cnpjs.map((cnpj) => found.get(cnpj) ?? [])
     }),
     job: new DataLoader(async (ns) => {

@@ -28,6 +28,11 @@ const SourceRef = builder.objectRef<Source>('Source').implement({
     encoding: t.string({ nullable: true, resolve: ({ options }) => options.encoding ?? null }),
     prefix: t.string({ nullable: true, resolve: ({ options }) => options.prefix ?? null }),
     createdAt: t.expose('createdAt', { type: 'DateTime' }),
+    lastUsedAt: t.expose('lastUsedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When a request with a valid signature last came, to about a minute.',
+    }),
   }),
 })
 
@@ -38,7 +43,7 @@ builder.objectField(TenantRef, 'sources', (t) =>
     type: [SourceRef],
     ...adminOnly,
     description: 'For administrators. Oldest first, 100 at most.',
-    resolve: ({ cnpj }, _args, { services }) => services.sources.sourcesOf(cnpj),
+    resolve: ({ cnpj }, _args, { loaders }) => loaders.sources.load(cnpj),
   }),
 )
 

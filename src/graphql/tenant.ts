@@ -38,7 +38,8 @@ builder.node(TenantRef, {
     lastActivityAt: t.field({
       type: 'DateTime',
       nullable: true,
-      description: 'When one of its tokens was last used, to about a minute. Null while it has used none.',
+      description:
+        'When one of its tokens or sources was last used, to about a minute. Null while it has used none.',
       resolve: ({ cnpj }, _args, { loaders }) => loaders.lastUse.load(cnpj),
     }),
   }),

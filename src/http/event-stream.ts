@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
-import { GanchoError } from '../errors.ts'
+import { type ErrorCode, GanchoError } from '../errors.ts'
 import type { GraphqlServerContext } from '../graphql/context.ts'
 import type { OpenOperation, OperationParams, OperationStream } from '../graphql/operation-stream.ts'
+import type { StreamReport } from '../graphql/stream-report.ts'
 import { toGanchoError } from '../redis/redis-error.ts'
 import { readBody } from '../rest/request-body.ts'
 import type { Admitted, Identities } from '../tenants/identity.ts'
@@ -36,6 +37,7 @@ export type EventStreamDeps = EventStreamOptions & {
   maxBodyBytes: number
   /** Longest request for a stream: what it holds is kept as long as the stream. */
   maxMessageBytes: number
+  report: StreamReport
   log: Logger
 }
 
@@ -146,11 +148,15 @@ async function carry(
 ): Promise<void> {
   if (opened.kind === 'result') return sendResult(response, opened.status, opened.json)
   const { stream, ended, release } = opened
+  let code: ErrorCode | 'DONE' = 'INTERNAL'
+  deps.report.opened('sse')
   try {
     const { error } = await carryEventStream(response, stream, ended, requestId, deps)
+    code = error?.code ?? 'DONE'
     if (error && error.status >= 500 && error.code !== 'SHUTTING_DOWN')
       deps.log.error({ err: error, requestId }, 'event stream failed')
   } finally {
+    deps.report.ended('sse', code)
     release()
   }
 }

@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import type { WebSocket } from 'ws'
 import { GanchoError } from '../errors.ts'
 import type { OpenOperation, OperationParams, OperationStream } from '../graphql/operation-stream.ts'
+import type { StreamReport } from '../graphql/stream-report.ts'
 import { toGanchoError } from '../redis/redis-error.ts'
 import { requestIdOf } from '../rest/request-id.ts'
 import type { Admitted, Identities } from '../tenants/identity.ts'
@@ -18,6 +19,7 @@ export type SessionDeps = {
   identities: Pick<Identities, 'ask' | 'ofRequest'>
   streams: Pick<OpenStreams, 'take' | 'watch'>
   openOperation: OpenOperation
+  report: StreamReport
   log: Logger
   /** How often a client is pinged. One that is silent for one and a half times as long is taken for dead. */
   keepAliveMs: number
@@ -50,6 +52,8 @@ export class WebSocketSession {
   readonly #operations = new Set<Operation>()
   readonly #pinging: NodeJS.Timeout
   #admitted: Admitted | undefined
+  /** Why it was closed from here. */
+  #closedFor: GanchoError | undefined
   #stopWatching: () => void = () => {}
   #heardAt = performance.now()
 
@@ -136,6 +140,7 @@ export class WebSocketSession {
 
   /** Closes the socket, with the code of the error as the reason. */
   close(error: GanchoError): void {
+    this.#closedFor ??= error
     this.#socket.close(closeCode(error), error.code)
   }
 
@@ -159,9 +164,11 @@ export class WebSocketSession {
     const onEnd = ({ error, cursor }: Ending) => {
       giveBack()
       this.#operations.delete(operation)
+      this.#deps.report.ended('websocket', (error ?? this.#closedFor)?.code ?? 'DONE')
       if (error) this.#tellEnd(id, error, cursor)
     }
-    const { stallMs } = this.#deps
+    const { stallMs, report } = this.#deps
+    report.opened('websocket')
     operation.carried = carryOperation({ stream, outlet: this.#outlet(id), stallMs, onEnd })
     // Whoever is cut off before the first message can resume too.
     const cursor = stream.cursor()

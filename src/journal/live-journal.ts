@@ -15,6 +15,8 @@ export type LiveJournal = {
   end(): Promise<JournalPosition>
   /** The stream must be iterated or closed. @throws GanchoError REDIS_UNAVAILABLE, SHUTTING_DOWN */
   subscribe<Message>(subscriber: Subscriber<Message>): Promise<LiveStream<Message>>
+  /** Where it stands; undefined while it reads for nobody. */
+  position(): JournalPosition | undefined
   /** How many there are. */
   counts(): { groups: number; subscribers: number }
   /** Ends every stream with SHUTTING_DOWN. */
@@ -79,6 +81,7 @@ export function createLiveJournal(deps: LiveJournalDeps): LiveJournal {
         throw error
       }
     },
+    position: () => ring.position,
     counts: () => groups.counts(),
     async close() {
       isClosed = true

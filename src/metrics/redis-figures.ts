@@ -18,10 +18,19 @@ export type RedisFigures = {
   journal: number
   /** Age of the oldest change that history does not have; 0 when it has them all. */
   projectorLagMs: number
+  /** Age of the oldest change that this process' subscribers have not been given; 0 when they have them all, or there are none. */
+  tailLagMs: number
   queues: QueueFigures[]
 }
 
-type Deps = { redis: Redis; lanes: Pick<Lanes, 'all'>; overview: QueueOverview; withinMs?: number }
+type Deps = {
+  redis: Redis
+  lanes: Pick<Lanes, 'all'>
+  overview: QueueOverview
+  /** Id of the last change that this process has read for its subscribers; undefined while it reads for nobody. */
+  tail: () => string | undefined
+  withinMs?: number
+}
 
 /**
  * Reads them, once for all who ask at once.
@@ -44,7 +53,7 @@ export function redisFigures({ withinMs = 1_000, ...deps }: Deps): () => Promise
   }
 }
 
-async function readFigures({ redis, lanes, overview }: Omit<Deps, 'withinMs'>): Promise<RedisFigures> {
+async function readFigures({ redis, lanes, overview, tail }: Omit<Deps, 'withinMs'>): Promise<RedisFigures> {
   const start = performance.now()
   await redis.ping()
   const roundTripMs = performance.now() - start
@@ -53,19 +62,20 @@ async function readFigures({ redis, lanes, overview }: Omit<Deps, 'withinMs'>): 
     const oldestWaitingMs = oldestWaitingAt === null ? 0 : Math.max(0, Date.now() - oldestWaitingAt)
     return { name, ...counts, oldestWaitingMs }
   }
-  const [backlog, journal, projectorLagMs, queues] = await Promise.all([
+  const read = tail()
+  const [backlog, journal, projectorLagMs, tailLagMs, queues] = await Promise.all([
     redis.xlen(keys.inbox),
     redis.xlen(keys.journal),
-    projectorLag(redis),
+    lagBehind(redis, (await redis.get(keys.projected)) ?? '0-0'),
+    read === undefined ? 0 : lagBehind(redis, read),
     Promise.all(lanes.all().map(({ name }) => figuresOf(name))),
   ])
-  return { roundTripMs, backlog, journal, projectorLagMs, queues }
+  return { roundTripMs, backlog, journal, projectorLagMs, tailLagMs, queues }
 }
 
-/** By Redis' clock, which the ids of the journal are of. */
-async function projectorLag(redis: Redis): Promise<number> {
-  const projected = (await redis.get(keys.projected)) ?? '0-0'
-  const [first] = await redis.xrange(keys.journal, `(${projected}`, '+', 'COUNT', 1)
+/** Age of the oldest change after this one, by Redis' clock, which the ids of the journal are of. */
+async function lagBehind(redis: Redis, id: string): Promise<number> {
+  const [first] = await redis.xrange(keys.journal, `(${id}`, '+', 'COUNT', 1)
   if (!first) return 0
   const [seconds, microseconds] = await redis.time()
   return Math.max(0, Number(seconds) * 1_000 + Number(microseconds) / 1_000 - Number.parseInt(first[0], 10))

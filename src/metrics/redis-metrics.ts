@@ -11,6 +11,10 @@ export function redisMetrics(registry: Registry) {
     backlog: gauge('gancho_backlog_events', 'Accepted events that no dispatcher has taken yet.'),
     journal: gauge('gancho_journal_entries', 'Entries of the journal.'),
     lag: gauge('gancho_projector_lag_seconds', 'Age of the oldest change that history does not have yet.'),
+    tailLag: gauge(
+      'gancho_journal_tail_lag_seconds',
+      'Age of the oldest change that the subscribers of this process have not been given.',
+    ),
   }
   const jobs = new Gauge({
     ...{ name: 'gancho_queue_jobs', registers, labelNames: ['queue', 'state'] as const },
@@ -40,6 +44,7 @@ export function redisMetrics(registry: Registry) {
     one.backlog.set(figures.backlog)
     one.journal.set(figures.journal)
     one.lag.set(figures.projectorLagMs / 1_000)
+    one.tailLag.set(figures.tailLagMs / 1_000)
     figures.queues.forEach(show)
   }
 }

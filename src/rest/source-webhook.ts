@@ -4,6 +4,7 @@ import { GanchoError } from '../errors.ts'
 import type { Accepted } from '../events/event.ts'
 import { type EventReport, noEventReport } from '../events/event-report.ts'
 import type { Intake } from '../events/intake.ts'
+import type { LastUses } from '../tenants/last-uses.ts'
 import { maxBodyBytesOf } from '../tenants/limits.ts'
 import type { OpenSource } from '../tenants/sources/open-source.ts'
 import { schemes } from '../tenants/sources/schemes.ts'
@@ -16,6 +17,8 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void
 type Deps = {
   intake: Intake
   openSource: OpenSource
+  /** Told of each source whose signature was valid. */
+  uses: Pick<LastUses, 'note'>
   maxBodyBytes: number
   log: Logger
   report?: EventReport
@@ -27,11 +30,12 @@ const address = /^\/webhook\/(src_[^/?]+)\/?(?:\?|$)/
 
 /** `POST /webhook/:source`: as `POST /webhook`, for senders that sign their requests instead of showing a token. */
 export function sourceWebhookHandler({ report = noEventReport, ...deps }: Deps): Handler {
-  const { intake, openSource, maxBodyBytes, log, otherwise } = deps
+  const { intake, openSource, uses, maxBodyBytes, log, otherwise } = deps
   const accept = async (id: string, request: IncomingMessage): Promise<Accepted> => {
     const known = await openSource(id, request)
     const body = await readBody(request, maxBodyBytesOf(known.tenant, maxBodyBytes))
     requireSignature(known, request, body)
+    uses.note(known.source.id, Date.now())
     const event = incomingEvent(known.tenant, request.headers, body)
     // The key of this scheme is signed: another one beside it would let a replay pass for a new event.
     const idempotencyKey =

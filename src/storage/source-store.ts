@@ -1,10 +1,13 @@
 import { GanchoError } from '../errors.ts'
+import type { Use } from '../tenants/last-uses.ts'
 import type { SchemeName } from '../tenants/sources/schemes.ts'
 import type { StoredSource } from '../tenants/sources/source.ts'
 import type { SourceStore } from '../tenants/sources/source-store.ts'
+import { inList } from './in-list.ts'
 import { ConstraintError, type Row, type SqlDatabase } from './sql.ts'
+import { timeOf } from './tenant-row.ts'
 
-const columns = 'id, cnpj, name, scheme, options, secrets, created_at'
+const columns = 'id, cnpj, name, scheme, options, secrets, created_at, last_used_at'
 const select = `SELECT ${columns} FROM tenant_sources`
 
 /** Sources in any of the databases: none of these statements needs a dialect. The caller opens and closes the database. */
@@ -15,11 +18,12 @@ export class SqlSourceStore implements SourceStore {
     this.#database = database
   }
 
-  async create({ options, createdAt, ...source }: StoredSource): Promise<void> {
+  async create({ options, createdAt, lastUsedAt, ...source }: StoredSource): Promise<void> {
     const sql = `INSERT INTO tenant_sources (${columns})
-      VALUES (:id, :cnpj, :name, :scheme, :options, :secrets, :created_at)`
+      VALUES (:id, :cnpj, :name, :scheme, :options, :secrets, :created_at, :last_used_at)`
     try {
-      await this.#database.run(sql, { ...source, options: JSON.stringify(options), created_at: createdAt })
+      const times = { created_at: createdAt, last_used_at: lastUsedAt }
+      await this.#database.run(sql, { ...source, ...times, options: JSON.stringify(options) })
     } catch (error) {
       if (!(error instanceof ConstraintError)) throw error
       throw new GanchoError('TENANT_NOT_FOUND', undefined, { cause: error })
@@ -31,9 +35,13 @@ export class SqlSourceStore implements SourceStore {
     return row ? sourceOfRow(row) : null
   }
 
-  async ofTenant(cnpj: string): Promise<StoredSource[]> {
-    const sql = `${select} WHERE cnpj = :cnpj ORDER BY created_at, id`
-    return (await this.#database.all(sql, { cnpj })).slice(0, 100).map(sourceOfRow)
+  async ofTenants(cnpjs: readonly string[]): Promise<StoredSource[]> {
+    if (cnpjs.length === 0) return []
+    const { sql, binds } = inList('cnpj', 'cnpj', cnpjs)
+    const oldest = `SELECT ${columns} FROM (SELECT ${columns},
+      row_number() OVER (PARTITION BY cnpj ORDER BY created_at, id) AS place FROM tenant_sources WHERE ${sql}) oldest
+      WHERE place <= 100 ORDER BY created_at, id`
+    return (await this.#database.all(oldest, binds)).map(sourceOfRow)
   }
 
   async all() {
@@ -52,6 +60,12 @@ export class SqlSourceStore implements SourceStore {
     return changed === 1
   }
 
+  async touch(uses: readonly Use[]): Promise<void> {
+    const sql =
+      'UPDATE tenant_sources SET last_used_at = :at WHERE id = :id AND (last_used_at IS NULL OR last_used_at < :at)'
+    await this.#database.transaction([{ sql, rows: uses }])
+  }
+
   async remove(id: string): Promise<boolean> {
     return (await this.#database.run('DELETE FROM tenant_sources WHERE id = :id', { id })) === 1
   }
@@ -66,5 +80,6 @@ function sourceOfRow(row: Row): StoredSource {
     options: JSON.parse(String(row.options)),
     secrets: String(row.secrets),
     createdAt: Number(row.created_at),
+    lastUsedAt: timeOf(row.last_used_at),
   }
 }

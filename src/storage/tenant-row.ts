@@ -122,7 +122,7 @@ export function tenantOfRow(row: Row): Tenant {
   }
 }
 
-const timeOf = (value: Row[string] | undefined) =>
+export const timeOf = (value: Row[string] | undefined) =>
   value === null || value === undefined ? null : Number(value)
 
 export function tokenOfRow(row: Row): StoredToken {
@@ -161,11 +161,11 @@ export const newestTokens = {
   order: ') newest WHERE place <= 100 ORDER BY created_at DESC, id',
 }
 
-/** Of `tenant_tokens`, up to the condition on `cnpj`. */
-export const lastUsesQuery = {
-  select: 'SELECT cnpj, max(last_used_at) AS used_at FROM tenant_tokens WHERE last_used_at IS NOT NULL AND',
-  groups: 'GROUP BY cnpj',
-}
+/** Of tokens and sources alike, with a condition on `cnpj`. */
+export const lastUsesQuery = (ofTenants: string) => `SELECT cnpj, max(last_used_at) AS used_at FROM (
+    SELECT cnpj, last_used_at FROM tenant_tokens WHERE last_used_at IS NOT NULL AND ${ofTenants}
+    UNION ALL SELECT cnpj, last_used_at FROM tenant_sources WHERE last_used_at IS NOT NULL AND ${ofTenants}
+  ) uses GROUP BY cnpj`
 
 export const lastUseOfRow = (row: Row) => ({ cnpj: String(row.cnpj), at: Number(row.used_at) })
 

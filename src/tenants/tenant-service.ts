@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { GanchoError } from '../errors.ts'
 import { changingAndTelling } from './changing.ts'
 import { parseCnpj } from './cnpj.ts'
@@ -124,9 +125,12 @@ export function tenantService(deps: TenantServiceDeps): TenantService {
   }
 }
 
-const maxTries = 5
+const maxTries = 10
+/** Longest pause after the first try, doubled with each further one up to the other. */
+const firstPauseMs = 10
+const longestPauseMs = 320
 
-/** Repeats a change that others came in between with. */
+/** Repeats a change that others came in between with, each at a moment of its own so that they do not meet again. */
 async function untilUndisturbed(write: () => Promise<Tenant>): Promise<Tenant> {
   for (let tries = 1; ; tries++) {
     try {
@@ -134,6 +138,7 @@ async function untilUndisturbed(write: () => Promise<Tenant>): Promise<Tenant> {
     } catch (error) {
       const disturbed = error instanceof GanchoError && error.code === 'TENANT_CHANGED'
       if (!disturbed || tries === maxTries) throw error
+      await sleep(Math.random() * Math.min(longestPauseMs, firstPauseMs * 2 ** tries))
     }
   }
 }

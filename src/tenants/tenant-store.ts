@@ -1,3 +1,4 @@
+import type { Use } from './last-uses.ts'
 import type { Tenant, TenantToken } from './tenant.ts'
 import type { TenantSettings } from './tenant-settings.ts'
 
@@ -66,7 +67,7 @@ export interface TenantStore {
   tokenPage(page: { limit: number; after?: string }): Promise<StoredToken[]>
   /** These tenants' tokens, ended ones too, newest first, 100 of each tenant at most. */
   tokens(cnpjs: readonly string[]): Promise<StoredToken[]>
-  /** When a token of each of these tenants was last used; those that never used one are left out. */
+  /** When a token or a source of each of these tenants was last used; those that never used one are left out. */
   lastUses(cnpjs: readonly string[]): Promise<{ cnpj: string; at: number }[]>
   /**
    * Adds a token and, with `othersExpireAt`, has the tenant's other ones expire then, unless they end before; both or nothing.
@@ -77,7 +78,7 @@ export interface TenantStore {
   /** Harmless to repeat: the first moment stays. @returns whether the tenant has that token. */
   revokeToken(cnpj: string, id: string, at: number): Promise<boolean>
   /** Writes when tokens were last used; an earlier moment changes nothing, nor does an unknown id. */
-  touchTokens(uses: readonly { id: string; at: number }[]): Promise<void>
+  touchTokens(uses: readonly Use[]): Promise<void>
   /** Removes at most `limit` tokens that expired or were revoked before that moment. @returns how many. */
   removeEndedTokens(before: number, limit: number): Promise<number>
   /** Replaces what a token is recognised by, for a new secret. @returns whether it was still as `from`. */

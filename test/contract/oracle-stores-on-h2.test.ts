@@ -42,6 +42,7 @@ describe.skipIf(missingH2)('the SQL for OracleDB, on H2', () => {
         { version: 2 },
         { version: 3 },
         { version: 4 },
+        { version: 5 },
       ])
       await database.close()
     })

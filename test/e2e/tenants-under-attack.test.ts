@@ -77,7 +77,8 @@ test('50,000 requests with bad tokens make few queries, and hold up no tenant', 
   expect(new Set(counts.map(([status]) => status))).toEqual(new Set(['401', '503']))
   // 500 at once and 100 a second; the known tenant is read again once a second.
   expect(await metric('gancho_tenant_cache_lookups_total')).toBeLessThan(510 + 102 * seconds)
-  expect(slowest.ms).toBeLessThan(2_000)
+  // By the pace of this machine: whoever waited behind the flood would wait for as long as it lasts.
+  expect(slowest.ms).toBeLessThan(1_000 + (seconds * 1_000) / 2)
 })
 
 test('with the database away known tenants are served, others get 503, and metrics and health say so', async () => {

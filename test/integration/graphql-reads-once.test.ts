@@ -28,6 +28,10 @@ const Nodes = graphql(
 
 const Tokens = graphql(`query TokensOfAll { tenants { edges { node { cnpj tokens { name } } } } }`)
 
+const Sources = graphql(
+  `query SourcesOfAll { tenants { edges { node { lastActivityAt sources { name lastUsedAt } } } } }`,
+)
+
 const calls: string[] = []
 let services: TestServices
 let client: ReturnType<typeof graphqlClient>
@@ -104,6 +108,30 @@ test("the tokens of a whole list of tenants are read at once, and each tenant's 
   expect(tenants.edges.map(({ node }) => node)).toEqual([
     { cnpj: numericCnpj, tokens: [{ name: 'second' }, { name: 'first' }] },
     { cnpj: alphanumericCnpj, tokens: [{ name: 'first' }] },
+  ])
+})
+
+test('so are their sources, and when each tenant was last active', async () => {
+  const inputs = [numericCnpj, alphanumericCnpj, alphanumericCnpj].map((cnpj, at) => ({ cnpj, at }))
+  const options = { scheme: 'github', secrets: ['a-secret-of-16-characters'], options: {} } as const
+  const created = []
+  for (const { cnpj, at } of inputs)
+    created.push(await services.sources.createSource(cnpj, { name: `source ${at}`, ...options }))
+  const at = Date.now()
+  await services.stores.sources.touch([{ id: created[2]?.id ?? '', at }])
+  calls.length = 0
+  const { tenants } = await client.data(Sources)
+  expect([...calls].sort()).toEqual(['sql lastUses', 'sql list', 'sql ofTenants'])
+  const used = new Date(at).toISOString()
+  expect(tenants.edges.map(({ node }) => node)).toEqual([
+    { lastActivityAt: null, sources: [{ name: 'source 0', lastUsedAt: null }] },
+    {
+      lastActivityAt: used,
+      sources: [
+        { name: 'source 1', lastUsedAt: null },
+        { name: 'source 2', lastUsedAt: used },
+      ],
+    },
   ])
 })
 

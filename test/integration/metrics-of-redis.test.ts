@@ -18,11 +18,11 @@ afterAll(async () => {
   await server.stop()
 })
 
-const open = (withinMs?: number) => {
+const open = (withinMs?: number, tail?: string) => {
   const { connections, lanes, errorQueue } = core
   const redis = connections.commands
   const overview = createQueueOverview({ lanes, errorQueue, redis })
-  return redisFigures({ redis, lanes, overview, ...(withinMs && { withinMs }) })
+  return redisFigures({ redis, lanes, overview, tail: () => tail, ...(withinMs && { withinMs }) })
 }
 
 test('the backlog, the journal and what history lacks of it are told, and each queue', async () => {
@@ -44,6 +44,12 @@ test('the backlog, the journal and what history lacks of it are told, and each q
   const [last] = await core.redis.xrevrange(keys.journal, '+', '-', 'COUNT', 1)
   await core.redis.set(keys.projected, last?.[0] ?? '')
   expect((await read())?.projectorLagMs).toBe(0)
+
+  const [first] = await core.redis.xrange(keys.journal, '-', '+', 'COUNT', 1)
+  const lagOf = async (tail?: string) => (await open(undefined, tail)())?.tailLagMs
+  expect(await lagOf(first?.[0])).toBeGreaterThan(0)
+  expect(await lagOf(last?.[0])).toBe(0)
+  expect(await lagOf()).toBe(0)
 })
 
 test('queues that come into being are told of from then on', async () => {

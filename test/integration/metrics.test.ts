@@ -3,6 +3,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type clientOf, until } from '../support/client.ts'
 import { clientsOf, type Fleet, openFleet, untilStatus } from '../support/fleet.ts'
 import { adminToken, type GanchoProcess } from '../support/gancho.ts'
+import {
+  samplesOf as samplesOfProcess,
+  scrape as scrapeMetrics,
+  untilShown as untilSamplesShow,
+} from '../support/metrics.ts'
 
 let fleet: Fleet
 let gateway: GanchoProcess
@@ -26,30 +31,10 @@ beforeAll(async () => {
 })
 afterAll(() => fleet.close())
 
-type Samples = Map<string, number>
-
-const scrape = ({ origin }: GanchoProcess, token = metricsToken) =>
-  fetch(`${origin}/metrics`, { headers: { authorization: `Bearer ${token}` } })
-
-/** Values by name and labels, as they are written. */
-async function samplesOf(process: GanchoProcess): Promise<Samples> {
-  const response = await scrape(process)
-  expect(response.status).toBe(200)
-  expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/)
-  const lines = (await response.text()).split('\n').filter((line) => line && !line.startsWith('#'))
-  return new Map(
-    lines.map((line) => {
-      const at = line.lastIndexOf(' ')
-      return [line.slice(0, at), Number(line.slice(at + 1))]
-    }),
-  )
-}
-
-/** Waits until these samples have these values. */
-const untilShown = (process: GanchoProcess, expected: Record<string, number>) =>
-  expect
-    .poll(async () => Object.fromEntries(await samplesOf(process)), { timeout: 10_000 })
-    .toMatchObject(expected)
+const scrape = (of: GanchoProcess, token = metricsToken) => scrapeMetrics(of, token)
+const samplesOf = (of: GanchoProcess) => samplesOfProcess(of, metricsToken)
+const untilShown = (of: GanchoProcess, expected: Record<string, number>) =>
+  untilSamplesShow(of, expected, metricsToken)
 
 test('events are counted by what became of them', async () => {
   await tenant.post({ a: 1 }, { 'idempotency-key': 'one' })

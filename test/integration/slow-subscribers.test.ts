@@ -54,6 +54,7 @@ async function socketOf(stream: FedStream, keepAliveMs = 60_000) {
     identities: { ask: () => admin.principal, ofRequest: async () => admin },
     streams: { take: async () => () => undefined, watch: async () => () => undefined },
     openOperation: opening(stream),
+    report: { opened: () => {}, ended: () => {} },
     log: pino({ level: 'silent' }),
     ...{ keepAliveMs, stallMs, maxOperations: 1 },
   }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { clientOf } from '../support/client.ts'
 import { clientsOf, type Fleet, openFleet } from '../support/fleet.ts'
 import type { GanchoProcess } from '../support/gancho.ts'
-import { numericCnpj } from '../support/tenants.ts'
+import { alphanumericCnpj, numericCnpj } from '../support/tenants.ts'
 
 type Headers = Record<string, string>
 type Sign = (body: string, secret: string, seconds: number) => Headers
@@ -22,10 +22,15 @@ afterAll(() => fleet.close())
 const body = '{"order": 7,  "name":"açaí"}'
 const now = () => Math.floor(Date.now() / 1_000)
 
-async function createSource(scheme: string, secrets: string[], options: Headers = {}): Promise<string> {
+async function createSource(
+  scheme: string,
+  secrets: string[],
+  options: Headers = {},
+  cnpj = numericCnpj,
+): Promise<string> {
   const { createSource } = await admin.graphql<{ createSource: { id: string; path: string } }>(
     'mutation ($cnpj: CNPJ!, $input: CreateSourceInput!) { createSource(cnpj: $cnpj, input: $input) { id path } }',
-    { cnpj: numericCnpj, input: { name: scheme, scheme, secrets, ...options } },
+    { cnpj, input: { name: scheme, scheme, secrets, ...options } },
   )
   expect(createSource.path).toBe(`/webhook/${createSource.id}`)
   return createSource.id
@@ -182,4 +187,29 @@ test('administrators see sources without their secrets, and forms that are wrong
   await bad('GITHUB', plainSecrets, { header: 'x-signature' })
   await bad('HMAC', plainSecrets)
   await bad('HMAC', plainSecrets, { ...genericOptions, algorithm: 'md5' })
+})
+
+test('the use of a source is known as its last, and as the last activity of its tenant', async () => {
+  const [secret = ''] = plainSecrets
+  const since = Date.now()
+  const cnpj = alphanumericCnpj
+  await admin.newTenant(cnpj)
+  const [used, unused] = [
+    await createSource('GITHUB', [secret], {}, cnpj),
+    await createSource('GITHUB', [secret], {}, cnpj),
+  ]
+  expect(await post(used, github(body, secret, 0), body, 1)).toEqual(accepted)
+  expect(await post(unused, github(body, 'another-secret', 0), body, 1)).toEqual(refused)
+  // What was used is written when a process stops, if not before.
+  await gateways[1]?.stop()
+  type Shown = { tenant: { lastActivityAt: string; sources: { id: string; lastUsedAt: string | null }[] } }
+  const query = 'query ($cnpj: CNPJ!) { tenant(cnpj: $cnpj) { lastActivityAt sources { id lastUsedAt } } }'
+  const { tenant } = await admin.graphql<Shown>(query, { cnpj })
+  expect(Date.parse(tenant.lastActivityAt)).toBeGreaterThanOrEqual(since)
+  expect(new Map(tenant.sources.map(({ id, lastUsedAt }) => [id, lastUsedAt]))).toEqual(
+    new Map([
+      [used, tenant.lastActivityAt],
+      [unused, null],
+    ]),
+  )
 })

@@ -22,11 +22,15 @@ export type Fleet = {
   close(): Promise<void>
 }
 
-type FleetOptions = { env?: Variables } & ({ answer: Answer } | { receiver: Receiver })
+/** `startWithinMs`: how long a process may take to start. */
+type FleetOptions = { env?: Variables; startWithinMs?: number } & (
+  | { answer: Answer }
+  | { receiver: Receiver }
+)
 
 /** A Redis server, a receiver, and as many Gancho processes over them as a test starts. */
 export async function openFleet(options: FleetOptions): Promise<Fleet> {
-  const { env = {} } = options
+  const { env = {}, startWithinMs } = options
   const redis = await startTestRedis()
   const receiver = 'receiver' in options ? options.receiver : await startReceiver(options.answer)
   const shared = sharedEnvironment(redis.url, receiver.url)
@@ -40,7 +44,10 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     receiver,
     env: { ...shared.env, ...env },
     async start(role, more = {}) {
-      const started = await startGancho({ env: { ...shared.env, ROLE: role, ...env, ...more } })
+      const started = await startGancho({
+        env: { ...shared.env, ROLE: role, ...env, ...more },
+        ...(startWithinMs !== undefined && { startWithinMs }),
+      })
       processes.add(started)
       return started
     },

@@ -9,7 +9,6 @@ import { isRunning, noEnvFile } from './processes.ts'
 
 export const adminToken = 'gadm_for-tests-only-0123456789'
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
-const startWithinMs = 20_000
 
 export type GanchoProcess = {
   /** Origin that it listens on. */
@@ -23,7 +22,7 @@ export type GanchoProcess = {
   kill9(): Promise<void>
 }
 
-type Options = { env: Record<string, string> }
+type Options = { env: Record<string, string>; startWithinMs?: number }
 
 const running = new Set<ChildProcess>()
 // A test that fails half-way leaves no process behind.
@@ -32,7 +31,7 @@ process.on('exit', () => {
 })
 
 /** Starts Gancho as a process of its own on a free port; resolves when it takes requests. */
-export async function startGancho({ env }: Options): Promise<GanchoProcess> {
+export async function startGancho({ env, startWithinMs = 20_000 }: Options): Promise<GanchoProcess> {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main], {
     env: { PATH: process.env.PATH ?? '', PORT: '0', ADMIN_TOKEN: adminToken, ...noEnvFile, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -36,9 +36,13 @@ export type Ledger = {
 
 const workers = 2
 const pageSize = 200
+/** Three start at once, beside all else that the machine is busy with, and killed ones anew under load. */
+const startWithinMs = 90_000
 const timings = {
   RETRY_SCHEDULE_SECONDS: '0,0,0,0,0',
   WORKER_CONCURRENCY: '10',
+  // An answer that comes too late is tried again, which would look like a delivery that was repeated for no reason.
+  ATTEMPT_TIMEOUT_MS: '20000',
   // Every failed attempt would have its line.
   LOG_LEVEL: 'warn',
 }
@@ -53,7 +57,7 @@ export async function keepLedger(plan: LedgerPlan): Promise<Ledger> {
   // Streams of their own: the receiver draws in the order of arrival, which no seed decides.
   const random = seededRandom(plan.seed)
   const receiver = await startLedgerReceiver(seededRandom(plan.seed + 1), 40)
-  const fleet = await openFleet({ receiver, env: timings })
+  const fleet = await openFleet({ receiver, env: timings, startWithinMs })
   try {
     const [gateway, ...crew] = await Promise.all([
       fleet.start('gateway'),

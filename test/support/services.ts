@@ -34,6 +34,7 @@ import { TenantDirectory } from '../../src/tenants/directory.ts'
 import { tenantInvalidation } from '../../src/tenants/invalidation.ts'
 import { sourceDirectory } from '../../src/tenants/sources/source-directory.ts'
 import { sourceService } from '../../src/tenants/sources/source-service.ts'
+import type { SourceStore } from '../../src/tenants/sources/source-store.ts'
 import { streamPlaces } from '../../src/tenants/stream-places.ts'
 import { streamTickets } from '../../src/tenants/stream-tickets.ts'
 import { type TenantServiceDeps, tenantService } from '../../src/tenants/tenant-service.ts'
@@ -51,7 +52,7 @@ type Options = {
   /** The first is the default one. */
   upstreams?: readonly Upstream[]
   /** May put something in front of what reads jobs and tenants, to count what is asked of it. */
-  watch?: <Part extends JobRecords | HistoryStore | TenantStore>(part: Part) => Part
+  watch?: <Part extends JobRecords | HistoryStore | TenantStore | SourceStore>(part: Part) => Part
 }
 
 export type TestServices = Awaited<ReturnType<typeof openTestServices>>
@@ -159,7 +160,7 @@ export async function openTestServices(options: Options = {}) {
       ...tenantParts,
       destinations,
       sources: sourceService({
-        store: stores.sources,
+        store: watch(stores.sources),
         directory: sourceDirectory({
           ...{ store: stores.sources, tenants: stores.tenants, cipher: tenantParts.cipher, ttlMs: 60_000 },
         }),

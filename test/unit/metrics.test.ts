@@ -4,6 +4,7 @@ import { createMetrics, type MetricSources } from '../../src/metrics/metrics.ts'
 const sources = (staleSince: number | null): MetricSources => ({
   tenantCache: () => ({ tenants: 3, staleSince }),
   redis: async () => null,
+  awaiting: () => 4,
 })
 const linesOf = ({ text }: { text: string }) => text.split('\n')
 
@@ -32,6 +33,17 @@ test('a job that comes back without an attempt was not retried', async () => {
   metrics.delivery({ ...retrying, attempt })
   metrics.delivery({ ...retrying, attempt: undefined })
   expect(linesOf(await metrics.scrape(sources(null)))).toContain('gancho_jobs_retried_total{queue="q"} 1')
+})
+
+test('calls are counted by their outcomes, with the time until their answers', async () => {
+  const metrics = createMetrics()
+  metrics.awaiting.answered('reply-failed', 1_500)
+  metrics.awaiting.called('bank', { kind: 'accepted', externalId: 'a', body: null })
+  const lines = linesOf(await metrics.scrape(sources(null)))
+  expect(lines).toContain('gancho_awaited_replies_waiting 4')
+  expect(lines).toContain('gancho_awaited_replies_total{outcome="failed"} 1')
+  expect(lines).toContain('gancho_awaited_reply_duration_seconds_sum{outcome="failed"} 1.5')
+  expect(lines).toContain('gancho_upstream_calls_total{upstream="bank",outcome="ACCEPTED"} 1')
 })
 
 test('the latency of a delivery leaves out jobs that were reprocessed, and those that were not delivered', async () => {

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import oracledb from 'oracledb'
 import { describe, expect, test } from 'vitest'
+import { inList } from '../../src/storage/in-list.ts'
 import { boundValue, rowOf } from '../../src/storage/oracle/bind-values.ts'
-import { inList } from '../../src/storage/oracle/in-list.ts'
 import { batchesOf } from '../../src/storage/oracle/run-step.ts'
 
 const { DB_TYPE_BLOB, DB_TYPE_CLOB, DB_TYPE_NUMBER, DB_TYPE_RAW, DB_TYPE_VARCHAR } = oracledb

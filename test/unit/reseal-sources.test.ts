@@ -8,7 +8,7 @@ import { tenantRow, tokenRow } from '../support/tenant-rows.ts'
 const [older, newest, lost] = ['the secret of before', 'the newest secret', 'a secret nobody has any more']
 const cnpj = '00000000000191'
 const sealed = (id: string, secret: string): StoredSource => ({
-  ...{ id, cnpj, name: id, scheme: 'github', options: {}, createdAt: 1 },
+  ...{ id, cnpj, name: id, scheme: 'github', options: {}, createdAt: 1, lastUsedAt: null },
   secrets: tokenCipher(secret).encrypt(`["of ${id}"]`),
 })
 

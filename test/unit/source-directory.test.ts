@@ -35,9 +35,9 @@ beforeEach(async () => {
         await trouble?.()
         return stores.sources.byId(id)
       },
-      async ofTenant(of) {
+      async ofTenants(of) {
         await trouble?.()
-        return stores.sources.ofTenant(of)
+        return stores.sources.ofTenants(of)
       },
     },
     ...{ tenants: stores.tenants, cipher, ttlMs: 60_000, patienceMs: 20, now: () => time },
@@ -46,7 +46,7 @@ beforeEach(async () => {
 
 const addSource = (id: string, of = cnpj) =>
   stores.sources.create({
-    ...{ id, cnpj: of, name: id, options: {}, createdAt: 1, scheme: 'github' },
+    ...{ id, cnpj: of, name: id, options: {}, createdAt: 1, lastUsedAt: null, scheme: 'github' },
     secrets: cipher.encrypt(JSON.stringify([`secret of ${id}`])),
   })
 

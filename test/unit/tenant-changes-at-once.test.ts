@@ -54,6 +54,22 @@ test('two administrators who change one tenant at the same moment both have thei
   })
 })
 
+test('24 changes of one tenant at the same moment are all made', async () => {
+  const names = ['requestsPerSecond', 'burst', 'maxBodyBytes', 'waitingReplies', 'subscriptions'] as const
+  const store = readingTogether(stores.tenants, 24)
+  // Two instances, whose changes wait for nothing but the database.
+  const services = [serviceOver(store), serviceOver(store)]
+  const change = (at: number) => {
+    const limits = { [names[at % names.length] ?? '']: 1_000 + at }
+    const settings = at < names.length ? { limits } : { limits: { burst: 1_001 } }
+    return services[at % 2]?.updateTenant(cnpj, { settings })
+  }
+  await Promise.all(Array.from({ length: 24 }, (_, at) => change(at)))
+  const changed = await stores.tenants.settings(cnpj)
+  const limits = Object.fromEntries(names.map((name, at) => [name, 1_000 + at]))
+  expect(changed).toEqual({ settings: { limits }, version: 24 })
+})
+
 test('who is always overtaken is told so', async () => {
   let overtaken = 0
   const store = new Proxy(stores.tenants, {
@@ -70,17 +86,20 @@ test('who is always overtaken is told so', async () => {
   })
   const change = serviceOver(store).updateTenant(cnpj, { settings: { accessWindow: null }, name: 'lost' })
   await expect(change).rejects.toMatchObject({ code: 'TENANT_CHANGED', status: 409 })
-  expect(overtaken).toBe(5)
+  expect(overtaken).toBe(10)
   expect(await stores.tenants.byCnpj(cnpj)).toMatchObject({
     name: `name of ${cnpj}`,
-    settings: { limits: { burst: 5 } },
+    settings: { limits: { burst: 10 } },
   })
 })
 
 test('secrets that are replaced while all are encrypted anew stay replaced', async () => {
   const [newest, older] = [tokenCipher('the newest secret', secret), tokenCipher(secret)]
   const { sources } = stores
-  const source = { ...{ id: 's', cnpj, name: 's', options: {}, createdAt: 1 }, scheme: 'github' } as const
+  const source = {
+    ...{ id: 's', cnpj, name: 's', options: {}, createdAt: 1, lastUsedAt: null },
+    scheme: 'github',
+  } as const
   await sources.create({ ...source, secrets: older.encrypt('["old"]') })
   const overtaken = {
     setSecrets: sources.setSecrets.bind(sources),

@@ -6,6 +6,7 @@ import type {
   JobsPage,
   ProjectorPosition,
 } from '../../history/history-store.ts'
+import { inList } from '../in-list.ts'
 import {
   attemptBinds,
   attemptColumns,
@@ -17,7 +18,6 @@ import {
 } from '../job-row.ts'
 import { plainJournalId, sortableJournalId } from '../journal-order.ts'
 import { type Binds, ConstraintError, type Row, type SqlDatabase, type Step } from '../sql.ts'
-import { inList } from './in-list.ts'
 import { countQuery, listQuery } from './job-query.ts'
 
 /** Adds the row unless there is one with its key. */

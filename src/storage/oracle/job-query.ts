@@ -1,7 +1,7 @@
 import type { JobsFilter, JobsPage } from '../../history/history-store.ts'
+import { type Condition, inList } from '../in-list.ts'
 import { jobColumns } from '../job-row.ts'
 import type { Binds } from '../sql.ts'
-import { type Condition, inList } from './in-list.ts'
 
 export type Query = { sql: string; binds: Binds }
 

@@ -170,6 +170,11 @@ const migrations: readonly Migration[] = [
       ddl('CREATE INDEX destinations_by_cnpj ON destinations (cnpj, id)'),
     ],
   },
+  {
+    version: 5,
+    name: 'last use of sources',
+    steps: () => [ddl('ALTER TABLE tenant_sources ADD last_used_at NUMBER(16)')],
+  },
 ]
 
 const createVersions = `

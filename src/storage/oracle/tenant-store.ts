@@ -1,4 +1,5 @@
 import { GanchoError } from '../../errors.ts'
+import type { Use } from '../../tenants/last-uses.ts'
 import type { Tenant } from '../../tenants/tenant.ts'
 import type {
   StoredToken,
@@ -10,6 +11,7 @@ import type {
   UsableTokensPage,
   VersionedSettings,
 } from '../../tenants/tenant-store.ts'
+import { inList } from '../in-list.ts'
 import { ConstraintError, type SqlDatabase, type Step } from '../sql.ts'
 import {
   endedBefore,
@@ -31,7 +33,6 @@ import {
   usableBinds,
   usableConditions,
 } from '../tenant-row.ts'
-import { inList } from './in-list.ts'
 
 const insertInto = (table: string, columns: readonly string[]) =>
   `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map((column) => `:${column}`).join(', ')})`
@@ -136,9 +137,8 @@ export class OracleTenantStore implements TenantStore {
 
   async lastUses(cnpjs: readonly string[]) {
     if (cnpjs.length === 0) return []
-    const { select, groups } = lastUsesQuery
     const { sql, binds } = inList('cnpj', 'cnpj', cnpjs)
-    return (await this.#database.all(`${select} ${sql} ${groups}`, binds)).map(lastUseOfRow)
+    return (await this.#database.all(lastUsesQuery(sql), binds)).map(lastUseOfRow)
   }
 
   async addToken(token: StoredToken, othersExpireAt?: number): Promise<void> {
@@ -167,7 +167,7 @@ export class OracleTenantStore implements TenantStore {
     return (await this.#database.run(sql, { cnpj, id, at })) === 1
   }
 
-  async touchTokens(uses: readonly { id: string; at: number }[]): Promise<void> {
+  async touchTokens(uses: readonly Use[]): Promise<void> {
     const sql =
       'UPDATE tenant_tokens SET last_used_at = :at WHERE id = :id AND (last_used_at IS NULL OR last_used_at < :at)'
     await this.#database.transaction([{ sql, rows: uses }])

@@ -192,6 +192,11 @@ const migrations: readonly Migration[] = [
       ddl('CREATE INDEX destinations_by_cnpj ON destinations (cnpj, id)'),
     ],
   },
+  {
+    version: 7,
+    name: 'last use of sources',
+    steps: () => [ddl('ALTER TABLE tenant_sources ADD COLUMN last_used_at INTEGER')],
+  },
 ]
 
 /** The schema that this version of Gancho works on. */

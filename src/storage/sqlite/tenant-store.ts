@@ -1,4 +1,5 @@
 import { GanchoError } from '../../errors.ts'
+import type { Use } from '../../tenants/last-uses.ts'
 import type { Tenant } from '../../tenants/tenant.ts'
 import type {
   StoredToken,
@@ -132,8 +133,7 @@ export class SqliteTenantStore implements TenantStore {
   }
 
   async lastUses(cnpjs: readonly string[]) {
-    const { select, groups } = lastUsesQuery
-    const sql = `${select} cnpj IN (SELECT value FROM json_each(:cnpjs)) ${groups}`
+    const sql = lastUsesQuery('cnpj IN (SELECT value FROM json_each(:cnpjs))')
     return (await this.#database.all(sql, { cnpjs: JSON.stringify(cnpjs) })).map(lastUseOfRow)
   }
 
@@ -163,7 +163,7 @@ export class SqliteTenantStore implements TenantStore {
     return (await this.#database.run(sql, { cnpj, id, at })) === 1
   }
 
-  async touchTokens(uses: readonly { id: string; at: number }[]): Promise<void> {
+  async touchTokens(uses: readonly Use[]): Promise<void> {
     const sql =
       'UPDATE tenant_tokens SET last_used_at = :at WHERE id = :id AND (last_used_at IS NULL OR last_used_at < :at)'
     await this.#database.transaction([{ sql, rows: uses }])

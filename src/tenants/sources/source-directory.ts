@@ -10,7 +10,7 @@ import type { Source, StoredSource } from './source.ts'
 import type { SourceStore } from './source-store.ts'
 
 type Deps = {
-  store: Pick<SourceStore, 'byId' | 'ofTenant'>
+  store: Pick<SourceStore, 'byId' | 'ofTenants'>
   tenants: Pick<TenantStore, 'byCnpj'>
   cipher: Pick<TokenCipher, 'decrypt'>
   /** How long a source is served without reading it again. */
@@ -87,7 +87,7 @@ export function sourceDirectory(deps: Deps): SourceDirectory {
   /** The first use of a new source would be a stranger's otherwise, of which a flood of unknown ones leaves few. */
   function readAhead(cnpj: string): void {
     const read = async () => {
-      const sources = await store.ofTenant(cnpj)
+      const sources = await store.ofTenants([cnpj])
       const tenant = sources.length > 0 ? await tenants.byCnpj(cnpj) : null
       return tenant ? sources.map((source) => ({ source, tenant })) : []
     }

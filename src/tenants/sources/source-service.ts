@@ -33,8 +33,8 @@ export type SourceService = {
   setSourceSecrets(id: string, secrets: readonly string[]): Promise<Source>
   /** @returns its id. @throws GanchoError SOURCE_NOT_FOUND */
   deleteSource(id: string): Promise<string>
-  /** Oldest first, 100 at most. */
-  sourcesOf(cnpj: string): Promise<Source[]>
+  /** Of these tenants, oldest first, 100 of each at most. */
+  sourcesOf(cnpjs: readonly string[]): Promise<Source[]>
 }
 
 const maxSecrets = 5
@@ -62,6 +62,7 @@ export function sourceService(deps: Deps): SourceService {
         options: schemes[scheme].readOptions(options),
         secrets: seal(scheme, secrets),
         createdAt: now(),
+        lastUsedAt: null,
       }
       await changing(source.cnpj, () => store.create(source))
       return shownOf(source)
@@ -78,7 +79,7 @@ export function sourceService(deps: Deps): SourceService {
       if (!(await changing(cnpj, () => store.remove(id)))) throw new GanchoError('SOURCE_NOT_FOUND')
       return id
     },
-    sourcesOf: async (cnpj) => (await store.ofTenant(parseCnpj(cnpj))).map(shownOf),
+    sourcesOf: async (cnpjs) => (await store.ofTenants(cnpjs.map(parseCnpj))).map(shownOf),
   }
 }
 

@@ -1,7 +1,7 @@
 import type { SchemeOptions } from './scheme.ts'
 import type { SchemeName } from './schemes.ts'
 
-/** Where a tenant's signed events come from, without what would let anyone sign. `createdAt` is in epoch milliseconds. */
+/** Where a tenant's signed events come from, without what would let anyone sign. Times are epoch milliseconds. */
 export type Source = {
   /** Unguessable; part of its address. */
   id: string
@@ -11,6 +11,8 @@ export type Source = {
   scheme: SchemeName
   options: SchemeOptions
   createdAt: number
+  /** Coarse: when a request was last signed by one of its secrets. */
+  lastUsedAt: number | null
 }
 
 /** `secrets` is their list as JSON, under the token cipher. */

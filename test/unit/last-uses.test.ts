@@ -1,18 +1,18 @@
 import pino from 'pino'
 import { expect, it } from 'vitest'
 import { GanchoError } from '../../src/errors.ts'
-import { TokenUses } from '../../src/tenants/token-uses.ts'
+import { LastUses } from '../../src/tenants/last-uses.ts'
 
 const log = pino({ level: 'silent' })
 
 function open() {
   const written: { id: string; at: number }[][] = []
   const database = { isDown: false }
-  const touchTokens = async (uses: readonly { id: string; at: number }[]) => {
+  const write = async (uses: readonly { id: string; at: number }[]) => {
     if (database.isDown) throw new GanchoError('DATABASE_UNAVAILABLE')
     written.push([...uses])
   }
-  return { written, database, uses: new TokenUses({ store: { touchTokens }, log }) }
+  return { written, database, uses: new LastUses({ write, what: 'tokens', log }) }
 }
 
 it('writes the latest use of each token, many at once and each once', async () => {

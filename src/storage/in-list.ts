@@ -1,4 +1,4 @@
-import type { Binds, SqlValue } from '../sql.ts'
+import type { Binds, SqlValue } from './sql.ts'
 
 /** Lists are filled up to one of these lengths, so that few texts are parsed and cached. Oracle takes at most 1,000 in one list. */
 const lengths = [1, 10, 100, 500]

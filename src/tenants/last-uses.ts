@@ -1,16 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { TenantStore } from './tenant-store.ts'
 
-type Deps = { store: Pick<TenantStore, 'touchTokens'>; log: Pick<Logger, 'warn'>; everyMs?: number }
+/** `at` is in epoch milliseconds. */
+export type Use = { id: string; at: number }
+
+type Deps = {
+  /** Writes many at once. May throw GanchoError DATABASE_UNAVAILABLE. */
+  write: (uses: readonly Use[]) => Promise<void>
+  /** What is used, in the plural, for the log. */
+  what: string
+  log: Pick<Logger, 'warn'>
+  everyMs?: number
+}
 
 const batch = 500
 const lastWriteMs = 2_000
 /** While the database is down, more than this are not remembered. */
 const maxNoted = 100_000
 
-/** When tokens were last used, written from time to time and for many at once. Nobody waits for it. */
-export class TokenUses {
+/** When tokens, or sources, were last used, written from time to time and for many at once. Nobody waits for it. */
+export class LastUses {
   readonly #deps: Deps
   readonly #noted = new Map<string, number>()
   readonly #timer: NodeJS.Timeout
@@ -46,9 +55,9 @@ export class TokenUses {
     for (let from = 0; from < uses.length; from += batch) {
       const part = uses.slice(from, from + batch)
       try {
-        await this.#deps.store.touchTokens(part)
+        await this.#deps.write(part)
       } catch (error) {
-        return this.#deps.log.warn({ err: error }, 'cannot write when tokens were last used')
+        return this.#deps.log.warn({ err: error }, `cannot write when ${this.#deps.what} were last used`)
       }
       for (const { id, at } of part) if (this.#noted.get(id) === at) this.#noted.delete(id)
     }

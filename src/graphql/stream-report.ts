@@ -1,0 +1,11 @@
+import type { ErrorCode } from '../errors.ts'
+
+/** What carries the results of subscriptions. */
+export type StreamTransport = 'sse' | 'websocket'
+
+/** Told of each stream that begins, and once of its end. Must not throw. */
+export type StreamReport = {
+  opened(transport: StreamTransport): void
+  /** `code`: `DONE` when nothing more was to come, or its client went away. */
+  ended(transport: StreamTransport, code: ErrorCode | 'DONE'): void
+}

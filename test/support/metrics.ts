@@ -1,0 +1,31 @@
+import { expect } from 'vitest'
+import type { GanchoProcess } from './gancho.ts'
+
+/** Values by name and labels, as they are written. */
+export type Samples = Map<string, number>
+
+export const scrape = ({ origin }: Pick<GanchoProcess, 'origin'>, token = '') =>
+  fetch(`${origin}/metrics`, { headers: { authorization: `Bearer ${token}` } })
+
+export async function samplesOf(process: Pick<GanchoProcess, 'origin'>, token?: string): Promise<Samples> {
+  const response = await scrape(process, token)
+  expect(response.status).toBe(200)
+  expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/)
+  const lines = (await response.text()).split('\n').filter((line) => line && !line.startsWith('#'))
+  return new Map(
+    lines.map((line) => {
+      const at = line.lastIndexOf(' ')
+      return [line.slice(0, at), Number(line.slice(at + 1))]
+    }),
+  )
+}
+
+/** Waits until these samples have these values. */
+export const untilShown = (
+  process: Pick<GanchoProcess, 'origin'>,
+  expected: Record<string, number>,
+  token?: string,
+) =>
+  expect
+    .poll(async () => Object.fromEntries(await samplesOf(process, token)), { timeout: 10_000 })
+    .toMatchObject(expected)
