@@ -21,7 +21,7 @@ beforeAll(async () => {
       json(response, refuse ? 400 : 201, { id })
     },
   })
-  const env = { DOMAIN: upstream.origin, APIKEY: 'an-api-key', TIMEOUT: '20000', MAX_WAITING_REPLIES: '1' }
+  const env = { DOMAIN: upstream.origin, APIKEY: 'an-api-key', TIMEOUT: '20000', MAX_WAITING_REPLIES: '2' }
   fleet = await openFleet({ answer: (response) => response.end(), env })
   gateway = await fleet.start('gateway')
   ;({ token, admin } = await clientsOf(gateway))
@@ -47,23 +47,23 @@ async function callBack(id: string, reply: object): Promise<void> {
 
 test('calls are counted by what their callers were answered, and those who wait while they do', async () => {
   await untilShown(gateway, { gancho_awaited_replies_waiting: 0 })
-  const replied = call({ body: { id: 'a' } })
-  await untilShown(gateway, { gancho_awaited_replies_waiting: 1 })
+  const replied = Promise.all(['a', 'a2'].map((id) => call({ body: { id } })))
+  await untilShown(gateway, { gancho_awaited_replies_waiting: 2 })
   expect(await call({ body: { id: 'b' } })).toBe('TooManyAwaiting')
-  await callBack('a', { id: 'a' })
-  expect(await replied).toBe('ReplyReceived')
+  for (const id of ['a', 'a2']) await callBack(id, { id })
+  expect(await replied).toEqual(['ReplyReceived', 'ReplyReceived'])
   expect(await call({ body: { refuse: true } })).toBe('UpstreamFailed')
   expect(await call({ body: { id: 'c' }, timeoutMs: 100 })).toBe('ReplyPending')
   await expect(call({ upstream: 'nobody' })).rejects.toThrow('UPSTREAM_NOT_FOUND')
   await untilShown(gateway, {
     gancho_awaited_replies_waiting: 0,
-    'gancho_awaited_replies_total{outcome="replied"}': 1,
+    'gancho_awaited_replies_total{outcome="replied"}': 2,
     'gancho_awaited_replies_total{outcome="too_many"}': 1,
     'gancho_awaited_replies_total{outcome="upstream_failed"}': 1,
     'gancho_awaited_replies_total{outcome="pending"}': 1,
     'gancho_awaited_replies_total{outcome="error"}': 1,
-    'gancho_awaited_reply_duration_seconds_count{outcome="replied"}': 1,
-    'gancho_upstream_calls_total{upstream="default",outcome="ACCEPTED"}': 2,
+    'gancho_awaited_reply_duration_seconds_count{outcome="replied"}': 2,
+    'gancho_upstream_calls_total{upstream="default",outcome="ACCEPTED"}': 3,
     'gancho_upstream_calls_total{upstream="default",outcome="UPSTREAM_REFUSED"}': 1,
   })
   const waited = (await samplesOf(gateway)).get(
