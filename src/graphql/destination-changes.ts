@@ -40,10 +40,6 @@ const CreateDestinationInput = builder.inputType('CreateDestinationInput', {
     retryForSeconds: t.int(),
     finalStatuses: t.intList({ description: '300 to 599.' }),
     timeoutMs: t.int({ description: '100 to 300,000.' }),
-    maxConcurrency: t.int({ defaultValue: 10 }),
-    ratePerSecond: t.int(),
-    deliveryWindow: t.string({ description: 'Such as Mon-Fri 08:00-18:00 America/Sao_Paulo.' }),
-    fifo: t.boolean(),
     jobDeadlineSeconds: t.int(),
   }),
 })
@@ -66,10 +62,6 @@ const UpdateDestinationInput = builder.inputType('UpdateDestinationInput', {
     retryForSeconds: t.int(),
     finalStatuses: t.intList(),
     timeoutMs: t.int(),
-    maxConcurrency: t.int(),
-    ratePerSecond: t.int(),
-    deliveryWindow: t.string(),
-    fifo: t.boolean(),
     jobDeadlineSeconds: t.int(),
   }),
 })
@@ -78,7 +70,7 @@ type Given = Omit<(typeof UpdateDestinationInput)['$inferInput'], 'version'>
 
 /** What null stands for where a setting cannot be absent; the others keep it. */
 const withoutSetting = {
-  ...{ queue: defaultQueue, eventTypes: [], headers: {}, maxConcurrency: 10, fifo: false },
+  ...{ queue: defaultQueue, eventTypes: [], headers: {} },
   auth: { kind: 'none' },
 } satisfies DestinationInput
 

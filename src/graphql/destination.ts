@@ -84,7 +84,6 @@ export const DestinationRef = builder.objectRef<DestinationView>('Destination').
 })
 
 const intList = (list: readonly number[] | null) => list && [...list]
-const asInt = (value: number) => (value > 2_147_483_647 ? null : value)
 
 builder.objectFields(DestinationRef, (t) => ({
   retryScheduleSeconds: t.intList({
@@ -102,17 +101,6 @@ builder.objectFields(DestinationRef, (t) => ({
     nullable: true,
     description: 'Deadline of one attempt; null: that of the environment.',
   }),
-  maxConcurrency: t.int({
-    nullable: true,
-    description: 'Requests under way at the same time; null: as many as there are.',
-    resolve: ({ maxConcurrency }) => asInt(maxConcurrency),
-  }),
-  ratePerSecond: t.exposeInt('ratePerSecond', { nullable: true }),
-  deliveryWindow: t.exposeString('deliveryWindow', {
-    nullable: true,
-    description: 'Hours in which it is delivered to, such as Mon-Fri 08:00-18:00 America/Sao_Paulo.',
-  }),
-  fifo: t.exposeBoolean('fifo'),
   jobDeadlineSeconds: t.exposeInt('jobDeadlineSeconds', {
     nullable: true,
     description: 'Age at which a job is given up; null: none.',

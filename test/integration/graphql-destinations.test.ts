@@ -8,8 +8,8 @@ import { alphanumericCnpj, newTenant, numericCnpj, unusedCnpj } from '../support
 const Create = graphql(`
   mutation CreateDestination($input: CreateDestinationInput!) {
     createDestination(input: $input) { signingSecret destination {
-      id name url active readOnly eventTypes filter headerNames authKind version fifo timeoutMs maxConcurrency ratePerSecond
-      retryScheduleSeconds retryForSeconds finalStatuses deliveryWindow jobDeadlineSeconds disabledAt disabledReason
+      id name url active readOnly eventTypes filter headerNames authKind version timeoutMs
+      retryScheduleSeconds retryForSeconds finalStatuses jobDeadlineSeconds disabledAt disabledReason
       queue { name } tenant { cnpj } signingSecrets { endsAt }
     } }
   }
@@ -17,7 +17,7 @@ const Create = graphql(`
 const Update = graphql(`
   mutation UpdateDestination($id: ID!, $input: UpdateDestinationInput!) {
     updateDestination(id: $id, input: $input) {
-      name url active eventTypes filter headerNames authKind version timeoutMs maxConcurrency ratePerSecond
+      name url active eventTypes filter headerNames authKind version timeoutMs
       disabledAt disabledReason queue { name }
     }
   }
@@ -30,9 +30,7 @@ const Rotate = graphql(`
     }
   }
 `)
-const One = graphql(
-  `query OneDestination($id: ID!) { destination(id: $id) { id name url readOnly maxConcurrency } }`,
-)
+const One = graphql(`query OneDestination($id: ID!) { destination(id: $id) { id name url readOnly } }`)
 const List = graphql(`
   query ListDestinations($filter: DestinationFilter, $first: Int, $last: Int, $after: String, $before: String) {
     destinations(filter: $filter, first: $first, last: $last, after: $after, before: $before) {
@@ -78,16 +76,14 @@ test('a destination is created with everything said of it, and its signing secre
     ...{ cnpj: numericCnpj, eventTypes: ['order.*', 'x'], filter: "$[?$.a == 'b']", queue: 'slow' },
     ...{ headers: { 'X-Plan': 'gold' }, auth: { kind: 'BASIC', username: 'ana', password: 'geheim' } },
     ...{ retryScheduleSeconds: [1, 2], retryForSeconds: 9, finalStatuses: [404], timeoutMs: 900 },
-    ...{ maxConcurrency: 3, ratePerSecond: 7, deliveryWindow: 'Mon-Fri 08:00-18:00 America/Sao_Paulo' },
-    ...{ fifo: true, jobDeadlineSeconds: 60, active: false },
+    ...{ jobDeadlineSeconds: 60, active: false },
   }
   const { destination, signingSecret } = await create(input)
   expect(destination).toMatchObject({
     ...{ name: 'one', url, active: false, readOnly: false, eventTypes: ['order.*', 'x'] },
     ...{ filter: "$[?$.a == 'b']", queue: { name: 'slow' }, headerNames: ['x-plan'], authKind: 'BASIC' },
     ...{ retryScheduleSeconds: [1, 2], retryForSeconds: 9, finalStatuses: [404], timeoutMs: 900 },
-    ...{ maxConcurrency: 3, ratePerSecond: 7, fifo: true, jobDeadlineSeconds: 60 },
-    ...{ deliveryWindow: 'Mon-Fri 08:00-18:00 America/Sao_Paulo', disabledAt: null, version: 1 },
+    ...{ jobDeadlineSeconds: 60, disabledAt: null, version: 1 },
     ...{ tenant: { cnpj: numericCnpj }, signingSecrets: [{ endsAt: null }] },
   })
   expect(destination.id).toMatch(/^dst_[0-9a-z]+$/)
@@ -122,9 +118,6 @@ test.each([
   [{ retryScheduleSeconds: [-1] }, /delay/],
   [{ finalStatuses: [200] }, /final status/],
   [{ timeoutMs: 99 }, /timeoutMs/],
-  [{ maxConcurrency: 0 }, /maxConcurrency/],
-  [{ ratePerSecond: 0 }, /ratePerSecond/],
-  [{ deliveryWindow: 'sometimes' }, /./],
   [{ jobDeadlineSeconds: 0 }, /jobDeadlineSeconds/],
 ] as [object, RegExp][])('%j is refused with the reason, and nothing is made', async (wrong, reason) => {
   const answer = await client.send(Create, {
@@ -139,21 +132,18 @@ test('an update changes what it names, null takes a setting away, and a change o
   const { destination } = await create({ filter: '$.a', timeoutMs: 900, headers: { 'x-a': 'b' } })
   const { id } = destination
   const update = async (input: object) => (await client.data(Update, { id, input })).updateDestination
-  expect(await update({ name: 'two', ratePerSecond: 5 })).toMatchObject({
+  expect(await update({ name: 'two', retryForSeconds: 5 })).toMatchObject({
     ...{
       name: 'two',
       url,
       filter: '$.a',
       timeoutMs: 900,
-      ratePerSecond: 5,
       headerNames: ['x-a'],
       version: 2,
     },
   })
-  expect(
-    await update({ version: 2, filter: null, timeoutMs: null, headers: null, maxConcurrency: null }),
-  ).toMatchObject({
-    ...{ name: 'two', filter: null, timeoutMs: null, headerNames: [], maxConcurrency: 10, version: 3 },
+  expect(await update({ version: 2, filter: null, timeoutMs: null, headers: null })).toMatchObject({
+    ...{ name: 'two', filter: null, timeoutMs: null, headerNames: [], version: 3 },
   })
   expect(await client.codes(Update, { id, input: { version: 2, name: 'late' } })).toEqual([
     'DESTINATION_CHANGED',
@@ -263,7 +253,7 @@ test('a reading administrator sees destinations and changes none', async () => {
 
 test("the environment's destination is shown to administrators, and nobody changes it", async () => {
   const { destination } = await client.data(One, { id: 'default' })
-  expect(destination).toMatchObject({ id: 'default', readOnly: true, maxConcurrency: null })
+  expect(destination).toMatchObject({ id: 'default', readOnly: true })
   expect(await client.codes(Update, { id: 'default', input: { name: 'x' } })).toEqual(['FORBIDDEN'])
   expect(await client.codes(Delete, { id: 'default' })).toEqual(['FORBIDDEN'])
 })
