@@ -112,7 +112,8 @@ test('who does not read is ended with the last cursor, costs no memory and distu
 
   const figures = { rss: peak.rss - before.rss, held: peak.held - before.held }
   console.log(figures, `for ${others.length + 2} times ${(changes * bodyBytes) / megabyte} MiB`)
-  expect(figures.held).toBeLessThan(60 * megabyte)
+  // What all groups keep together is bounded by 64 MiB, and the part of the journal in memory by 16 MiB.
+  expect(figures.held).toBeLessThan(120 * megabyte)
   expect(figures.rss).toBeLessThan(250 * megabyte)
 
   const all = ofStream(reader)
