@@ -116,7 +116,8 @@ export class LiveStream<Message> implements LogReader {
     if (this.#isOfJournal) this.index = this.#group.locate(this.#position)
     if (this.index !== undefined) return null
     const read = await this.#read()
-    const { batch } = await this.#group.render(read, replayBytes)
+    const batch = await this.#made(read)
+    if (this.#isClosed) return null
     // What else was read is read again: by then it may be in the log.
     this.#position = batch?.to ?? read.to
     this.#isOfJournal = true
@@ -128,6 +129,15 @@ export class LiveStream<Message> implements LogReader {
     )
       await this.#change(waitMs)
     return batch
+  }
+
+  async #made(read: JournalRead): Promise<LiveBatch<Message> | null> {
+    try {
+      return (await this.#group.render(read, replayBytes, () => !this.#isClosed)).batch
+    } catch (error) {
+      if (this.#isClosed) return null
+      throw error
+    }
   }
 
   async #read(): Promise<JournalRead> {
