@@ -1,9 +1,12 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { jobId } from '../../src/events/job.ts'
+import { createLoaders } from '../../src/graphql/loaders.ts'
 import { operationOpener } from '../../src/graphql/open-operation.ts'
 import type { OpenOperation, OperationStream } from '../../src/graphql/operation-stream.ts'
 import { createGraphql } from '../../src/graphql/yoga.ts'
+import { Pacer } from '../../src/journal/pacer.ts'
 import type { Tenant } from '../../src/tenants/tenant.ts'
 import { requestId } from '../support/graphql-client.ts'
 import { openTestServices, type TestServices } from '../support/services.ts'
@@ -105,6 +108,31 @@ test.each([
   },
   60_000,
 )
+
+test('jobs that were read together are worked on in turns of their own', async () => {
+  const ns = await accept(numericCnpj, 20)
+  const pacer = new Pacer()
+  const loaders = createLoaders(services, owner, () => pacer.turn({ owner: 'one', group: 'one' }))
+  const reads = vi.spyOn(services.jobs, 'jobs')
+  let done = 0
+  const all = ns.map(async (n) => {
+    await loaders.job.load(n)
+    const end = performance.now() + 4
+    while (performance.now() < end);
+    done += 1
+  })
+  let most = 0
+  while (done < ns.length) {
+    const before = done
+    await turnOfLoop()
+    most = Math.max(most, done - before)
+  }
+  await Promise.all(all)
+  expect(reads).toHaveBeenCalledTimes(1)
+  reads.mockRestore()
+  // Two turns of ten milliseconds at most, and what was begun within them.
+  expect(most).toBeLessThanOrEqual(6)
+})
 
 test('a tenant has at most a hundred different documents, each for any number of subscriptions', async () => {
   const documents = Array.from({ length: 100 }, (_, i) => `subscription S${i} { jobEvents { __typename } }`)
