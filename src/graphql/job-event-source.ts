@@ -4,7 +4,7 @@ import type { JournalItem } from '../journal/journal-read.ts'
 import type { GroupWish } from '../journal/live-group.ts'
 import type { LiveJournal } from '../journal/live-journal.ts'
 
-export type JobEventWish = Pick<GroupWish<unknown>, 'cnpj' | 'matches'>
+export type JobEventWish = Pick<GroupWish<unknown>, 'cnpj' | 'owner' | 'matches'>
 
 /**
  * What one subscriber of job events is to get. Whoever knows what it is makes the results once for all subscribers alike; to

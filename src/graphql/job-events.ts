@@ -98,6 +98,7 @@ function wishOf(given: Given, principal: Principal): JobEventWish {
   const wanted = statuses && new Set<string>(statuses)
   return {
     cnpj: principal.kind === 'tenant' ? principal.tenant.cnpj : (cnpj ?? null),
+    owner: principal.kind === 'tenant' ? principal.tenant.cnpj : undefined,
     matches: (entry) =>
       (!numbers || numbers.has(entry.n)) &&
       (!wanted || wanted.has(entry.status)) &&

@@ -23,21 +23,29 @@ export type Loaders = {
 /** Bodies are up to a megabyte each, and are kept until the request is over. */
 const bodiesPerRead = 50
 
-/** Loaders of one request: what they read, they keep. */
-export function createLoaders(services: GraphqlServices, principal: Principal): Loaders {
+/**
+ * Loaders of one request: what they read, they keep. With `turn`, whatever goes on with something that was read waits for a turn of its
+ * own, and reads wait behind all that came before them.
+ */
+export function createLoaders(
+  services: GraphqlServices,
+  principal: Principal,
+  turn?: () => Promise<unknown>,
+): Loaders {
   const { jobs, tenants, sources, tenantStore, queueOverview } = services
-  const tenant = new DataLoader<string, Tenant | null>(async (cnpjs) => {
+  const loader = turn ? pacedLoader(turn) : plainLoader
+  const tenant = loader<string, Tenant | null>(async (cnpjs) => {
     const found = new Map((await tenantStore.byCnpjs(cnpjs)).map((one) => [one.cnpj, one]))
     return cnpjs.map((cnpj) => found.get(cnpj) ?? null)
   })
   if (principal.kind === 'tenant') tenant.prime(principal.tenant.cnpj, principal.tenant)
   return {
     tenant,
-    lastUse: new DataLoader(async (cnpjs) => {
+    lastUse: loader(async (cnpjs) => {
       const found = new Map((await tenantStore.lastUses(cnpjs)).map(({ cnpj, at }) => [cnpj, at]))
       return cnpjs.map((cnpj) => found.get(cnpj) ?? null)
     }),
-    tokens: new DataLoader(async (cnpjs) => {
+    tokens: loader(async (cnpjs) => {
       const found = Map.groupBy(await tenants.tokensOf(cnpjs), ({ cnpj }) => cnpj)
       return cnpjs.map((cnpj) => found.get(cnpj) ?? [])
     }),
@@ -45,25 +53,45 @@ export function createLoaders(services: GraphqlServices, principal: Principal): 
       const found = Map.groupBy(await sources.sourcesOf(cnpjs), ({ cnpj }) => cnpj)
       return cnpjs.map((cnpj) => found.get(cnpj) ?? [])
     }),
-    job: new DataLoader(async (ns) => {
+    job: loader(async (ns) => {
       const visible = (await jobs.jobs(ns)).filter((job) => maySee(principal, job.cnpj))
       const found = new Map(visible.map((job) => [job.n, job]))
       return ns.map((n) => found.get(n) ?? null)
     }),
-    attempts: new DataLoader(async (ns) => {
+    attempts: loader(async (ns) => {
       const found = await jobs.attempts(ns)
       return ns.map((n) => found.get(n) ?? [])
     }),
-    body: new DataLoader(
+    body: loader(
       async (ns) => {
         const found = await jobs.bodies(ns)
         return ns.map((n) => found.get(n) ?? null)
       },
       { maxBatchSize: bodiesPerRead },
     ),
-    queueCounts: new DataLoader((names) => Promise.all(names.map((name) => queueOverview.counts(name)))),
+    queueCounts: loader((names) => Promise.all(names.map((name) => queueOverview.counts(name)))),
   }
 }
+
+type Read<Key, Value> = (keys: readonly Key[]) => Promise<Value[]>
+type Most = { maxBatchSize?: number }
+
+const plainLoader = <Key, Value>(read: Read<Key, Value>, most: Most = {}) => new DataLoader(read, most)
+
+/** A read begins when all that asked in the same moment had their turns, so it is still one read for all of them. */
+const pacedLoader =
+  (turn: () => Promise<unknown>) =>
+  <Key, Value>(read: Read<Key, Value>, most: Most = {}) => {
+    const paced = async (keys: readonly Key[]) => {
+      const values = await read(keys)
+      // What is loaded becomes what these promises become.
+      return values.map((value) => turn().then(() => value)) as unknown as Value[]
+    }
+    return new DataLoader<Key, Value>(paced, {
+      ...most,
+      batchScheduleFn: (dispatch) => void turn().then(dispatch),
+    })
+  }
 
 /** Whether this principal may see what belongs to the tenant with this CNPJ. */
 export const maySee = (principal: Principal, cnpj: string) =>

@@ -1,12 +1,14 @@
-import { bulkhead, type IPolicy } from 'cockatiel'
 import { type ExecutionArgs, type ExecutionResult, execute, getOperationAST } from 'graphql'
 import { isAsyncIterable } from 'graphql-yoga'
 import type { Logger } from 'pino'
 import { decodeCursor, encodeCursor } from '../journal/cursor.ts'
+import { type FairBulkhead, fairBulkhead } from '../journal/fair-bulkhead.ts'
 import type { JournalItem } from '../journal/journal-read.ts'
+import type { Pace } from '../journal/live-group.ts'
 import type { LiveStream } from '../journal/live-stream.ts'
 import { toGanchoError } from '../redis/redis-error.ts'
 import type { GraphqlContext, GraphqlServerContext } from './context.ts'
+import { DocumentsInUse } from './documents-in-use.ts'
 import { JobEventSource } from './job-event-source.ts'
 import { createLoaders } from './loaders.ts'
 import type {
@@ -30,12 +32,15 @@ type Deps = {
 
 /** Groups that read jobs at one time: what they read, bodies included, is in memory until their results are made. */
 const mostReading = 8
+/** Of a tenant, on this instance. */
+const maxDocuments = 100
 
 type Args = ExecutionArgs & { contextValue: GraphqlContext }
 
 /** Starts operations with everything that the GraphQL endpoint checks and adds, without HTTP. */
 export function operationOpener(deps: Deps): OpenOperation {
-  const turns = bulkhead(mostReading, Number.POSITIVE_INFINITY)
+  const reading = fairBulkhead(mostReading)
+  const documents = new DocumentsInUse(maxDocuments)
   return async (params, context, { lastEventId } = {}) => {
     const { requestId } = context
     try {
@@ -44,7 +49,7 @@ export function operationOpener(deps: Deps): OpenOperation {
       const { source, args } = prepared
       const stream =
         source instanceof JobEventSource
-          ? await sharedStream(deps, { source, args, params, context, lastEventId, turns })
+          ? await sharedStream(deps, { source, args, params, context, lastEventId, reading, documents })
           : ownStream(source, (payload) =>
               resultText(deps, { ...args, contextValue: freshContext(deps, args) }, payload),
             )
@@ -101,28 +106,43 @@ type Shared = {
   params: OperationParams
   context: GraphqlServerContext
   lastEventId: string | undefined
-  turns: IPolicy
+  reading: FairBulkhead
+  documents: DocumentsInUse
 }
 
 async function sharedStream(deps: Deps, shared: Shared): Promise<OperationStream> {
-  const { source, args, params, context, lastEventId, turns } = shared
-  const make = async (items: readonly JournalItem[]) => {
-    const contextValue = freshContext(deps, args)
-    const message = async (item: JournalItem): Promise<ResultMessage> => ({
-      json: await resultText(deps, { ...args, contextValue }, item),
-      cursor: encodeCursor(item.position),
-    })
-    return Promise.all(items.map(message))
-  }
+  const { source, args, params, context, lastEventId, reading, documents } = shared
+  const { principal } = context
+  const make = messageMaker(deps, args)
   const render = readsJobs(args.document)
-    ? (items: readonly JournalItem[]) => turns.execute(() => make(items))
+    ? (items: readonly JournalItem[], pace: Pace) => reading(pace.asker, () => make(items, pace))
     : make
-  const live = await deps.services.liveJournal.subscribe<ResultMessage>({
-    key: sharingKey(params, args.document, context.principal),
-    wish: { ...source.wish, render, bytesOf: ({ json }) => json.length + 300 },
-    after: lastEventId ? decodeCursor(lastEventId) : source.from,
-  })
-  return streamOf(live)
+  const after = lastEventId ? decodeCursor(lastEventId) : source.from
+  const giveBack =
+    principal.kind === 'tenant' ? documents.take(principal.tenant.cnpj, params.query) : undefined
+  try {
+    const live = await deps.services.liveJournal.subscribe<ResultMessage>({
+      key: sharingKey(params, args.document, principal),
+      wish: { ...source.wish, render, bytesOf: ({ json }) => json.length + 300 },
+      after,
+      onClose: giveBack,
+    })
+    return streamOf(live)
+  } catch (error) {
+    giveBack?.()
+    throw error
+  }
+}
+
+/** Makes messages one by one, each in its turn; what they read, they read together. */
+const messageMaker = (deps: Deps, args: Args) => (items: readonly JournalItem[], pace: Pace) => {
+  const contextValue = freshContext(deps, args, pace.turn)
+  const message = async (item: JournalItem): Promise<ResultMessage> => {
+    if (!(await pace.turn())) throw new Error('Nobody wants this message any more.')
+    const json = await resultText(deps, { ...args, contextValue }, item)
+    return { json, cursor: encodeCursor(item.position) }
+  }
+  return Promise.all(items.map(message))
 }
 
 /** Apart from where it is opened, so that nothing of that is held for as long as it lasts. */
@@ -165,9 +185,13 @@ function ownStream(
 }
 
 /** For results made at one time: they read together, and nothing that was read before. */
-function freshContext({ services }: Deps, { contextValue }: Args): GraphqlContext {
+function freshContext(
+  { services }: Deps,
+  { contextValue }: Args,
+  turn?: () => Promise<unknown>,
+): GraphqlContext {
   const { principal } = contextValue
-  const loaders = createLoaders(services, principal)
+  const loaders = createLoaders(services, principal, turn)
   // The tenant as it was when the stream was opened.
   loaders.tenant.clearAll()
   return { ...contextValue, loaders }

@@ -148,7 +148,7 @@ export class WebSocketSession {
   closed(): void {
     clearInterval(this.#pinging)
     this.#stopWatching()
-    // graphql-ws knows one operation for each id, and forgets those whose ids were used again while they were opened.
+    // graphql-ws ends none that is still to be asked for its results.
     for (const { carried } of this.#operations) carried?.end(null)
   }
 

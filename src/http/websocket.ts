@@ -10,6 +10,7 @@ import { toGanchoError } from '../redis/redis-error.ts'
 import { refuseConnection } from './broken-request.ts'
 import { type AllowedOrigins, mayConnect } from './cors.ts'
 import { graphqlPath } from './graphql-route.ts'
+import { clientId, OperationIds } from './websocket-ids.ts'
 import { type OpenedResults, type SessionDeps, WebSocketSession } from './websocket-session.ts'
 
 export type WebSocketDeps = SessionDeps & {
@@ -26,6 +27,8 @@ export type UpgradeHandler = (request: IncomingMessage, connection: Duplex, head
 
 /** How long a client may take to answer the end of its socket. */
 const closeTimeoutMs = 3_000
+/** Where the reason of an end tells an id as graphql-ws knows it. */
+const ownId = /^Subscriber for \d+:/
 /** Stands for any operation: what it is, `WebSocketSession.open` finds out. */
 const anyOperation = parse('subscription { any }')
 
@@ -64,7 +67,7 @@ function graphqlProtocol(connectionInitWaitTimeout: number) {
     connectionInitWaitTimeout,
     onConnect: ({ extra, connectionParams }) => extra.admit(connectionParams),
     async onSubscribe({ extra }, id, payload) {
-      const opened = await extra.open(id, payload)
+      const opened = await extra.open(clientId(id), payload)
       if ('errors' in opened) return opened.errors
       return { schema, document: anyOperation, contextValue: opened }
     },
@@ -86,12 +89,13 @@ function serve(
     if (error.status >= 500) log.error({ err: error }, 'WebSocket failed')
     session.close(error)
   }
+  const ids = new OperationIds()
   const closed = protocol.opened(
     {
       protocol: socket.protocol,
-      send: (text) => session.send(text),
-      close: (code, reason) => socket.close(code, reason),
-      onMessage: (take) => socket.on('message', (data) => void take(String(data)).catch(fail)),
+      send: (text) => session.send(ids.outward(text)),
+      close: (code, reason) => socket.close(code, reason?.replace(ownId, 'Subscriber for ')),
+      onMessage: (take) => socket.on('message', (data) => void take(ids.inward(String(data))).catch(fail)),
     },
     session,
   )

@@ -5,8 +5,8 @@ import { parseEntry } from './entry.ts'
 import { type JournalRead, judgeRead } from './journal-read.ts'
 import { journalStateReader } from './journal-state.ts'
 
-/** Reads what follows a position, at most a page of it; empty at the end of the journal. */
-export type JournalPages = (after: JournalPosition) => Promise<JournalRead>
+/** Reads what follows a position, at most a page of it or `most` entries; empty at the end of the journal. */
+export type JournalPages = (after: JournalPosition, most?: number) => Promise<JournalRead>
 
 type Deps = {
   /** A connection that waits while Redis is away. */
@@ -17,9 +17,9 @@ type Deps = {
 
 export function journalPages({ redis, openDataSet, pageEntries }: Deps): JournalPages {
   const readState = journalStateReader(redis, openDataSet)
-  return async (after) => {
+  return async (after, most = pageEntries) => {
     const [entries, state] = await Promise.all([
-      redis.xrange(keys.journal, `(${after.id}`, '+', 'COUNT', pageEntries),
+      redis.xrange(keys.journal, `(${after.id}`, '+', 'COUNT', Math.min(most, pageEntries)),
       readState(),
     ])
     return judgeRead(after, entries.map(parseEntry), state)

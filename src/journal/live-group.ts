@@ -2,17 +2,28 @@ import { setTimeout as sleep, setImmediate as turnOfLoop } from 'node:timers/pro
 import { BoundedLog, type LogLimits } from './bounded-log.ts'
 import type { JournalPosition } from './cursor.ts'
 import type { JournalEntry } from './entry.ts'
+import type { Asker } from './fair-queue.ts'
 import type { JournalPages } from './journal-pages.ts'
 import { isPassed, type JournalItem, type JournalRead } from './journal-read.ts'
 import type { JournalRing, RingBatch } from './journal-ring.ts'
+import type { Pacer } from './pacer.ts'
+
+/** For making messages piece by piece, so that nothing else in this process has to wait for long. */
+export type Pace = {
+  asker: Asker
+  /** To be awaited before each piece of work. False when nobody wants the messages any more. */
+  turn(): Promise<boolean>
+}
 
 /** What all subscribers of a group want alike. */
 export type GroupWish<Message> = {
   /** Only this tenant's changes; null for everyone's. */
   cnpj: string | null
+  /** Groups of one owner share its turns with each other; those without one are of the operators. */
+  owner?: string | undefined
   matches(entry: JournalEntry): boolean
   /** Makes one message of each item, in their order. Gets no entry that does not match. */
-  render(items: readonly JournalItem[]): Promise<readonly Message[]>
+  render(items: readonly JournalItem[], pace: Pace): Promise<readonly Message[]>
   /** Memory that a message takes, about. */
   bytesOf(message: Message): number
 }
@@ -43,6 +54,7 @@ export type LogReader = {
 export type GroupDeps = {
   ring: JournalRing
   pages: JournalPages
+  pacer: Pacer
   /** What is kept for those who read slowly. */
   limits: LogLimits
   /** Told how many bytes more the log holds, or fewer. */
@@ -54,7 +66,7 @@ export type GroupDeps = {
 const mostItems = 50
 const partBytes = 1_048_576
 /** Expected of a message before one was made. */
-const messageBytes = 65_536
+const messageBytes = 8_192
 /** Looked at together. */
 const readItems = 500
 /** A group begins where its first subscriber is, when what has happened since is no more than this part of what it may keep. */
@@ -117,15 +129,22 @@ export class LiveGroup<Message> {
     return index
   }
 
-  /** Renders what this group wants of a read: all of it, or a first part of about `bytes`. */
-  async render(read: JournalRead, bytes = partBytes): Promise<Rendered<Message>> {
+  /**
+   * Renders what this group wants of a read: all of it, or a first part of about `bytes`. It may throw anything once it is not wanted
+   * any more.
+   */
+  async render(
+    read: JournalRead,
+    bytes = partBytes,
+    isWanted = () => !this.#isClosed,
+  ): Promise<Rendered<Message>> {
     const { cnpj, matches } = this.wish
     const wanted = read.items.filter(
       (item) => item.kind === 'gap' || ((cnpj === null || item.entry.cnpj === cnpj) && matches(item.entry)),
     )
     const part = wanted.slice(0, Math.min(mostItems, Math.max(1, Math.floor(bytes / this.#messageBytes))))
     if (part.length === 0) return { batch: null, rest: null }
-    const rendered = await this.wish.render(part)
+    const rendered = await this.wish.render(part, this.#pace(isWanted))
     this.#messageBytes = this.#weightOf(rendered) / rendered.length
     const messages = this.#upTo(bytes, rendered)
     const positions = part.slice(0, messages.length).map(({ position }) => position)
@@ -169,10 +188,20 @@ export class LiveGroup<Message> {
     return messages.reduce((sum, message) => sum + this.wish.bytesOf(message), 0)
   }
 
+  #pace(isWanted: () => boolean): Pace {
+    const asker = { owner: this.wish.owner, group: this }
+    const turn = async () => {
+      await this.#deps.pacer.turn(asker)
+      return isWanted()
+    }
+    return { asker, turn }
+  }
+
   #pump(): void {
     if (this.#next >= this.#deps.ring.end) return
     this.#isPumping = true
     this.#renderOn().catch((error) => {
+      if (this.#isClosed) return
       this.#deps.onFailure()
       this.fail(error)
     })

@@ -4,6 +4,7 @@ import type { JournalPages } from './journal-pages.ts'
 import type { JournalRing, RingBatch } from './journal-ring.ts'
 import { type GroupWish, LiveGroup } from './live-group.ts'
 import { LiveStream } from './live-stream.ts'
+import { Pacer } from './pacer.ts'
 
 /** Subscribers with the same `key` must wish for the same: they share what is made for the first of them. */
 export type Subscriber<Message> = {
@@ -11,6 +12,8 @@ export type Subscriber<Message> = {
   wish: GroupWish<Message>
   /** What it has got already. */
   after: JournalPosition
+  /** Called once, when its stream has ended. */
+  onClose?: (() => void) | undefined
 }
 
 /** What is kept of messages, for those who read slowly. */
@@ -29,6 +32,7 @@ type AnyGroup = LiveGroup<any>
 /** The groups of subscribers of this process; each is told of what concerns it, and gone with its last subscriber. */
 export class LiveGroups {
   readonly #deps: Deps
+  readonly #pacer = new Pacer()
   readonly #groups = new Map<string, AnyGroup>()
   /** By the tenant that they follow; null for those that follow all. */
   readonly #byCnpj = new Map<string | null, Set<AnyGroup>>()
@@ -61,15 +65,17 @@ export class LiveGroups {
 
   /** `at`: where the tail is. `onClose` is called once, when the stream has ended. */
   subscribe<Message>(
-    { key, wish, after }: Subscriber<Message>,
+    subscriber: Subscriber<Message>,
     at: JournalPosition,
     onClose: () => void,
   ): LiveStream<Message> {
+    const { key, wish, after } = subscriber
     const { ring, pages } = this.#deps
     const group: LiveGroup<Message> =
       this.#groups.get(key) ?? this.#open(key, wish as GroupWish<unknown>, after, at)
     const close = () => {
       if (group.readers.size === 0) this.#drop(key, group)
+      subscriber.onClose?.()
       onClose()
     }
     return new LiveStream(group, { ring, pages, onClose: close }, after)
@@ -83,7 +89,7 @@ export class LiveGroups {
   #open(key: string, wish: GroupWish<unknown>, from: JournalPosition, at: JournalPosition): AnyGroup {
     const { ring, pages, limits } = this.#deps
     const parts = {
-      ...{ ring, pages, limits: limits.group },
+      ...{ ring, pages, pacer: this.#pacer, limits: limits.group },
       onWeight: (bytes: number) => this.#weigh(bytes),
       onFailure: () => this.#drop(key, group),
     }

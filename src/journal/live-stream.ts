@@ -8,7 +8,7 @@ import type { LiveBatch, LiveGroup, LogReader } from './live-group.ts'
 type Deps = { ring: JournalRing; pages: JournalPages; onClose: () => void }
 
 /** Items read at a time while a subscriber is behind, and about how much is made of them: each subscriber holds its own. */
-const replayItems = 500
+const replayItems = 100
 const replayBytes = 65_536
 /** How often it is looked whether the tail has come to the journal that this subscriber is in. */
 const waitMs = 250
@@ -116,7 +116,8 @@ export class LiveStream<Message> implements LogReader {
     if (this.#isOfJournal) this.index = this.#group.locate(this.#position)
     if (this.index !== undefined) return null
     const read = await this.#read()
-    const { batch } = await this.#group.render(read, replayBytes)
+    const batch = await this.#made(read)
+    if (this.#isClosed) return null
     // What else was read is read again: by then it may be in the log.
     this.#position = batch?.to ?? read.to
     this.#isOfJournal = true
@@ -130,11 +131,20 @@ export class LiveStream<Message> implements LogReader {
     return batch
   }
 
+  async #made(read: JournalRead): Promise<LiveBatch<Message> | null> {
+    try {
+      return (await this.#group.render(read, replayBytes, () => !this.#isClosed)).batch
+    } catch (error) {
+      if (this.#isClosed) return null
+      throw error
+    }
+  }
+
   async #read(): Promise<JournalRead> {
     const { ring, pages } = this.#deps
     const from = this.#position
     const index = ring.locate(from)
-    if (index === undefined || index >= ring.end || !this.#isOfJournal) return pages(from)
+    if (index === undefined || index >= ring.end || !this.#isOfJournal) return pages(from, replayItems)
     return ring.read(index, from, this.#group.wish.cnpj, replayItems).read
   }
 }

@@ -29,6 +29,9 @@ const Brief = graphql(`
     jobEvents(filter: $filter, after: $after) { ... on JobStatusChanged { jobId status } }
   }
 `)
+const Named = graphql(`
+  subscription Named { jobEvents { ... on JobStatusChanged { job { tenant { name } } } } }
+`)
 const Literal = graphql(`subscription Literal { jobEvents(after: "nonsense") { __typename } }`)
 const Who = graphql(`query Who { viewer { kind } }`)
 
@@ -138,6 +141,18 @@ describe('job events', () => {
       stream.close()
       expect(await never).toBe('The stream has ended.')
     }
+  })
+
+  test('show the tenant by the name that it has by now', async () => {
+    const events = await opened(owner.subscribe(Named))
+    const nameNow = async () => {
+      await accept()
+      return (await events.data()).jobEvents
+    }
+    expect(await nameNow()).toEqual({ job: { tenant: { name: 'Owner' } } })
+    await services.tenants.updateTenant(numericCnpj, { name: 'Renamed' })
+    expect(await nameNow()).toEqual({ job: { tenant: { name: 'Renamed' } } })
+    await services.tenants.updateTenant(numericCnpj, { name: 'Owner' })
   })
 
   test('tell of a gap', async () => {

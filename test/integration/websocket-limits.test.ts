@@ -100,7 +100,8 @@ test('a socket leaves nothing behind, also when it used one id again and again w
     socket.send({ id: '1', type: 'complete' })
   }
   socket.subscribe('1', query)
-  await until(async () => Number((await usedBy(tenant.tenant))?.used) > 1, { what: 'several opened' })
+  await until(() => socket.texts.some((text) => text.includes('"cursors":{"1":')), { what: 'opened' })
+  await until(async () => (await usedBy(tenant.tenant))?.used === 1, { what: 'only the last one is left' })
   socket.socket.terminate()
   await until(async () => (await usedBy(tenant.tenant))?.used === 0, { what: 'all places given back' })
 })

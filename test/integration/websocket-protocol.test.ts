@@ -84,6 +84,49 @@ test('frames are the results as they were made, each with the id of its operatio
   other.socket.close()
 })
 
+test('an id is free again as soon as its client has completed it, while results flow', async () => {
+  const socket = await openSocket(gancho.origin, { token: clients.token })
+  const again = 'subscription { again: jobEvents { ... on JobStatusChanged { jobId status } } }'
+  socket.subscribe('1:"one"', query)
+  await until(() => socket.texts.some((text) => text.includes('"cursors":{"1:')))
+  const id = await clients.tenant.postJob({ a: 1 })
+  await socket.until('next', statuses.length)
+  const pings = socket.frames('ping').length
+  // In one go: the first is not over when the second begins.
+  socket.send({ id: '1:"one"', type: 'complete' })
+  socket.subscribe('1:"one"', again)
+  await until(() =>
+    socket
+      .frames('ping')
+      .slice(pings)
+      .some(({ payload }) => Object.hasOwn((payload as { cursors: object }).cursors, '1:"one"')),
+  )
+  const next = await clients.tenant.postJob({ a: 2 })
+  const frames = await socket.until('next', 2 * statuses.length)
+  const data = (field: string, jobId: string) => statuses.map((status) => ({ [field]: { jobId, status } }))
+  expect(frames.map(({ payload }) => (payload as { data: unknown }).data)).toEqual([
+    ...data('jobEvents', id),
+    ...data('again', next),
+  ])
+  expect(new Set(frames.map((frame) => frame.id))).toEqual(new Set(['1:"one"']))
+  expect([socket.frames('complete'), socket.frames('error')]).toEqual([[], []])
+
+  // After an error, and after a result, it is free too.
+  for (const text of ['{', '{ viewer { kind } }', '{ viewer { name } }']) {
+    const before = socket.frames('error').length + socket.frames('complete').length
+    socket.subscribe('2', text)
+    await until(() => socket.frames('error').length + socket.frames('complete').length > before)
+  }
+  expect(socket.texts.filter((text) => text.includes('"2"') && !text.includes('error'))).toEqual([
+    '{"id":"2","type":"next","payload":{"data":{"viewer":{"kind":"TENANT"}}}}',
+    '{"id":"2","type":"complete"}',
+    '{"id":"2","type":"next","payload":{"data":{"viewer":{"name":"Test"}}}}',
+    '{"id":"2","type":"complete"}',
+  ])
+  socket.subscribe('1:"one"', again)
+  expect(await socket.closed).toEqual({ code: 4409, reason: 'Subscriber for 1:"one" already exists' })
+})
+
 test('queries and mutations are answered once', async () => {
   const socket = await openSocket(gancho.origin, { token: clients.token })
   socket.subscribe('1', '{ viewer { name } }')

@@ -8,6 +8,7 @@ import { judgeRead } from '../../src/journal/journal-read.ts'
 import { JournalRing } from '../../src/journal/journal-ring.ts'
 import { LiveGroup } from '../../src/journal/live-group.ts'
 import { LiveGroups } from '../../src/journal/live-groups.ts'
+import { Pacer } from '../../src/journal/pacer.ts'
 
 const cnpjs = ['a', 'b', 'c']
 const at = (id: number): JournalPosition => ({ epoch: 'e', id: `${id}-0` })
@@ -223,7 +224,7 @@ test('no more is kept of what was made together than fits, also when messages be
       pages: () => Promise.reject(new Error('not asked')),
       limits: { count: 100, bytes: 1_000_000 },
     },
-    ...{ onWeight: () => undefined, onFailure: () => undefined },
+    ...{ pacer: new Pacer(), onWeight: () => undefined, onFailure: () => undefined },
   }
   const wish = {
     cnpj: null,
