@@ -4,7 +4,7 @@ import { startProblem } from '../src/app/start-problem.ts'
 import { storeOptions } from '../src/app/store-options.ts'
 import { ConfigError, environmentVariables, readConfig } from '../src/config.ts'
 import { resealDestinations } from '../src/delivery/reseal-destinations.ts'
-import { readEnvFile, withEnvironment } from '../src/env-file.ts'
+import { readEnvironment } from '../src/env-file.ts'
 import { openStores, type Stores } from '../src/storage/open-stores.ts'
 import { resealTokens } from '../src/tenants/reseal-tokens.ts'
 import { resealSources } from '../src/tenants/sources/reseal-sources.ts'
@@ -33,8 +33,7 @@ function tellUnreadable(what: string, ids: readonly string[]): void {
 }
 
 try {
-  const file = readEnvFile({ named: process.env.GANCHO_ENV_FILE, known: environmentVariables })
-  const config = readConfig(withEnvironment(file, process.env))
+  const config = readConfig(readEnvironment(process.env, environmentVariables).env)
   const secrets = config.ENCRYPTION_SECRET
   if (!secrets) throw new ConfigError(['ENCRYPTION_SECRET: needed, the newest first, separated by commas'])
   const stores = await openStores(storeOptions(config))

@@ -117,3 +117,12 @@ function openToOthers(path: string, values: Record<string, string>): string[] {
   if ((statSync(path).mode & readableByOthers) === 0) return []
   return [`${path} holds ${secrets.join(', ')} and everybody on this machine may read it: chmod 600 ${path}`]
 }
+
+/**
+ * All that a process is told: by its environment, and by the file of `readEnvFile` for what that does not set. `known` as there.
+ * @throws EnvFileError
+ */
+export function readEnvironment(env: Record<string, string | undefined>, known: readonly string[]) {
+  const file = readEnvFile({ named: env.GANCHO_ENV_FILE, known })
+  return { env: withEnvironment(file, env), warnings: file.warnings }
+}

@@ -3,7 +3,7 @@ import { startProblem } from './app/start-problem.ts'
 import { within } from './app/within.ts'
 import { type App, startApp } from './app.ts'
 import { environmentVariables, readConfig } from './config.ts'
-import { readEnvFile, withEnvironment } from './env-file.ts'
+import { readEnvironment } from './env-file.ts'
 
 /** What is left when everything bounded has had its time. */
 const lastResortMs = 15_000
@@ -11,8 +11,8 @@ const startGraceMs = 5_000
 
 function configOrExit() {
   try {
-    const file = readEnvFile({ named: process.env.GANCHO_ENV_FILE, known: environmentVariables })
-    return { config: readConfig(withEnvironment(file, process.env)), warnings: file.warnings }
+    const { env, warnings } = readEnvironment(process.env, environmentVariables)
+    return { config: readConfig(env), warnings }
   } catch (error) {
     const problem = startProblem(error)
     if (problem === undefined) throw error

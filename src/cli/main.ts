@@ -1,5 +1,5 @@
 import { environmentVariables } from '../config.ts'
-import { EnvFileError, readEnvFile, withEnvironment } from '../env-file.ts'
+import { EnvFileError, readEnvironment } from '../env-file.ts'
 import type { Environment } from './access.ts'
 import { exitCodes } from './failure.ts'
 import { createOutput } from './output.ts'
@@ -7,8 +7,8 @@ import { runProgram } from './program.ts'
 
 function environmentOrExit(): { env: Environment; envWarnings: readonly string[] } {
   try {
-    const file = readEnvFile({ named: process.env.GANCHO_ENV_FILE, known: environmentVariables })
-    return { env: withEnvironment(file, process.env), envWarnings: file.warnings }
+    const { env, warnings } = readEnvironment(process.env, environmentVariables)
+    return { env, envWarnings: warnings }
   } catch (error) {
     if (!(error instanceof EnvFileError)) throw error
     console.error(`gancho: ${error.problems.join('\n  ')}`)
