@@ -4,6 +4,8 @@ import type { OpenOperation } from '../graphql/operation-stream.ts'
 import type { StreamReport } from '../graphql/stream-report.ts'
 import { type EventStreamHandler, eventStreamHandler, type GraphqlFetch } from '../http/event-stream.ts'
 import { type OpenStreams, openStreams } from '../http/open-streams.ts'
+import { readUnansweredTries } from '../http/unanswered-tries.ts'
+import { findVanishedPeers } from '../http/vanished-peers.ts'
 import { type UpgradeHandler, webSocketUpgrades } from '../http/websocket.ts'
 import { type Core, placeLeaseMs } from './core.ts'
 
@@ -39,10 +41,15 @@ export function createStreams(deps: Deps): Streaming {
     renewMs: Math.min(placeLeaseMs, ticketMs) / renewals,
   })
   core.onTenantChange(streams.tenantChanged)
+  const vanishedPeers = findVanishedPeers({ unanswered: readUnansweredTries, log })
+  const drain = async (withinMs: number) => {
+    await streams.drain(withinMs)
+    await vanishedPeers.stop()
+  }
   const bounds = { keepAliveMs: config.STREAM_KEEP_ALIVE_MS, stallMs: config.STREAM_STALL_MS }
   const eventStreams = eventStreamHandler({
     ...{ identities, tickets, streams, openOperation, fetch, maxBodyBytes, report, log },
-    ...{ ...bounds, maxMessageBytes: config.MAX_MESSAGE_BYTES },
+    ...{ ...bounds, vanishedPeers, maxMessageBytes: config.MAX_MESSAGE_BYTES },
   })
   const upgrade = webSocketUpgrades({
     ...{ identities, streams, openOperation, report, log },
@@ -52,5 +59,5 @@ export function createStreams(deps: Deps): Streaming {
     maxSockets: config.MAX_STREAMS,
     allowedOrigins: config.ALLOWED_ORIGINS,
   })
-  return { streams, eventStreams, upgrade }
+  return { streams: { ...streams, drain }, eventStreams, upgrade }
 }

@@ -10,20 +10,19 @@ import {
   openingFrame,
 } from './event-stream-frames.ts'
 import { type Ending, type Outlet, pump } from './pump.ts'
+import type { VanishedPeers } from './vanished-peers.ts'
 
 export type EventStreamOptions = {
   /** After which silence a stream gets its current cursor. */
   keepAliveMs: number
   /** How long what was sent may stay unread. */
   stallMs: number
+  vanishedPeers: Pick<VanishedPeers, 'watch'>
 }
 
 /** How long the last words may take to a client that does not read. */
 const lastWordsMs = 2_000
-/**
- * A client of an event stream answers nothing, but its system does: one that is gone is found before the next keep-alive is sent, from
- * when on TCP would try for minutes.
- */
+/** A client of an event stream answers nothing, but its system does. These are for silent connections; `VanishedPeers` has the others. */
 const probes = { afterMs: 5_000, everyMs: 1_000, count: 5 }
 /** Browsers come back at different times, so that they do not come all at once. */
 const retryMs = () => Math.round(1_000 + Math.random() * 2_000)
@@ -44,10 +43,11 @@ export async function carryEventStream(
   stream: OperationStream,
   ended: AbortSignal,
   requestId: string,
-  { keepAliveMs, stallMs }: EventStreamOptions,
+  { keepAliveMs, stallMs, vanishedPeers }: EventStreamOptions,
 ): Promise<Ending> {
   beginEventStream(response)
   response.socket?.setKeepAlive(true, probes.afterMs, probes.everyMs, probes.count)
+  const stopWatching = response.socket ? vanishedPeers.watch(response.socket) : undefined
   response.write(openingFrame(retryMs(), stream.cursor()))
   const keepAlive = setInterval(() => {
     if (!response.writableNeedDrain) response.write(keepAliveFrame(stream.cursor()))
@@ -64,6 +64,7 @@ export async function carryEventStream(
   }
   const ending = await pump({ stream, outlet, stallMs, ended })
   clearInterval(keepAlive)
+  stopWatching?.()
   endEventStream(response, ending, requestId)
   return ending
 }

@@ -38,7 +38,8 @@ async function eventStreamOf(stream: FedStream, stall = stallMs) {
   const responses: ServerResponse[] = []
   const { port } = await listen((_request, response) => {
     responses.push(response)
-    const options = { keepAliveMs: 50, stallMs: stall }
+    const vanishedPeers = { watch: () => () => undefined }
+    const options = { keepAliveMs: 50, stallMs: stall, vanishedPeers }
     carryEventStream(response, stream, endingOf(response).signal, 'r', options).then(ending.resolve)
   })
   const socket = connect(port, '127.0.0.1')
