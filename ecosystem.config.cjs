@@ -18,7 +18,7 @@ if (!settings.REDIS_URL) {
 }
 const setting = (name, fallback) => Number(settings[name] || fallback)
 
-/** What Gancho grants itself beyond SHUTDOWN_TIMEOUT_MS (src/main.ts), and a little. */
+/** What Gancho grants itself beyond its two settings (src/main.ts), and a little. */
 const lastResortMs = 20_000
 
 const gancho = {
@@ -29,7 +29,7 @@ const gancho = {
   instances: 2,
   wait_ready: true,
   listen_timeout: 30_000,
-  kill_timeout: setting('SHUTDOWN_TIMEOUT_MS', 35_000) + lastResortMs,
+  kill_timeout: setting('SHUTDOWN_DELAY_MS', 0) + setting('SHUTDOWN_TIMEOUT_MS', 35_000) + lastResortMs,
 }
 const port = setting('PORT', 4000)
 

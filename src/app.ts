@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { type Core, createCore } from './app/core.ts'
 import { type Foundation, openFoundation } from './app/foundation.ts'
@@ -49,12 +50,15 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     if (foundation.embedded) rememberForSecondProcess(config, foundation, destinationUrl, upstream)
 
     let stopping = false
+    let listening = false
     const server = createGatewaySide({ config, foundation, core, metrics, log, isStopping: () => stopping })
     const worker = createWorkerSideFor(config, foundation, core, log, destinationUrl, metrics)
     worker?.start()
     // Both at once: while requests finish, no new delivery begins.
     parts.push(async () => {
       stopping = true
+      // A connection that comes when nobody listens any more, or is closed in the moment of its next request, is a request refused.
+      if (listening && config.ROLE !== 'worker') await sleep(config.SHUTDOWN_DELAY_MS)
       const withinMs = config.SHUTDOWN_TIMEOUT_MS
       // Whoever waits for a reply gets its handle; what is being called is recorded.
       core.correlator.stopWaiting()
@@ -62,6 +66,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       await Promise.all([server.close(withinMs), worker?.close(withinMs), calls])
     })
     const port = await server.listen(config.PORT, config.HOST)
+    listening = true
     origin = originOf(config, port)
     const text = await welcome(config, foundation, core, origin, receiver, upstream !== undefined)
     return { banner: text, port, close }

@@ -160,6 +160,7 @@ const environment = z.object({
   LOCK_DURATION_MS: milliseconds(30_000),
   SWEEP_INTERVAL_MS: milliseconds(30_000),
   SHUTDOWN_TIMEOUT_MS: milliseconds(35_000, 0),
+  SHUTDOWN_DELAY_MS: milliseconds(0, 0),
   PUBLIC_URL: publicUrl.optional(),
   AWAITED_REPLY_TTL_SECONDS: count(86_400),
   MAX_WAITING_REPLIES: whole(10_000, 1, 1_000_000),

@@ -34,10 +34,13 @@ async function stop(signal: string): Promise<void> {
   if (stopping) return
   stopping = true
   log.info({ signal }, 'stopping: finishing what is in flight')
-  setTimeout(() => {
-    log.error('could not stop in time')
-    process.exit(1)
-  }, config.SHUTDOWN_TIMEOUT_MS + lastResortMs).unref()
+  setTimeout(
+    () => {
+      log.error('could not stop in time')
+      process.exit(1)
+    },
+    config.SHUTDOWN_DELAY_MS + config.SHUTDOWN_TIMEOUT_MS + lastResortMs,
+  ).unref()
   // One that is still starting has taken no request: when it does not get ready soon, there is nothing to finish.
   await within(starting, startGraceMs)
   await app?.close()

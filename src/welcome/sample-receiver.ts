@@ -1,8 +1,10 @@
 import type { IncomingMessage } from 'node:http'
-import { type LoopbackAnswer, type LoopbackRequest, startLoopbackServer } from './loopback-server.ts'
 import { type ReceiverSwitch, readSwitch, statusOf } from './receiver-switch.ts'
+import { type SampleAnswer, type SampleRequest, startSampleServer } from './sample-server.ts'
 
 type Options = {
+  /** 127.0.0.1 unless given. */
+  host?: string
   /** 0 or none: any free one. */
   port?: number
   log: { info(message: string): void }
@@ -29,16 +31,19 @@ const excerptLength = 200
 const kept = 20
 
 /**
- * A receiver to try things out with: a real HTTP server on 127.0.0.1 that logs each event it gets and answers 200, or fails as
+ * A receiver to try things out with: a real HTTP server that logs each event it gets and answers 200, or fails as
  * told by `POST /switch`. `GET /` shows its state and what it got last.
  */
-export async function startSampleReceiver({ port = 0, log }: Options): Promise<SampleReceiver> {
+export async function startSampleReceiver({ log, ...where }: Options): Promise<SampleReceiver> {
   const state: State = { toggle: { status: 200 }, received: [], total: 0 }
-  const { origin, close } = await startLoopbackServer({ port, answer: (asked) => answer(asked, state, log) })
+  const { origin, close } = await startSampleServer({
+    ...where,
+    answer: (asked) => answer(asked, state, log),
+  })
   return { url: `${origin}/events`, switchUrl: `${origin}/switch`, close }
 }
 
-function answer({ request, path, query, body }: LoopbackRequest, state: State, log: Options['log']) {
+function answer({ request, path, query, body }: SampleRequest, state: State, log: Options['log']) {
   if (request.method === 'GET') return { status: 200, body: describe(state) }
   if (path !== '/switch') return receive(request, body, state, log)
   const asked = readSwitch(query, body.toString('utf8'))
@@ -48,7 +53,7 @@ function answer({ request, path, query, body }: LoopbackRequest, state: State, l
   return { status: 200, body: { status: asked.toggle.status, times: asked.toggle.times ?? null } }
 }
 
-function receive(request: IncomingMessage, body: Buffer, state: State, log: Options['log']): LoopbackAnswer {
+function receive(request: IncomingMessage, body: Buffer, state: State, log: Options['log']): SampleAnswer {
   const { status, next } = statusOf(state.toggle)
   state.toggle = next
   const header = (name: string) => String(request.headers[name] ?? '-').slice(0, 100)

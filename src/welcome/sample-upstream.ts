@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
-import { type LoopbackAnswer, type LoopbackRequest, startLoopbackServer } from './loopback-server.ts'
 import { type Callbacks, createCallbacks, type Simulation, simulations } from './sample-callbacks.ts'
+import { type SampleAnswer, type SampleRequest, startSampleServer } from './sample-server.ts'
 
 type Options = {
   log: { info(message: string): void }
@@ -46,7 +46,7 @@ export async function startSampleUpstream(options: Options): Promise<SampleUpstr
     callbacks: createCallbacks({ delayMs, lateMs, log }),
     made: new Map(),
   }
-  const server = await startLoopbackServer({ answer: (request) => answer(request, state) })
+  const server = await startSampleServer({ answer: (request) => answer(request, state) })
   return {
     origin: server.origin,
     apiKey: state.apiKey,
@@ -58,7 +58,7 @@ export async function startSampleUpstream(options: Options): Promise<SampleUpstr
   }
 }
 
-function answer(asking: LoopbackRequest, state: State): Promise<LoopbackAnswer> | LoopbackAnswer {
+function answer(asking: SampleRequest, state: State): Promise<SampleAnswer> | SampleAnswer {
   const { request, path } = asking
   if (request.method !== 'POST') return { status: 200, body: description }
   if (path === '/auth/token') return grant(request.headers['x-api-key'], state)
@@ -68,7 +68,7 @@ function answer(asking: LoopbackRequest, state: State): Promise<LoopbackAnswer> 
   return makeQrCode(asking, state)
 }
 
-function grant(key: unknown, { apiKey, accessToken }: State): LoopbackAnswer {
+function grant(key: unknown, { apiKey, accessToken }: State): SampleAnswer {
   if (key !== apiKey) return { status: 401, body: { error: 'the API key is missing or wrong' } }
   return {
     status: 200,
@@ -76,7 +76,7 @@ function grant(key: unknown, { apiKey, accessToken }: State): LoopbackAnswer {
   }
 }
 
-async function makeQrCode({ request, body }: LoopbackRequest, state: State): Promise<LoopbackAnswer> {
+async function makeQrCode({ request, body }: SampleRequest, state: State): Promise<SampleAnswer> {
   const read = parse(body.toString('utf8'))
   if (!read.ok) return { status: 400, body: { error: read.problem } }
   const key = request.headers['idempotency-key']

@@ -2,24 +2,30 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-export type LoopbackRequest = { request: IncomingMessage; path: string; query: URLSearchParams; body: Buffer }
-export type LoopbackAnswer = { status: number; body: unknown }
-export type LoopbackServer = { origin: string; close(): Promise<void> }
+export type SampleRequest = { request: IncomingMessage; path: string; query: URLSearchParams; body: Buffer }
+export type SampleAnswer = { status: number; body: unknown }
+export type SampleServer = { origin: string; close(): Promise<void> }
 
 type Options = {
+  /** This machine alone unless given. */
+  host?: string
   /** 0 or none: any free one. */
   port?: number
-  answer: (request: LoopbackRequest) => Promise<LoopbackAnswer> | LoopbackAnswer
+  answer: (request: SampleRequest) => Promise<SampleAnswer> | SampleAnswer
 }
 
 const maxBodyBytes = 8 * 1024 * 1024
 
-/** An HTTP server on 127.0.0.1 that takes bodies of up to 8 MiB and answers with JSON. */
-export async function startLoopbackServer({ port = 0, answer }: Options): Promise<LoopbackServer> {
+/** An HTTP server that takes bodies of up to 8 MiB and answers with JSON. */
+export async function startSampleServer({
+  host = '127.0.0.1',
+  port = 0,
+  answer,
+}: Options): Promise<SampleServer> {
   const server = createServer(async (request, response) => {
     try {
       const body = await readBody(request)
-      const url = new URL(request.url ?? '/', 'http://loopback')
+      const url = new URL(request.url ?? '/', 'http://sample')
       const asked = { request, path: url.pathname, query: url.searchParams }
       send(response, body ? await answer({ ...asked, body }) : tooLarge)
     } catch {
@@ -27,9 +33,9 @@ export async function startLoopbackServer({ port = 0, answer }: Options): Promis
       response.destroy()
     }
   })
-  server.listen(port, '127.0.0.1')
+  server.listen(port, host)
   await once(server, 'listening')
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const origin = `http://${host}:${(server.address() as AddressInfo).port}`
   const close = async () => {
     const closed = once(server, 'close')
     server.close()
@@ -51,7 +57,7 @@ async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   return bytes > maxBodyBytes ? undefined : Buffer.concat(chunks)
 }
 
-function send(response: ServerResponse, { status, body }: LoopbackAnswer): void {
+function send(response: ServerResponse, { status, body }: SampleAnswer): void {
   response.writeHead(status, { 'content-type': 'application/json' })
   response.end(status === 204 || status === 304 ? undefined : `${JSON.stringify(body, null, 2)}\n`)
 }
