@@ -1,12 +1,12 @@
 import { GanchoError } from '../errors.ts'
 import { jobId } from '../events/job.ts'
+import { maySee } from '../history/visible-jobs.ts'
 import { type AwaitedReply, awaitStatuses, type Reply } from '../sync/awaited-reply.ts'
 import { builder } from './builder.ts'
 import type { GraphqlContext } from './context.ts'
 import { JobRef } from './job.ts'
 import { findJob } from './job-access.ts'
 import { bodyPayload, bodyText } from './job-body.ts'
-import { maySee } from './loaders.ts'
 
 const AwaitStatus = builder.enumType('AwaitStatus', {
   description:

@@ -1,15 +1,7 @@
 import { GanchoError } from '../errors.ts'
-import { type Job, parseJobId } from '../events/job.ts'
+import type { Job } from '../events/job.ts'
+import { jobNumber } from '../history/visible-jobs.ts'
 import type { GraphqlContext } from './context.ts'
-
-/** The number in a public id; undefined for a text that is none. */
-export function jobNumber(id: string): number | undefined {
-  try {
-    return parseJobId(id)
-  } catch {
-    return undefined
-  }
-}
 
 /** Null for a job that the principal may not see, as for one that is not there. */
 export async function findJob(id: string, { loaders }: GraphqlContext): Promise<Job | null> {

@@ -1,15 +1,14 @@
 import { z } from 'zod'
 import { GanchoError } from '../errors.ts'
 import { jobId, type JobStatus as Status } from '../events/job.ts'
+import { jobNumber, maySee } from '../history/visible-jobs.ts'
 import type { JournalPosition } from '../journal/cursor.ts'
 import { gapReasons, type JournalItem } from '../journal/journal-read.ts'
 import type { Principal } from '../tenants/principal.ts'
 import { builder } from './builder.ts'
 import { JobRef } from './job.ts'
-import { jobNumber } from './job-access.ts'
 import { JobEventSource, type JobEventWish } from './job-event-source.ts'
 import { JobStatus } from './job-filter.ts'
-import { maySee } from './loaders.ts'
 
 type Change = Extract<JournalItem, { kind: 'entry' }>
 type Gap = Extract<JournalItem, { kind: 'gap' }>

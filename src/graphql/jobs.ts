@@ -1,9 +1,26 @@
 import type { Job } from '../events/job.ts'
+import type { JobPart, JobsFilter, Tally } from '../history/history-store.ts'
+import { visibleJobs } from '../history/visible-jobs.ts'
 import { builder } from './builder.ts'
 import { keysetConnection, maxCount } from './connection.ts'
 import { JobRef } from './job.ts'
 import { findJob } from './job-access.ts'
-import { JobFilter, jobsFilter } from './job-filter.ts'
+import { JobFilter } from './job-filter.ts'
+import { selectedFields } from './selected-fields.ts'
+import type { GraphqlServices } from './services.ts'
+
+const partsOf = (fields: ReadonlySet<string>): JobPart[] => [
+  ...(fields.has('headers') ? (['headers'] as const) : []),
+  ...(fields.has('failure') || fields.has('explanation') ? (['failure'] as const) : []),
+]
+
+type JobsList = { filter: JobsFilter; tally?: Promise<Tally> }
+
+/** Counted when it is asked for, and once for both fields that tell of it. */
+function tallyOf(list: JobsList, { jobs }: GraphqlServices): Promise<Tally> {
+  list.tally ??= jobs.tally(list.filter, maxCount)
+  return list.tally
+}
 
 builder.queryFields((t) => ({
   job: t.field({
@@ -16,25 +33,35 @@ builder.queryFields((t) => ({
   jobs: t.connection(
     {
       type: JobRef,
-      description: 'Newest first. A change shows here a moment after it shows in `job`.',
+      description:
+        'Newest first. A change shows here a moment after it shows in `job`. A search that would take too long ends with fewer jobs than asked for, and with `hasNextPage`: go on from its `endCursor`.',
       args: { filter: t.arg({ type: JobFilter }) },
-      resolve: async (_root, args, { principal, services }) => {
-        const filter = jobsFilter(args.filter, principal)
+      resolve: async (_root, args, { principal, services }, info) => {
+        const filter = visibleJobs(args.filter, principal)
+        const parts = partsOf(selectedFields(info, ['edges', 'node']))
         const connection = await keysetConnection(args, {
           name: 'jobs',
           keyOf: (job: Job) => job.n,
           parseKey: (text) => (/^[1-9]\d{0,14}$/.test(text) ? Number(text) : undefined),
-          read: (page) => services.jobs.list(filter, page),
+          read: async (page) => {
+            const { jobs, reached } = await services.jobs.search(filter, page, parts)
+            return { nodes: jobs, reached }
+          },
         })
-        return { ...connection, filter }
+        const list: JobsList = { filter }
+        return Object.assign(list, connection)
       },
     },
     {
       name: 'JobConnection',
       fields: (t) => ({
         totalCount: t.int({
-          description: 'At most 10,000, which stands for that many or more.',
-          resolve: ({ filter }, _args, { services }) => services.jobs.count(filter, maxCount),
+          description: 'At most 10,000, and fewer where counting takes too long: see `totalCountIsExact`.',
+          resolve: async (list, _args, { services }) => (await tallyOf(list, services)).count,
+        }),
+        totalCountIsExact: t.boolean({
+          description: 'False when there may be more than `totalCount`.',
+          resolve: async (list, _args, { services }) => (await tallyOf(list, services)).isExact,
         }),
       }),
     },

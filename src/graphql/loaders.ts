@@ -1,6 +1,7 @@
 import DataLoader from 'dataloader'
 import type { QueueCounts } from '../delivery/queue-overview.ts'
 import type { Attempt, Job } from '../events/job.ts'
+import { maySee } from '../history/visible-jobs.ts'
 import type { Principal } from '../tenants/principal.ts'
 import type { Source } from '../tenants/sources/source.ts'
 import type { Tenant, TenantToken } from '../tenants/tenant.ts'
@@ -92,7 +93,3 @@ const pacedLoader =
       batchScheduleFn: (dispatch) => void turn().then(dispatch),
     })
   }
-
-/** Whether this principal may see what belongs to the tenant with this CNPJ. */
-export const maySee = (principal: Principal, cnpj: string) =>
-  principal.kind === 'admin' || principal.tenant.cnpj === cnpj

@@ -1,10 +1,10 @@
+import { maySee } from '../history/visible-jobs.ts'
 import type { Tenant } from '../tenants/tenant.ts'
 import { checkedSearch, searchable, searchTextOf } from '../tenants/tenant-search.ts'
 import type { TenantsFilter } from '../tenants/tenant-store.ts'
 import { builder } from './builder.ts'
 import { keysetConnection, maxCount } from './connection.ts'
 import type { GraphqlContext } from './context.ts'
-import { maySee } from './loaders.ts'
 import type { GraphqlServices } from './services.ts'
 
 /** A tenant, or what is left of one that was deleted: its CNPJ. */

@@ -8,14 +8,40 @@ export type JobsFilter = {
   ns?: readonly number[]
   cnpj?: string
   queue?: string
+  destination?: string
+  eventType?: string
   statuses?: readonly JobStatus[]
+  /** Epoch milliseconds, itself included. */
+  receivedFrom?: number
+  /** Epoch milliseconds, itself not included. */
+  receivedTo?: number
+  /** Words, all of them in the body, or all in what is known of the failure. How far a store looks is its own affair. */
+  text?: string
 }
+
+/**
+ * How far Redis' clock may be set back without a range of times missing jobs: numbers are given in the order of that clock, so a range
+ * of times is a range of numbers, which every index has.
+ */
+export const clockSlackMs = 60_000
+
+/** Large parts of a job, which a list leaves out unless they are asked for: no headers, no failure. */
+export type JobPart = 'headers' | 'failure'
 
 /**
  * A page of the list ordered by number, newest first. `before` and `after` are numbers of jobs outside the page: `after: 10` asks
  * for numbers below 10. `fromEnd` takes the last `limit` of that range, still newest first.
  */
 export type JobsPage = { limit: number; after?: number; before?: number; fromEnd?: boolean }
+
+/**
+ * What a search found in the time that it may take. `reached` is the number that it came to when that was over before the page was
+ * full: the same page beyond it goes on. Null when there is no more, or as much as was asked for.
+ */
+export type JobsFound = { jobs: Job[]; reached: number | null }
+
+/** `isExact` is false when there may be more than were counted. */
+export type Tally = { count: number; isExact: boolean }
 
 /** Where the projector stands: the data set (epoch) and the journal id up to which history is written. */
 export type ProjectorPosition = { epoch: string; journalId: string }
@@ -45,10 +71,14 @@ export interface HistoryStore {
   bodies(ns: readonly number[]): Promise<Map<number, Buffer>>
   /** By job and in order of their numbers; jobs without attempts are left out. */
   attempts(ns: readonly number[]): Promise<Map<number, Attempt[]>>
-  /** Newest first, at most `page.limit`. */
+  /** Newest first, at most `page.limit`, with the large parts in `parts`. Takes a bounded time, whatever the filter. */
+  search(filter: JobsFilter, page: JobsPage, parts?: readonly JobPart[]): Promise<JobsFound>
+  /** The same and whole, however long that takes; others are answered meanwhile. */
   list(filter: JobsFilter, page: JobsPage): Promise<Job[]>
-  /** At most `limit`, so that counting a million rows costs no more than counting `limit`. */
+  /** At most `limit`, so that counting a million rows costs no more than counting `limit`; the same as `list` in time. */
   count(filter: JobsFilter, limit: number): Promise<number>
+  /** Counts in a bounded time, and tells whether that is all. */
+  tally(filter: JobsFilter, limit: number): Promise<Tally>
   /** Removes up to `limit` jobs that were finished (DELIVERED, FAILED, DISCARDED) before `before`, with bodies and attempts. Returns how many. */
   removeFinished(before: number, limit: number): Promise<number>
 }

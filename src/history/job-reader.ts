@@ -1,6 +1,6 @@
 import type { Attempt, Job } from '../events/job.ts'
 import type { JobRecords } from '../events/job-records.ts'
-import type { HistoryStore, JobsFilter, JobsPage } from './history-store.ts'
+import type { HistoryStore, JobPart, JobsFilter, JobsFound, JobsPage, Tally } from './history-store.ts'
 
 /** Jobs, wherever they are: the record in Redis while there is one (it is the truth), else the history. */
 export type JobReader = {
@@ -16,6 +16,9 @@ export type JobReader = {
   /** From history alone, which is a moment behind. */
   list(filter: JobsFilter, page: JobsPage): Promise<Job[]>
   count(filter: JobsFilter, limit: number): Promise<number>
+  /** From history alone, in a bounded time, see `HistoryStore`. */
+  search(filter: JobsFilter, page: JobsPage, parts?: readonly JobPart[]): Promise<JobsFound>
+  tally(filter: JobsFilter, limit: number): Promise<Tally>
 }
 
 export function createJobReader(records: JobRecords, history: HistoryStore): JobReader {
@@ -52,6 +55,8 @@ export function createJobReader(records: JobRecords, history: HistoryStore): Job
     },
     list: (filter, page) => history.list(filter, page),
     count: (filter, limit) => history.count(filter, limit),
+    search: (filter, page, parts) => history.search(filter, page, parts),
+    tally: (filter, limit) => history.tally(filter, limit),
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Attempt, AttemptOutcome, Job, JobStatus } from '../events/job.ts'
+import type { JobPart } from '../history/history-store.ts'
 import { plainJournalId, sortableJournalId } from './journal-order.ts'
 import type { Binds, Row, SqlValue } from './sql.ts'
 
@@ -31,6 +32,16 @@ export const changingJobColumns = [
 ] as const
 
 export const jobColumns = [...fixedJobColumns, ...changingJobColumns] as const
+
+/** The columns of a list: what is large and not asked for is read as empty. */
+export const listColumns = (parts: readonly JobPart[]) =>
+  jobColumns
+    .map((column) => {
+      if (column === 'headers' && !parts.includes('headers')) return "'{}' AS headers"
+      if (column === 'failure' && !parts.includes('failure')) return 'NULL AS failure'
+      return column
+    })
+    .join(', ')
 
 export const attemptColumns = [
   'n',

@@ -1,9 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Job } from '../../src/events/job.ts'
 import { lostWithRedis } from '../../src/events/job-record.ts'
-import type { HistoryStore, JobsFilter, JobsPage } from '../../src/history/history-store.ts'
+import type { HistoryStore, JobPart, JobsFilter, JobsPage } from '../../src/history/history-store.ts'
 import { sampleAttempt, sampleJob, snapshot } from './sample-jobs.ts'
 
-type Opened = { store: HistoryStore; close(): Promise<void> }
+/** `narrow`: the same, which looks through two candidates and is out of time. */
+type Opened = { store: HistoryStore; narrow: HistoryStore; close(): Promise<void> }
 
 const at = (journalId: string, epoch = 'first') => ({ epoch, journalId })
 const failure = {
@@ -15,6 +17,33 @@ const failure = {
   firstAttemptAt: 1,
   lastAttemptAt: 2,
   failedAt: 3,
+}
+
+const start = 1_800_000_000_000
+
+async function writeTen(store: HistoryStore): Promise<void> {
+  const statuses = ['DELIVERED', 'FAILED', 'QUEUED', 'DISCARDED'] as const
+  const [one, other] = ['pedido.criado', 'pedido']
+  const eventTypes = [null, other, one, other, one, null, one, other, one, other]
+  const jobs = Array.from({ length: 10 }, (_, index) =>
+    sampleJob(index + 1, {
+      cnpj: index < 5 ? '00000000000191' : '12ABC34501DE35',
+      queue: index % 3 === 0 ? 'slow' : 'nifi',
+      destination: index % 2 === 0 ? 'default' : 'dst_"erp"',
+      eventType: eventTypes[index % 10] ?? null,
+      status: statuses[index % 4] ?? 'QUEUED',
+      failure: index % 4 === 1 ? { ...failure, error: `ECONNREFUSED by host ${index + 1}` } : null,
+      reported: index === 9 ? 'esquema inválido' : null,
+    }),
+  )
+  const bodies = [
+    '{"cliente":"Ação e Pão","valor":10}',
+    '{"cliente":"Outro","valor":10,"obs":"50% de desconto"}',
+  ]
+  await store.record(
+    jobs.map((job) => snapshot(job, [sampleAttempt(1)], Buffer.from(bodies[job.n % 2] ?? ''))),
+    at('1-0'),
+  )
 }
 
 /** What every HistoryStore promises. `open` gives a store that is empty. */
@@ -123,59 +152,38 @@ export function historyStoreContract(open: () => Promise<Opened>) {
     })
 
     describe('with ten jobs of two tenants, two queues and four statuses', () => {
-      beforeEach(async () => {
-        const statuses = ['DELIVERED', 'FAILED', 'QUEUED', 'DISCARDED'] as const
-        const jobs = Array.from({ length: 10 }, (_, index) =>
-          sampleJob(index + 1, {
-            cnpj: index < 5 ? '00000000000191' : '12ABC34501DE35',
-            queue: index % 3 === 0 ? 'slow' : 'nifi',
-            status: statuses[index % 4] ?? 'QUEUED',
-          }),
+      beforeEach(() => writeTen(store))
+
+      it('finds a job by what went wrong as long as that is what it says', async () => {
+        const find = async (text: string) => (await store.list({ text }, { limit: 10 })).map(({ n }) => n)
+        const write = (changes: Partial<Job>, journalId: string) =>
+          store.record(
+            [{ job: sampleJob(2, { ...changes, journalId }), body: null, attempts: [] }],
+            at(journalId),
+          )
+        await write(
+          { status: 'FAILED', failure: { ...failure, error: 'certificate expired' } },
+          '1900000000000-0',
         )
-        await store.record(
-          jobs.map((job) => snapshot(job, [sampleAttempt(1)])),
-          at('1-0'),
-        )
+        expect(await find('econnrefused')).toEqual([10, 6])
+        expect(await find('certificate')).toEqual([2])
+        await write({ status: 'QUEUED', round: 1, reported: 'coluna ausente' }, '1900000000000-1')
+        expect(await find('certificate')).toEqual([])
+        expect(await find('coluna')).toEqual([2])
+        await write({ status: 'FAILED', failure: { ...failure, error: 'late' } }, '1900000000000-0')
+        expect(await find('late')).toEqual([])
+        await write({ status: 'DELIVERED', round: 1 }, '1900000000000-2')
+        expect(await find('coluna')).toEqual([])
+        expect(await find('pao')).toEqual([10, 8, 6, 4, 2])
       })
 
-      it.each<[JobsFilter, number[]]>([
-        [{}, [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]],
-        [{ cnpj: '00000000000191' }, [5, 4, 3, 2, 1]],
-        [{ queue: 'slow' }, [10, 7, 4, 1]],
-        [{ statuses: ['FAILED'] }, [10, 6, 2]],
-        [{ statuses: ['FAILED', 'DELIVERED', 'FAILED'] }, [10, 9, 6, 5, 2, 1]],
-        [{ cnpj: '00000000000191', queue: 'slow' }, [4, 1]],
-        [{ cnpj: '00000000000191', statuses: ['FAILED', 'QUEUED'] }, [3, 2]],
-        [{ queue: 'nifi', statuses: ['FAILED', 'QUEUED'] }, [6, 3, 2]],
-        [{ ns: [2, 6, 77] }, [6, 2]],
-        [{ ns: [2, 6, 7], cnpj: '12ABC34501DE35', queue: 'nifi', statuses: ['FAILED'] }, [6]],
-        [{ ns: [] }, []],
-        [{ statuses: [] }, []],
-        [{ cnpj: 'nobody' }, []],
-      ])('lists and counts %j, newest first', async (filter, expected) => {
-        const found = await store.list(filter, { limit: 100 })
-        expect(found.map((job) => job.n)).toEqual(expected)
-        expect(await store.count(filter, 100)).toBe(expected.length)
-      })
-
-      it.each<[JobsPage, number[]]>([
-        [{ limit: 3 }, [10, 9, 8]],
-        [{ limit: 3, after: 8 }, [7, 6, 5]],
-        [{ limit: 3, before: 8 }, [10, 9]],
-        [{ limit: 2, before: 5, fromEnd: true }, [7, 6]],
-        [{ limit: 3, fromEnd: true }, [3, 2, 1]],
-        [{ limit: 9, after: 6, before: 3 }, [5, 4]],
-      ])('cuts the page %j out of the list, also of a filtered one', async (page, expected) => {
-        const all: JobsFilter = { statuses: ['DELIVERED', 'FAILED', 'QUEUED', 'DISCARDED'] }
-        for (const filter of [{}, all]) {
-          const found = await store.list(filter, page)
-          expect(found.map((job) => job.n)).toEqual(expected)
-        }
-      })
-
-      it('counts no further than asked', async () => {
-        expect(await store.count({}, 4)).toBe(4)
-        expect(await store.count({ statuses: ['FAILED', 'DELIVERED'] }, 4)).toBe(4)
+      it('finds no removed job by its words, and a new one under its number by its own', async () => {
+        await store.removeFinished(Number.MAX_SAFE_INTEGER, 100)
+        expect(await store.list({ text: 'valor' }, { limit: 10 })).toMatchObject([{ n: 7 }, { n: 3 }])
+        expect(await store.list({ text: 'econnrefused' }, { limit: 10 })).toEqual([])
+        await store.record([snapshot(sampleJob(2), [], Buffer.from('novo'))], at('2-0'))
+        expect(await store.list({ text: 'novo' }, { limit: 10 })).toMatchObject([{ n: 2 }])
+        expect(await store.list({ text: 'valor', ns: [2] }, { limit: 10 })).toEqual([])
       })
 
       it('removes finished jobs that are old enough, oldest first and in batches, with bodies and attempts', async () => {
@@ -211,6 +219,122 @@ export function historyStoreContract(open: () => Promise<Opened>) {
         await store.record([snapshot(sampleJob(4))], at('2-0'))
         expect(await store.highestNumber()).toBe(10)
       })
+    })
+  })
+
+  describe('a history store of ten jobs of two tenants, two queues and four statuses', () => {
+    let opened: Opened
+    let store: HistoryStore
+    let narrow: HistoryStore
+    beforeAll(async () => {
+      opened = await open()
+      store = opened.store
+      narrow = opened.narrow
+      await writeTen(store)
+    })
+    afterAll(() => opened.close())
+
+    it.each<[JobsFilter, number[]]>([
+      [{}, [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]],
+      [{ cnpj: '00000000000191' }, [5, 4, 3, 2, 1]],
+      [{ queue: 'slow' }, [10, 7, 4, 1]],
+      [{ destination: 'dst_"erp"' }, [10, 8, 6, 4, 2]],
+      [{ eventType: 'pedido' }, [10, 8, 4, 2]],
+      [{ eventType: 'pedido.criado' }, [9, 7, 5, 3]],
+      [{ statuses: ['FAILED'] }, [10, 6, 2]],
+      [{ statuses: ['FAILED', 'DELIVERED', 'FAILED'] }, [10, 9, 6, 5, 2, 1]],
+      [{ cnpj: '00000000000191', queue: 'slow' }, [4, 1]],
+      [{ cnpj: '00000000000191', queue: 'slow', eventType: 'pedido', destination: 'dst_"erp"' }, [4]],
+      [{ cnpj: '00000000000191', statuses: ['FAILED', 'QUEUED'] }, [3, 2]],
+      [{ queue: 'nifi', statuses: ['FAILED', 'QUEUED'] }, [6, 3, 2]],
+      [{ destination: 'default', statuses: ['QUEUED'] }, [7, 3]],
+      [{ eventType: 'pedido', statuses: ['FAILED', 'DISCARDED'] }, [10, 8, 4, 2]],
+      [{ cnpj: '12ABC34501DE35', eventType: 'pedido', statuses: ['FAILED'] }, [10]],
+      [{ ns: [2, 6, 77] }, [6, 2]],
+      [{ ns: [2, 6, 7], cnpj: '12ABC34501DE35', queue: 'nifi', statuses: ['FAILED'] }, [6]],
+      [{ ns: [2, 3, 6], eventType: 'pedido', text: 'desconto' }, []],
+      [{ ns: [2, 3, 6], destination: 'dst_"erp"', text: 'econnrefused' }, [6, 2]],
+      [{ ns: [] }, []],
+      [{ statuses: [] }, []],
+      [{ cnpj: 'nobody' }, []],
+      [{ receivedFrom: start + 8 }, [10, 9, 8]],
+      [{ receivedTo: start + 3 }, [2, 1]],
+      [{ receivedFrom: start + 3, receivedTo: start + 6 }, [5, 4, 3]],
+      [{ receivedFrom: start + 3, receivedTo: start + 9, queue: 'nifi', statuses: ['FAILED'] }, [6]],
+      [{ receivedFrom: start + 3, receivedTo: start + 9, text: 'ACAO' }, [8, 6, 4]],
+      [{ receivedFrom: start + 9, receivedTo: start + 9 }, []],
+      [{ text: 'desconto' }, [9, 7, 5, 3, 1]],
+      [{ text: 'pao valor' }, [10, 8, 6, 4, 2]],
+      [{ text: 'pao desconto' }, []],
+      [{ text: 'econnrefused' }, [10, 6, 2]],
+      [{ text: 'ECONNREFUSED 6' }, [6]],
+      [{ text: 'invalido' }, [10]],
+      [{ text: 'valor', cnpj: '00000000000191' }, [5, 4, 3, 2, 1]],
+      [{ text: 'pão', statuses: ['FAILED', 'QUEUED'], destination: 'dst_"erp"' }, [10, 6, 2]],
+      [{ text: 'valor', statuses: ['QUEUED'], queue: 'slow' }, [7]],
+      [{ text: '"valor" - %' }, [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]],
+      [{ text: '% --' }, []],
+      [{ text: 'nowhere' }, []],
+    ])('lists and counts %j, newest first', async (filter, expected) => {
+      const found = await store.list(filter, { limit: 100 })
+      expect(found.map((job) => job.n)).toEqual(expected)
+      expect(await store.count(filter, 100)).toBe(expected.length)
+      const backwards = await store.list(filter, { limit: 100, fromEnd: true })
+      expect(backwards.map((job) => job.n)).toEqual(expected)
+      expect((await store.search(filter, { limit: 100 })).jobs.map((job) => job.n)).toEqual(expected)
+      expect(await store.tally(filter, 100)).toEqual({ count: expected.length, isExact: true })
+    })
+
+    it('reads of a search no more than is asked for', async () => {
+      const filter = { ns: [2] }
+      const [whole] = await store.list(filter, { limit: 1 })
+      const read = async (...parts: JobPart[]) => (await store.search(filter, { limit: 1 }, parts)).jobs[0]
+      expect(await read()).toEqual({ ...whole, headers: {}, failure: null })
+      expect(await read('headers')).toEqual({ ...whole, failure: null })
+      expect(await read('failure', 'headers')).toEqual(whole)
+      expect(whole?.failure?.error).toBe('ECONNREFUSED by host 2')
+    })
+
+    it('ends a search that would take too long where it is, and goes on from there', async () => {
+      const filter: JobsFilter = { text: 'valor', statuses: ['FAILED'] }
+      const newest = await narrow.search(filter, { limit: 5 })
+      expect(newest.jobs.map(({ n }) => n)).toContain(10)
+      expect(newest.reached).not.toBeNull()
+      const seen = newest.jobs.map(({ n }) => n)
+      for (let { reached } = newest; reached !== null; ) {
+        const next = await narrow.search(filter, { limit: 5, after: reached })
+        seen.push(...next.jobs.map(({ n }) => n))
+        reached = next.reached
+      }
+      expect(seen).toEqual([10, 6, 2])
+      const fromEnd = await narrow.search(filter, { limit: 5, fromEnd: true })
+      expect(fromEnd.jobs.map(({ n }) => n)).toContain(2)
+      expect(fromEnd.reached).not.toBeNull()
+      const { count, isExact } = await narrow.tally(filter, 100)
+      expect(isExact).toBe(false)
+      expect(count).toBeLessThan(3)
+      expect((await narrow.list(filter, { limit: 5 })).map(({ n }) => n)).toEqual([10, 6, 2])
+      expect(await narrow.count(filter, 100)).toBe(3)
+    })
+
+    it.each<[JobsPage, number[]]>([
+      [{ limit: 3 }, [10, 9, 8]],
+      [{ limit: 3, after: 8 }, [7, 6, 5]],
+      [{ limit: 3, before: 8 }, [10, 9]],
+      [{ limit: 2, before: 5, fromEnd: true }, [7, 6]],
+      [{ limit: 3, fromEnd: true }, [3, 2, 1]],
+      [{ limit: 9, after: 6, before: 3 }, [5, 4]],
+    ])('cuts the page %j out of the list, also of a filtered one', async (page, expected) => {
+      const all: JobsFilter = { statuses: ['DELIVERED', 'FAILED', 'QUEUED', 'DISCARDED'] }
+      for (const filter of [{}, all]) {
+        const found = await store.list(filter, page)
+        expect(found.map((job) => job.n)).toEqual(expected)
+      }
+    })
+
+    it('counts no further than asked', async () => {
+      expect(await store.count({}, 4)).toBe(4)
+      expect(await store.count({ statuses: ['FAILED', 'DELIVERED'] }, 4)).toBe(4)
     })
   })
 }

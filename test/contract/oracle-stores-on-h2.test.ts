@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { oracleStores } from '../../src/storage/open-stores.ts'
+import { OracleHistoryStore } from '../../src/storage/oracle/history-store.ts'
 import { migrate } from '../../src/storage/oracle/migrations.ts'
 import { openH2 } from '../support/h2-database.ts'
 import { type H2Server, missingH2, startH2 } from '../support/h2-server.ts'
@@ -24,8 +25,10 @@ describe.skipIf(missingH2)('the SQL for OracleDB, on H2', () => {
   sourceStoreContract(open)
   destinationStoreContract(open)
   historyStoreContract(async () => {
-    const { history, close } = await open()
-    return { store: history, close }
+    const database = await openH2(h2.port)
+    const { history, close } = await oracleStores(database)
+    const limits = { candidates: { first: 2, most: 2 }, searchMs: 0 }
+    return { store: history, narrow: new OracleHistoryStore(database, limits), close }
   })
 
   describe('migrations', () => {
@@ -43,6 +46,7 @@ describe.skipIf(missingH2)('the SQL for OracleDB, on H2', () => {
         { version: 3 },
         { version: 4 },
         { version: 5 },
+        { version: 7 },
       ])
       await database.close()
     })
@@ -56,7 +60,7 @@ describe.skipIf(missingH2)('the SQL for OracleDB, on H2', () => {
         expect(await database.all('SELECT id FROM history_meta')).toEqual(
           await first.all('SELECT id FROM history_meta'),
         )
-      expect(await first.all('SELECT count(*) AS counted FROM schema_migrations')).toEqual([{ counted: 5 }])
+      expect(await first.all('SELECT count(*) AS counted FROM schema_migrations')).toEqual([{ counted: 6 }])
       await Promise.all(databases.map((database) => database.close()))
     })
 

@@ -1,6 +1,9 @@
 import { describe } from 'vitest'
 import { oracleStores, type Stores } from '../../src/storage/open-stores.ts'
 import { openOracle } from '../../src/storage/oracle/database.ts'
+import { OracleHistoryStore } from '../../src/storage/oracle/history-store.ts'
+import { migrate } from '../../src/storage/oracle/migrations.ts'
+import type { SqlDatabase } from '../../src/storage/sql.ts'
 import { destinationStoreContract } from './destination-store.contract.ts'
 import { historyStoreContract } from './history-store.contract.ts'
 import { sourceStoreContract } from './source-store.contract.ts'
@@ -27,16 +30,18 @@ const clear = [
 }))
 const forget = { sql: 'UPDATE history_meta SET highest = 0, epoch = NULL, journal = NULL', rows: [{}] }
 
-async function open(): Promise<Stores> {
+async function openEmpty(): Promise<SqlDatabase> {
   const database = await openOracle({
     connectString: connectString ?? '',
     user: user ?? '',
     password: password ?? '',
   })
-  const stores = await oracleStores(database)
+  await migrate(database)
   await database.transaction([...clear, forget])
-  return stores
+  return database
 }
+
+const open = async (): Promise<Stores> => oracleStores(await openEmpty())
 
 describe.skipIf(missing)('OracleDB', () => {
   tenantStoreContract(async () => {
@@ -46,7 +51,9 @@ describe.skipIf(missing)('OracleDB', () => {
   sourceStoreContract(open)
   destinationStoreContract(open)
   historyStoreContract(async () => {
-    const { history, close } = await open()
-    return { store: history, close }
+    const database = await openEmpty()
+    const { history, close } = await oracleStores(database)
+    const limits = { candidates: { first: 2, most: 2 }, searchMs: 0 }
+    return { store: history, narrow: new OracleHistoryStore(database, limits), close }
   })
 })

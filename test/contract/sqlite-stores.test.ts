@@ -1,5 +1,10 @@
+import { join } from 'node:path'
 import { describe } from 'vitest'
+import { openSqlite } from '../../src/storage/sqlite/database.ts'
+import { SqliteHistoryStore } from '../../src/storage/sqlite/history-store.ts'
+import { migrate } from '../../src/storage/sqlite/migrations.ts'
 import { startTestStores } from '../support/sqlite-stores.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { destinationStoreContract } from './destination-store.contract.ts'
 import { historyStoreContract } from './history-store.contract.ts'
 import { sourceStoreContract } from './source-store.contract.ts'
@@ -13,7 +18,16 @@ describe('SQLite', () => {
   sourceStoreContract(startTestStores)
   destinationStoreContract(startTestStores)
   historyStoreContract(async () => {
-    const { history, close } = await startTestStores()
-    return { store: history, close }
+    const folder = await temporaryFolder()
+    const database = openSqlite({ path: join(folder.path, 'gancho.sqlite') })
+    await migrate(database)
+    return {
+      store: new SqliteHistoryStore(database),
+      narrow: new SqliteHistoryStore(database, { candidates: { first: 2, most: 2 }, searchMs: 0 }),
+      async close() {
+        await database.close()
+        await folder.remove()
+      },
+    }
   })
 })

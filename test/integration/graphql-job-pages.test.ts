@@ -38,17 +38,18 @@ beforeAll(async () => {
 })
 afterAll(() => services.close())
 
+const text = Buffer.from('{"item":"Açaí"}')
+const event = (cnpj: string) => ({
+  cnpj,
+  eventType: null,
+  correlationId: null,
+  contentType: null,
+  headers: {},
+  idempotencyKey: null,
+})
 const accept = async (cnpj: string, count: number): Promise<number[]> => {
-  const event = {
-    cnpj,
-    eventType: null,
-    correlationId: null,
-    contentType: null,
-    headers: {},
-    idempotencyKey: null,
-  }
   const accepted = await Promise.all(
-    Array.from({ length: count }, () => services.intake.accept({ ...event, body: Buffer.from('{}') })),
+    Array.from({ length: count }, () => services.intake.accept({ ...event(cnpj), body: Buffer.from('{}') })),
   )
   await services.historyCaughtUp()
   return accepted.flatMap(({ ns }) => ns).sort((a, b) => b - a)
@@ -114,6 +115,20 @@ describe('the list of jobs', () => {
     expect((await page({ filter: { ids, queue: 'other' } })).ids).toEqual([])
     expect((await page({ filter: { ids, cnpj: numericCnpj } })).ids).toEqual([])
     expect((await page({ filter: { ids: [] } })).ids).toEqual([])
+    expect((await page({ filter: { ids, destination: 'default' } })).ids).toEqual(ids)
+    expect((await page({ filter: { ids, destination: 'dst_other' } })).ids).toEqual([])
+    const typed = await services.intake.accept({ ...event(unusedCnpj), eventType: 'pedido.pago', body: text })
+    await services.historyCaughtUp()
+    const typedIds = idsOf(typed.ns)
+    expect((await page({ filter: { eventType: 'pedido.pago' } })).ids).toEqual(typedIds)
+    expect((await page({ filter: { text: 'acai', cnpj: unusedCnpj } })).ids).toEqual(typedIds)
+    expect((await page({ filter: { text: ' ', ids } })).ids).toEqual(ids)
+    const [job] = await services.jobs.jobs(typed.ns)
+    const receivedFrom = new Date(job?.receivedAt ?? 0).toISOString()
+    expect((await page({ filter: { receivedFrom } })).ids).toEqual(typedIds)
+    expect((await page({ filter: { receivedTo: receivedFrom, ids: [...ids, ...typedIds] } })).ids).toEqual(
+      ids,
+    )
     expect((await page({ filter: { statuses: [] } })).totalCount).toBe(0)
   })
 
@@ -154,6 +169,11 @@ describe('a page is refused', () => {
     ['a cursor of another list', { before: Buffer.from('tenants:1').toString('base64url') }],
   ])('with %s', async (_what, variables) => {
     expect(await client.codes(JobsPage, variables)).toEqual(['BAD_REQUEST'])
+  })
+
+  test('with a text of more than 200 characters or 10 words', async () => {
+    expect(await client.codes(JobsPage, { filter: { text: 'x'.repeat(201) } })).toEqual(['BAD_REQUEST'])
+    expect(await client.codes(JobsPage, { filter: { text: 'x '.repeat(11) } })).toEqual(['BAD_REQUEST'])
   })
 
   test('with more than 1,000 ids', async () => {

@@ -22,6 +22,11 @@ const Everything = graphql(`
   }
 `)
 const Light = graphql(`query Light { jobs(first: 50) { edges { node { id status } } } }`)
+const Counted = graphql(`query Counted { jobs(first: 1) { totalCount totalCountIsExact edges { cursor } } }`)
+const Told = graphql(`
+  query Told { jobs(first: 6) { edges { node { ...Why ... on Node { ... on Job { headers } } } } } }
+  fragment Why on Job { status explanation }
+`)
 const Nodes = graphql(
   `query Nodes($ids: [ID!]!) { nodes(ids: $ids) { id ... on Job { payload tenant { name } } } }`,
 )
@@ -33,16 +38,19 @@ const Sources = graphql(
 )
 
 const calls: string[] = []
+/** The large parts that each search asked for. */
+const searched: unknown[] = []
 let services: TestServices
 let client: ReturnType<typeof graphqlClient>
 
-/** Passes everything on and notes each call, which is one round trip to Redis or one SQL statement. */
+/** Passes everything on and notes each call, which is one round trip to Redis or one SQL statement; a search is two. */
 function watch<Part extends object>(part: Part): Part {
   return new Proxy(part, {
     get(target, name) {
       const value = Reflect.get(target, name, target) as unknown
       if (typeof value !== 'function') return value
       return (...args: unknown[]) => {
+        if (name === 'search') searched.push(args[2])
         calls.push(`${'snapshots' in target ? 'redis' : 'sql'} ${String(name)}`)
         return value.apply(target, args) as unknown
       }
@@ -57,7 +65,13 @@ beforeAll(async () => {
   for (const cnpj of [numericCnpj, alphanumericCnpj]) {
     await newTenant(services.tenants, cnpj, cnpj)
     for (const i of [0, 1, 2]) {
-      const event = { cnpj, eventType: null, correlationId: null, contentType: null, headers: {} }
+      const event = {
+        cnpj,
+        eventType: null,
+        correlationId: null,
+        contentType: null,
+        headers: { 'x-shop': 'padaria' },
+      }
       const accepted = await services.intake.accept({
         ...event,
         body: Buffer.from(`${i}`),
@@ -75,9 +89,10 @@ beforeAll(async () => {
 afterAll(() => services.close())
 beforeEach(() => {
   calls.length = 0
+  searched.length = 0
 })
 
-const all = ['redis attempts', 'redis bodies', 'sql attempts', 'sql bodies', 'sql byCnpjs', 'sql list']
+const all = ['redis attempts', 'redis bodies', 'sql attempts', 'sql bodies', 'sql byCnpjs', 'sql search']
 
 test.each([2, 6])('a list of %i jobs with everything is read with the same few calls', async (first) => {
   const { jobs } = await client.data(Everything, { first })
@@ -95,9 +110,22 @@ test.each([2, 6])('a list of %i jobs with everything is read with the same few c
   })
 })
 
-test('a list reads no more than it shows', async () => {
+test('a list reads no more than it shows, and counts only what is asked for', async () => {
   await client.data(Light)
-  expect(calls).toEqual(['sql list'])
+  expect(searched.splice(0)).toEqual([[]])
+  expect(calls).toEqual(['sql search'])
+  calls.length = 0
+  const { jobs } = await client.data(Counted)
+  expect(jobs).toMatchObject({ totalCount: 6, totalCountIsExact: true })
+  expect(calls).toEqual(['sql search', 'sql tally'])
+})
+
+test('a list reads the large parts of its jobs when they are asked for, also by way of fragments', async () => {
+  const { jobs } = await client.data(Told)
+  expect(searched.splice(0)).toEqual([['headers', 'failure']])
+  const failed = jobs.edges.find(({ node }) => node.status === 'FAILED')?.node
+  expect(failed?.explanation).toMatch(/^Failed for good at .*\(EXHAUSTED\)/)
+  expect(failed?.headers).toEqual({ 'x-shop': 'padaria' })
 })
 
 test("the tokens of a whole list of tenants are read at once, and each tenant's are its own", async () => {

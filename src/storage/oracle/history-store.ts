@@ -1,11 +1,5 @@
 import type { Attempt, Failure, Job } from '../../events/job.ts'
-import type {
-  HistoryStore,
-  JobSnapshot,
-  JobsFilter,
-  JobsPage,
-  ProjectorPosition,
-} from '../../history/history-store.ts'
+import type { HistoryStore, JobPart, JobSnapshot, ProjectorPosition } from '../../history/history-store.ts'
 import { inList } from '../in-list.ts'
 import {
   attemptBinds,
@@ -15,10 +9,19 @@ import {
   jobBinds,
   jobColumns,
   jobOfRow,
+  listColumns,
 } from '../job-row.ts'
+import { jobSearch, type SearchLimits } from '../job-search.ts'
 import { plainJournalId, sortableJournalId } from '../journal-order.ts'
 import { type Binds, ConstraintError, type Row, type SqlDatabase, type Step } from '../sql.ts'
-import { countQuery, listQuery } from './job-query.ts'
+import { matching } from './job-query.ts'
+import { errorWords, searchedWords } from './searched-words.ts'
+
+/** Texts are read whole to be searched, so a look takes few of them. */
+const usualLimits: SearchLimits = { candidates: { first: 200, most: 2_000 }, searchMs: 500 }
+
+/** What of a job is searched is kept beside it; here alone, because SQLite has an index for it. */
+const changingColumns = [...changingJobColumns, 'error_words'] as const
 
 /** Adds the row unless there is one with its key. */
 function insertMissing(table: string, key: readonly string[], columns: readonly string[]): string {
@@ -28,10 +31,10 @@ function insertMissing(table: string, key: readonly string[], columns: readonly 
     WHEN NOT MATCHED THEN INSERT (${columns.join(', ')}) VALUES (${values})`
 }
 
-const insertJob = insertMissing('jobs', ['n'], jobColumns)
-const updateJob = `UPDATE jobs SET ${changingJobColumns.map((column) => `${column} = :${column}`).join(', ')}
+const insertJob = insertMissing('jobs', ['n'], [...jobColumns, 'error_words'])
+const updateJob = `UPDATE jobs SET ${changingColumns.map((column) => `${column} = :${column}`).join(', ')}
   WHERE n = :n AND journal < :journal`
-const insertBody = insertMissing('job_bodies', ['n'], ['n', 'body'])
+const insertBody = insertMissing('job_bodies', ['n'], ['n', 'body', 'words'])
 const insertAttempt = insertMissing('attempts', ['n', 'attempt_number'], attemptColumns)
 const raiseHighest = 'UPDATE history_meta SET highest = :highest WHERE highest < :highest'
 // A reader that lost its lease may come late: it must not move its successor's position back.
@@ -47,16 +50,26 @@ const oldestFinished = ['DELIVERED', 'FAILED', 'DISCARDED']
 const removeFinished = `DELETE FROM jobs WHERE n IN (SELECT n FROM (
   SELECT n FROM (${oldestFinished}) ORDER BY updated_at FETCH FIRST :limit ROWS ONLY))`
 
-const failUnfinished = `UPDATE jobs SET status = 'FAILED', failure = :failure, updated_at = :at, next_attempt_at = NULL
+const failUnfinished = `UPDATE jobs SET status = 'FAILED', failure = :failure, error_words = :words, updated_at = :at, next_attempt_at = NULL
   WHERE n IN (SELECT n FROM (SELECT n FROM jobs
     WHERE status IN ('RECEIVED', 'QUEUED', 'HELD', 'DELIVERING', 'RETRYING') FETCH FIRST :limit ROWS ONLY))`
 
 /** History in OracleDB. The caller opens and closes the database. */
 export class OracleHistoryStore implements HistoryStore {
   readonly #database: SqlDatabase
+  readonly search: HistoryStore['search']
+  readonly list: HistoryStore['list']
+  readonly count: HistoryStore['count']
+  readonly tally: HistoryStore['tally']
 
-  constructor(database: SqlDatabase) {
+  constructor(database: SqlDatabase, limits = usualLimits) {
     this.#database = database
+    const read = this.#rows.bind(this)
+    const { search, list, count, tally } = jobSearch({ database, matching, read, ...limits })
+    this.search = search
+    this.list = list
+    this.count = count
+    this.tally = tally
   }
 
   async id(): Promise<string> {
@@ -86,13 +99,14 @@ export class OracleHistoryStore implements HistoryStore {
   failUnfinished(failure: Failure, limit: number): Promise<number> {
     return this.#database.run(failUnfinished, {
       failure: JSON.stringify(failure),
+      words: errorWords({ failure, reported: null }),
       at: failure.failedAt,
       limit,
     })
   }
 
-  async jobs(ns: readonly number[]): Promise<Job[]> {
-    return (await this.#of(ns, `SELECT ${jobColumns.join(', ')} FROM jobs`)).map(jobOfRow)
+  jobs(ns: readonly number[]): Promise<Job[]> {
+    return this.#rows(ns, ['headers', 'failure'])
   }
 
   async body(n: number): Promise<Buffer | null> {
@@ -111,20 +125,12 @@ export class OracleHistoryStore implements HistoryStore {
     return new Map([...byJob].map(([n, group]) => [n, group.map(attemptOfRow)]))
   }
 
-  async list(filter: JobsFilter, page: JobsPage): Promise<Job[]> {
-    const { sql, binds } = listQuery(filter, page)
-    const jobs = (await this.#database.all(sql, binds)).map(jobOfRow)
-    return page.fromEnd ? jobs.reverse() : jobs
-  }
-
-  async count(filter: JobsFilter, limit: number): Promise<number> {
-    const { sql, binds } = countQuery(filter, limit)
-    const [row] = await this.#database.all(sql, binds)
-    return Number(row?.counted)
-  }
-
   removeFinished(before: number, limit: number): Promise<number> {
     return this.#database.run(removeFinished, { before, limit })
+  }
+
+  async #rows(ns: readonly number[], parts: readonly JobPart[]): Promise<Job[]> {
+    return (await this.#of(ns, `SELECT ${listColumns(parts)} FROM jobs`)).map(jobOfRow)
   }
 
   async #of(ns: readonly number[], select: string, order = ''): Promise<Row[]> {
@@ -141,14 +147,16 @@ export class OracleHistoryStore implements HistoryStore {
 }
 
 function stepsOf(snapshots: readonly JobSnapshot[], position: ProjectorPosition): Step[] {
-  const jobs = snapshots.map(({ job }) => jobBinds(job))
+  const jobs = snapshots.map(({ job }) => ({ ...jobBinds(job), error_words: errorWords(job) }))
   const highest = snapshots.reduce((top, { job }) => Math.max(top, job.n), 0)
   return [
     { sql: insertJob, rows: jobs },
     { sql: updateJob, rows: jobs.map(changingBinds) },
     {
       sql: insertBody,
-      rows: snapshots.flatMap(({ job, body }) => (body ? [{ n: job.n, body }] : [])),
+      rows: snapshots.flatMap(({ job, body }) =>
+        body ? [{ n: job.n, body, words: searchedWords(body) }] : [],
+      ),
     },
     {
       sql: insertAttempt,
@@ -163,7 +171,7 @@ function stepsOf(snapshots: readonly JobSnapshot[], position: ProjectorPosition)
 }
 
 const changingBinds = (job: Binds): Binds =>
-  Object.fromEntries(['n', ...changingJobColumns].map((name) => [name, job[name] ?? null]))
+  Object.fromEntries(['n', ...changingColumns].map((name) => [name, job[name] ?? null]))
 
 /** An empty body is NULL to Oracle; that there is a row tells it from none. */
 function bodyOf({ body }: Row): Buffer {

@@ -1,45 +1,103 @@
-import type { JobsFilter, JobsPage } from '../../history/history-store.ts'
+import { jobStatuses } from '../../events/job.ts'
+import { clockSlackMs, type JobsFilter, type JobsPage } from '../../history/history-store.ts'
+import { searchWords } from '../../history/search-words.ts'
+import { searchable } from '../../tenants/tenant-search.ts'
 import { type Condition, inList } from '../in-list.ts'
-import { jobColumns } from '../job-row.ts'
+import type { Matching } from '../matching.ts'
 import type { Binds } from '../sql.ts'
-
-export type Query = { sql: string; binds: Binds }
 
 /** Characters that the column `queue` holds. */
 export const maxQueueLength = 255
+/** Characters that the columns `destination` and `event_type` hold. */
+const maxNameLength = 255
+
+/** Columns that lists are filtered by, the most telling first, each with the length of its texts and an index with `status`. */
+const keyColumns = [
+  ['destination', 'destination', maxNameLength],
+  ['cnpj', 'cnpj', 14],
+  ['eventType', 'event_type', maxNameLength],
+  ['queue', 'queue', maxQueueLength],
+] as const satisfies readonly (readonly [keyof JobsFilter, string, number])[]
 
 /**
- * The list, at most `page.limit`, in the order in which the page is cut (`fromEnd`: oldest first). Numbers come first, at most
- * `limit` of each status and each time from the end of an index; only what is left of them is read whole.
+ * Candidates come from the index of one column, at most as many of each status as are asked for; what else is asked of them is looked
+ * up in their rows.
  */
-export function listQuery(filter: JobsFilter, page: JobsPage): Query {
+export function matching(filter: JobsFilter, page: JobsPage, candidates: number): Matching {
+  if (matchesNothing(filter))
+    return { numbers: { sql: 'SELECT n FROM jobs WHERE 1 = 0', binds: {} }, candidates: null }
   const order = `ORDER BY n ${page.fromEnd ? 'ASC' : 'DESC'}`
-  const common = [...commonConditions(filter), ...rangeConditions(page)]
-  const statuses = filter.statuses ? [...new Set(filter.statuses)] : [undefined]
-  const selects = statuses.map((status, at) => {
-    const own = status === undefined ? [] : [equal('status', `status${at}`, status)]
-    const { sql } = allOf([...common, ...own])
-    return `SELECT n FROM (SELECT n FROM jobs${sql} ${order} FETCH FIRST :limit ROWS ONLY)`
-  })
-  const statusBinds = statuses.flatMap((status, at) =>
-    status === undefined ? [] : [[`status${at}`, status] as const],
+  const given = keyColumns.flatMap(([name, column]) =>
+    filter[name] === undefined ? [] : [equal(column, name, filter[name])],
   )
-  if (selects.length === 0) return { sql: `SELECT ${jobColumns.join(', ')} FROM jobs WHERE 1 = 0`, binds: {} }
+  const [key, ...otherKeys] = given
+  const times = timeConditions(filter)
+  const own = [
+    ...(key ? [key] : []),
+    ...(filter.ns ? [inList('n', 'n', filter.ns)] : []),
+    ...rangeConditions(page),
+    ...times,
+  ]
+  const rest = [...otherKeys, ...wordConditions(filter)]
+  if (rest.length === 0) {
+    const { sql, binds } = alongIndex(filter, own, order, ':limit')
+    return { numbers: { sql, binds: { ...binds, limit: page.limit } }, candidates: null }
+  }
+  const found = alongIndex(filter, own, order, ':candidates')
+  const { sql: where, binds } = allOf(rest)
   return {
-    sql: `SELECT ${jobColumns.join(', ')} FROM jobs WHERE n IN (
-      SELECT n FROM (${selects.join(' UNION ALL ')}) ${order} FETCH FIRST :limit ROWS ONLY) ${order}`,
-    binds: { ...allOf(common).binds, ...Object.fromEntries(statusBinds), limit: page.limit },
+    numbers: {
+      sql: `SELECT n FROM jobs${where} AND n IN (${found.sql}) ${order} FETCH FIRST :limit ROWS ONLY`,
+      binds: { ...found.binds, ...binds, candidates, limit: page.limit },
+    },
+    candidates: {
+      sql: `SELECT count(*) AS looked, ${page.fromEnd ? 'max' : 'min'}(n) AS reached FROM (${found.sql})`,
+      binds: { ...found.binds, candidates },
+    },
   }
 }
 
-/** One row with the column `counted`, at most `limit`. */
-export function countQuery(filter: JobsFilter, limit: number): Query {
-  const statuses = filter.statuses ? [inList('status', 'status', filter.statuses)] : []
-  const { sql, binds } = allOf([...commonConditions(filter), ...statuses])
+/** The server refuses to compare with a text that is longer than any column. */
+const matchesNothing = (filter: JobsFilter) =>
+  filter.ns?.length === 0 ||
+  filter.statuses?.length === 0 ||
+  (filter.text !== undefined && searchWords(filter.text).length === 0) ||
+  keyColumns.some(([name, , length]) => (filter[name]?.length ?? 0) > length)
+
+/** Numbers, at most `limit` of each status and each time from the end of an index. */
+function alongIndex(
+  filter: JobsFilter,
+  conditions: readonly Condition[],
+  order: string,
+  limit: string,
+): Condition {
+  const first = `${order} FETCH FIRST ${limit} ROWS ONLY`
+  const common = allOf(conditions)
+  const isWhole = !filter.statuses && (filter.ns || keyColumns.every(([name]) => filter[name] === undefined))
+  if (isWhole) return { sql: `SELECT n FROM jobs${common.sql} ${first}`, binds: common.binds }
+  const statuses = [...new Set(filter.statuses ?? jobStatuses)]
+  const selects = statuses.map((status, at) => {
+    const { sql } = allOf([...conditions, equal('status', `status${at}`, status)])
+    return `SELECT n FROM (SELECT n FROM jobs${sql} ${first})`
+  })
+  const statusBinds = Object.fromEntries(statuses.map((status, at) => [`status${at}`, status]))
   return {
-    sql: `SELECT count(*) AS counted FROM (SELECT n FROM jobs${sql} FETCH FIRST :limit ROWS ONLY)`,
-    binds: { ...binds, limit },
+    sql: `SELECT n FROM (${selects.join(' UNION ALL ')}) ${first}`,
+    binds: { ...common.binds, ...statusBinds },
   }
+}
+
+/** Parts of words count too: there is no index of words. */
+function wordConditions({ text }: JobsFilter): Condition[] {
+  if (text === undefined) return []
+  const words = searchWords(searchable(text))
+  const all = (column: string) => words.map((_, at) => `instr(${column}, :word${at}) > 0`).join(' AND ')
+  return [
+    {
+      sql: `((${all('error_words')}) OR EXISTS (SELECT 1 FROM job_bodies WHERE job_bodies.n = jobs.n AND ${all('job_bodies.words')}))`,
+      binds: Object.fromEntries(words.map((word, at) => [`word${at}`, word])),
+    },
+  ]
 }
 
 function allOf(conditions: readonly Condition[]): Condition {
@@ -52,21 +110,28 @@ const equal = (column: string, name: string, value: string): Condition => ({
   binds: { [name]: value },
 })
 
-function commonConditions({ ns, cnpj, queue }: JobsFilter): Condition[] {
-  return [
-    ...(ns ? [inList('n', 'n', ns)] : []),
-    ...(cnpj === undefined ? [] : [equal('cnpj', 'cnpj', cnpj)]),
-    ...(queue === undefined ? [] : [queueCondition(queue)]),
-  ]
-}
-
-/** The server refuses to compare with a text that is longer than any column. */
-const queueCondition = (queue: string): Condition =>
-  queue.length > maxQueueLength ? { sql: '1 = 0', binds: {} } : equal('queue', 'queue', queue)
-
 function rangeConditions({ after, before }: JobsPage): Condition[] {
   return [
     ...(after === undefined ? [] : [{ sql: 'n < :after', binds: { after } }]),
     ...(before === undefined ? [] : [{ sql: 'n > :before', binds: { before } }]),
   ]
+}
+
+/** The range of numbers that a range of times can be in, see `clockSlackMs`, and the times themselves. */
+function timeConditions({ receivedFrom, receivedTo }: JobsFilter): Condition[] {
+  const conditions: Condition[] = []
+  const add = (sql: string, binds: Binds) => conditions.push({ sql, binds })
+  if (receivedFrom !== undefined)
+    add(
+      `received_at >= :receivedFrom AND n > coalesce((SELECT max(n) FROM jobs WHERE received_at =
+        (SELECT max(received_at) FROM jobs WHERE received_at < :receivedFrom - ${clockSlackMs})), 0)`,
+      { receivedFrom },
+    )
+  if (receivedTo !== undefined)
+    add(
+      `received_at < :receivedTo AND n < coalesce((SELECT min(n) FROM jobs WHERE received_at =
+        (SELECT min(received_at) FROM jobs WHERE received_at >= :receivedTo + ${clockSlackMs})), ${Number.MAX_SAFE_INTEGER})`,
+      { receivedTo },
+    )
+  return conditions
 }

@@ -111,6 +111,16 @@ const createAttempts = `
     PRIMARY KEY (n, attempt_number)
   )`
 
+const createRounds = `
+  CREATE TABLE job_rounds (
+    n NUMBER(16) NOT NULL REFERENCES jobs (n) ON DELETE CASCADE,
+    round NUMBER(10) NOT NULL,
+    started_at NUMBER(16) NOT NULL,
+    previous VARCHAR2(16 CHAR) NOT NULL,
+    audit CLOB NOT NULL,
+    PRIMARY KEY (n, round)
+  )`
+
 const createMeta = `
   CREATE TABLE history_meta (
     one_row NUMBER(1) PRIMARY KEY CHECK (one_row = 1),
@@ -174,6 +184,19 @@ const migrations: readonly Migration[] = [
     version: 5,
     name: 'last use of sources',
     steps: () => [ddl('ALTER TABLE tenant_sources ADD last_used_at NUMBER(16)')],
+  },
+  {
+    version: 7,
+    name: 'filters, search and rounds of jobs',
+    steps: () => [
+      ddl('CREATE INDEX jobs_by_queue_status ON jobs (queue, status, n)'),
+      ddl('CREATE INDEX jobs_by_destination_status ON jobs (destination, status, n)'),
+      ddl('CREATE INDEX jobs_by_event_type_status ON jobs (event_type, status, n)'),
+      ddl('CREATE INDEX jobs_by_receipt ON jobs (received_at, n)'),
+      ddl('ALTER TABLE jobs ADD error_words CLOB'),
+      ddl('ALTER TABLE job_bodies ADD words CLOB'),
+      ddl(createRounds),
+    ],
   },
 ]
 

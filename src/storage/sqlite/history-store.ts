@@ -1,11 +1,5 @@
 import type { Attempt, Failure, Job } from '../../events/job.ts'
-import type {
-  HistoryStore,
-  JobSnapshot,
-  JobsFilter,
-  JobsPage,
-  ProjectorPosition,
-} from '../../history/history-store.ts'
+import type { HistoryStore, JobPart, JobSnapshot, ProjectorPosition } from '../../history/history-store.ts'
 import {
   attemptBinds,
   attemptColumns,
@@ -14,10 +8,15 @@ import {
   jobBinds,
   jobColumns,
   jobOfRow,
+  listColumns,
 } from '../job-row.ts'
+import { jobSearch, type SearchLimits } from '../job-search.ts'
 import { plainJournalId, sortableJournalId } from '../journal-order.ts'
 import type { Row, SqlDatabase, Step } from '../sql.ts'
-import { countQuery, listQuery } from './job-query.ts'
+import { matching } from './job-query.ts'
+
+/** A look takes some 20 ms at most. */
+const usualLimits: SearchLimits = { candidates: { first: 1_000, most: 16_000 }, searchMs: 200 }
 
 const values = (columns: readonly string[]) => columns.map((column) => `:${column}`).join(', ')
 
@@ -30,8 +29,8 @@ const raiseHighest = 'UPDATE history_meta SET highest = :highest WHERE highest <
 // A reader that lost its lease may come late: it must not move its successor's position back.
 const movePosition = `UPDATE history_meta SET epoch = :epoch, journal = :journal
   WHERE epoch IS NULL OR epoch <> :epoch OR journal < :journal`
-// Left to itself, SQLite sorts all finished jobs instead of walking this index.
-const removeFinished = `DELETE FROM jobs WHERE n IN (
+/** Left to itself, SQLite sorts all finished jobs instead of walking this index. */
+export const removeFinished = `DELETE FROM jobs WHERE n IN (
   SELECT n FROM jobs INDEXED BY jobs_finished WHERE status IN ('DELIVERED', 'FAILED', 'DISCARDED') AND updated_at < :before
   ORDER BY updated_at LIMIT :limit)`
 
@@ -41,9 +40,19 @@ const failUnfinished = `UPDATE jobs SET status = 'FAILED', failure = :failure, u
 /** History in SQLite. The caller opens and closes the database. */
 export class SqliteHistoryStore implements HistoryStore {
   readonly #database: SqlDatabase
+  readonly search: HistoryStore['search']
+  readonly list: HistoryStore['list']
+  readonly count: HistoryStore['count']
+  readonly tally: HistoryStore['tally']
 
-  constructor(database: SqlDatabase) {
+  constructor(database: SqlDatabase, limits = usualLimits) {
     this.#database = database
+    const read = this.#rows.bind(this)
+    const { search, list, count, tally } = jobSearch({ database, matching, read, ...limits })
+    this.search = search
+    this.list = list
+    this.count = count
+    this.tally = tally
   }
 
   async id(): Promise<string> {
@@ -90,9 +99,8 @@ export class SqliteHistoryStore implements HistoryStore {
     })
   }
 
-  async jobs(ns: readonly number[]): Promise<Job[]> {
-    const sql = `SELECT ${jobColumns.join(', ')} FROM jobs WHERE n IN (SELECT value FROM json_each(:ns))`
-    return (await this.#database.all(sql, { ns: JSON.stringify(ns) })).map(jobOfRow)
+  jobs(ns: readonly number[]): Promise<Job[]> {
+    return this.#rows(ns, ['headers', 'failure'])
   }
 
   async body(n: number): Promise<Buffer | null> {
@@ -113,20 +121,13 @@ export class SqliteHistoryStore implements HistoryStore {
     return new Map([...byJob].map(([n, group]) => [n, group.map(attemptOfRow)]))
   }
 
-  async list(filter: JobsFilter, page: JobsPage): Promise<Job[]> {
-    const { sql, binds } = listQuery(filter, page)
-    const jobs = (await this.#database.all(sql, binds)).map(jobOfRow)
-    return page.fromEnd ? jobs.reverse() : jobs
-  }
-
-  async count(filter: JobsFilter, limit: number): Promise<number> {
-    const { sql, binds } = countQuery(filter, limit)
-    const [row] = await this.#database.all(sql, binds)
-    return Number(row?.counted)
-  }
-
   removeFinished(before: number, limit: number): Promise<number> {
     return this.#database.run(removeFinished, { before, limit })
+  }
+
+  async #rows(ns: readonly number[], parts: readonly JobPart[]): Promise<Job[]> {
+    const sql = `SELECT ${listColumns(parts)} FROM jobs WHERE n IN (SELECT value FROM json_each(:ns))`
+    return (await this.#database.all(sql, { ns: JSON.stringify(ns) })).map(jobOfRow)
   }
 
   async #meta(): Promise<Row> {

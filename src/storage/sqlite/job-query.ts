@@ -1,72 +1,168 @@
-import type { JobsFilter, JobsPage } from '../../history/history-store.ts'
-import { jobColumns } from '../job-row.ts'
+import { jobStatuses } from '../../events/job.ts'
+import { clockSlackMs, type JobsFilter, type JobsPage } from '../../history/history-store.ts'
+import { searchWords } from '../../history/search-words.ts'
+import type { Matching, Query } from '../matching.ts'
 import type { Binds } from '../sql.ts'
 
-export type Query = { sql: string; binds: Binds }
+/** Columns that never change, and the letter that their words in `job_words.keys` begin with. */
+const keyColumns = [
+  ['destination', 'destination', 'd'],
+  ['cnpj', 'cnpj', 'c'],
+  ['eventType', 'event_type', 'e'],
+  ['queue', 'queue', 'q'],
+] as const satisfies readonly (readonly [keyof JobsFilter, string, string])[]
+
+const end = Number.MAX_SAFE_INTEGER
 
 /**
- * The list, at most `page.limit`, in the order in which the page is cut (`fromEnd`: oldest first). One SELECT for each status,
- * because SQLite merges those lazily along their indexes, while `status IN (…)` makes it sort every match.
+ * One column and the status are answered by that column's index; a text, or several columns, by the word index, which has the columns'
+ * values as words. The word index knows no status, so as many `candidates` of what it finds are looked at, and no more.
  */
-export function listQuery(filter: JobsFilter, page: JobsPage): Query {
-  const range = {
-    ...(page.after === undefined ? {} : { after: page.after }),
-    ...(page.before === undefined ? {} : { before: page.before }),
+export function matching(filter: JobsFilter, page: JobsPage, candidates: number): Matching {
+  const order = `ORDER BY n ${page.fromEnd ? 'ASC' : 'DESC'}`
+  const range = { after: page.after ?? end, before: page.before ?? 0 }
+  const given = keyColumns.filter(([name]) => filter[name] !== undefined)
+  const binds = { ...range, ...timeBinds(filter), limit: page.limit }
+  if (matchesNothing(filter))
+    return { numbers: { sql: 'SELECT n FROM jobs WHERE 1 = 0', binds: {} }, candidates: null }
+  if (filter.ns) return { numbers: amongNumbers(filter, order, binds), candidates: null }
+  if (filter.text === undefined && given.length <= 1) {
+    const walked = alongIndex(filter, given[0])
+    return {
+      numbers: { sql: `${walked.sql} ${order} LIMIT :limit`, binds: { ...binds, ...walked.binds } },
+      candidates: null,
+    }
   }
-  const statuses = filter.statuses?.length ? [...new Set(filter.statuses)] : [undefined]
-  const conditions = [
-    ...commonConditions(filter),
-    ...(filter.statuses?.length === 0 ? ['1 = 0'] : []),
-    ...('after' in range ? ['n < :after'] : []),
-    ...('before' in range ? ['n > :before'] : []),
-  ]
-  const selects = statuses.map((status, at) =>
-    select(
-      jobColumns.join(', '),
-      status === undefined ? conditions : [...conditions, `status = :status${at}`],
-    ),
-  )
-  const sql = `${selects.join(' UNION ALL ')} ORDER BY n ${page.fromEnd ? 'ASC' : 'DESC'} LIMIT :limit`
-  return { sql, binds: { ...commonBinds(filter), ...range, ...statusBinds(statuses), limit: page.limit } }
+  const found = byWords(filter, order)
+  if (!filter.statuses && timeConditions(filter).length === 0)
+    return {
+      numbers: { sql: `${found.sql} LIMIT :limit`, binds: { ...binds, ...found.binds } },
+      candidates: null,
+    }
+  return lookedThrough(filter, `${found.sql} LIMIT :candidates`, order, {
+    ...binds,
+    ...found.binds,
+    candidates,
+  })
 }
 
-/** One row with the column `counted`, at most `limit`. */
-export function countQuery(filter: JobsFilter, limit: number): Query {
-  const statuses = filter.statuses ? ['status IN (SELECT value FROM json_each(:statuses))'] : []
-  const matches = select('1', [...commonConditions(filter), ...statuses])
+const matchesNothing = ({ ns, statuses, text }: JobsFilter) =>
+  ns?.length === 0 || statuses?.length === 0 || (text !== undefined && searchWords(text).length === 0)
+
+/** One SELECT for each status, because SQLite merges those lazily along their index, while `status IN (…)` makes it sort every match. */
+function alongIndex(filter: JobsFilter, key: (typeof keyColumns)[number] | undefined): Query {
+  const common = ['n < :after', 'n > :before', ...timeConditions(filter)]
+  if (!key && !filter.statuses) return { sql: select('jobs NOT INDEXED', common), binds: {} }
+  const statuses = [...new Set(filter.statuses ?? jobStatuses)]
+  const index = key ? `jobs_by_${key[1]}_status` : 'jobs_by_status'
+  const selects = statuses.map((_, at) =>
+    select(`jobs INDEXED BY ${index}`, [
+      ...(key ? [`${key[1]} = :key`] : []),
+      `status = :status${at}`,
+      ...common,
+    ]),
+  )
+  const statusBinds = Object.fromEntries(statuses.map((status, at) => [`status${at}`, status]))
   return {
-    sql: `SELECT count(*) AS counted FROM (${matches} LIMIT :limit)`,
-    binds: {
-      ...commonBinds(filter),
-      ...(filter.statuses ? { statuses: JSON.stringify(filter.statuses) } : {}),
-      limit,
+    sql: selects.join(' UNION ALL '),
+    binds: { ...statusBinds, ...(key ? { key: filter[key[0]] ?? null } : {}) },
+  }
+}
+
+function byWords(filter: JobsFilter, order: string): Query {
+  const keys = keyColumns.flatMap(([name, , letter]) => {
+    const value = filter[name]
+    return value === undefined ? [] : [wordOfKey(letter, value)]
+  })
+  const words = filter.text === undefined ? [] : searchWords(filter.text)
+  const parts = [
+    ...(keys.length > 0 ? [`keys : (${allOf(keys)})`] : []),
+    ...(words.length > 0 ? [`words : (${allOf(words)})`] : []),
+  ]
+  const range = ['rowid < :after', 'rowid > :before', ...numberRange(filter, 'rowid')]
+  const indexes = words.length > 0 ? ['job_words', 'job_error_words'] : ['job_words']
+  const selects = indexes.map((index) =>
+    [`SELECT rowid AS n FROM ${index} WHERE ${index} MATCH :words`, ...range].join(' AND '),
+  )
+  return { sql: `${selects.join(' UNION ')} ${order}`, binds: { words: parts.join(' AND ') } }
+}
+
+function lookedThrough(filter: JobsFilter, candidates: string, order: string, binds: Binds): Matching {
+  const { limit: _, ...without } = binds
+  const statuses = filter.statuses ? ['status IN (SELECT value FROM json_each(:statuses))'] : []
+  const conditions = ['jobs.n = found.n', ...statuses, ...receiptConditions(filter)]
+  const direction = order.endsWith('ASC') ? 'max' : 'min'
+  return {
+    numbers: {
+      sql: `SELECT found.n AS n FROM (${candidates}) AS found CROSS JOIN jobs WHERE ${conditions.join(' AND ')}
+        ${order} LIMIT :limit`,
+      binds: { ...binds, ...(filter.statuses ? { statuses: JSON.stringify(filter.statuses) } : {}) },
+    },
+    candidates: {
+      sql: `SELECT count(*) AS looked, ${direction}(n) AS reached FROM (${candidates})`,
+      binds: without,
     },
   }
 }
 
-const select = (what: string, conditions: readonly string[]) =>
-  `SELECT ${what} FROM jobs${conditions.length > 0 ? ` WHERE ${conditions.join(' AND ')}` : ''}`
-
-function commonConditions({ ns, cnpj, queue, statuses }: JobsFilter): string[] {
-  // Few queues hold most jobs, so their index is the last choice; `+` keeps SQLite from it.
-  const column = cnpj === undefined && !statuses ? 'queue' : '+queue'
-  return [
-    ...(ns ? ['n IN (SELECT value FROM json_each(:ns))'] : []),
-    ...(cnpj === undefined ? [] : ['cnpj = :cnpj']),
-    ...(queue === undefined ? [] : [`${column} = :queue`]),
+/** At most a thousand, so they are looked up one by one and sorted. */
+function amongNumbers(filter: JobsFilter, order: string, binds: Binds): Query {
+  const given = keyColumns.filter(([name]) => filter[name] !== undefined)
+  const { sql, binds: words } =
+    filter.text === undefined ? { sql: '', binds: {} } : byWords({ text: filter.text }, '')
+  const conditions = [
+    ...['n IN (SELECT value FROM json_each(:ns))', 'n < :after', 'n > :before'],
+    ...given.map(([name, column]) => `+${column} = :${name}`),
+    ...(filter.statuses ? ['+status IN (SELECT value FROM json_each(:statuses))'] : []),
+    ...receiptConditions(filter),
+    ...(sql ? [`n IN (${sql})`] : []),
   ]
-}
-
-function commonBinds({ ns, cnpj, queue }: JobsFilter): Binds {
   return {
-    ...(ns ? { ns: JSON.stringify(ns) } : {}),
-    ...(cnpj === undefined ? {} : { cnpj }),
-    ...(queue === undefined ? {} : { queue }),
+    sql: `${select('jobs', conditions)} ${order} LIMIT :limit`,
+    binds: {
+      ...binds,
+      ...words,
+      ns: JSON.stringify(filter.ns),
+      ...Object.fromEntries(given.map(([name]) => [name, filter[name] ?? null])),
+      ...(filter.statuses ? { statuses: JSON.stringify(filter.statuses) } : {}),
+    },
   }
 }
 
-function statusBinds(statuses: readonly (string | undefined)[]): Binds {
-  return Object.fromEntries(
-    statuses.flatMap((status, at) => (status === undefined ? [] : [[`status${at}`, status]])),
-  )
-}
+const select = (from: string, conditions: readonly string[]) =>
+  `SELECT n FROM ${from} WHERE ${conditions.join(' AND ')}`
+
+const allOf = (words: readonly string[]) =>
+  words.map((word) => `"${word.replaceAll('"', '""')}"`).join(' AND ')
+
+/** As the triggers write it, see `search-schema.ts`. */
+const wordOfKey = (letter: string, value: string) =>
+  `${letter}${Buffer.from(value).toString('hex').toUpperCase()}`
+
+const receiptConditions = ({ receivedFrom, receivedTo }: JobsFilter) => [
+  ...(receivedFrom === undefined ? [] : ['received_at >= :receivedFrom']),
+  ...(receivedTo === undefined ? [] : ['received_at < :receivedTo']),
+]
+
+const timeConditions = (filter: JobsFilter) => [...numberRange(filter, 'n'), ...receiptConditions(filter)]
+
+/** The range of numbers that a range of times can be in, see `clockSlackMs`. */
+const numberRange = ({ receivedFrom, receivedTo }: JobsFilter, column: string) => [
+  ...(receivedFrom === undefined
+    ? []
+    : [
+        `${column} > coalesce((SELECT n FROM jobs WHERE received_at < :receivedFrom - ${clockSlackMs}
+        ORDER BY received_at DESC, n DESC LIMIT 1), 0)`,
+      ]),
+  ...(receivedTo === undefined
+    ? []
+    : [
+        `${column} < coalesce((SELECT n FROM jobs WHERE received_at >= :receivedTo + ${clockSlackMs}
+        ORDER BY received_at, n LIMIT 1), ${end})`,
+      ]),
+]
+
+const timeBinds = ({ receivedFrom, receivedTo }: JobsFilter): Binds => ({
+  ...(receivedFrom === undefined ? {} : { receivedFrom }),
+  ...(receivedTo === undefined ? {} : { receivedTo }),
+})

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { ConstraintError, type SqlDatabase, type Step } from '../sql.ts'
+import { createRounds, listIndexes, wordIndexes } from './search-schema.ts'
 
 type Migration = { version: number; name: string; steps: () => Step[] }
 
@@ -196,6 +197,11 @@ const migrations: readonly Migration[] = [
     version: 7,
     name: 'last use of sources',
     steps: () => [ddl('ALTER TABLE tenant_sources ADD COLUMN last_used_at INTEGER')],
+  },
+  {
+    version: 9,
+    name: 'filters, search and rounds of jobs',
+    steps: () => [...listIndexes, ...wordIndexes, createRounds],
   },
 ]
 

@@ -10,7 +10,8 @@ if (!port) throw new Error('thread.ts runs as a worker thread only')
 
 const sqliteBusy = 5
 const opened: { database?: DatabaseSync } = {}
-// Never emptied: statements are written in the source, with binds, so there is a small and fixed number of them.
+/** Statements have binds in place of values, so there are only as many texts as there are kinds of lists. */
+const mostStatements = 500
 const statements = new Map<string, StatementSync>()
 
 const isBusy = (error: unknown) => ((error as { errcode?: number }).errcode ?? 0) % 256 === sqliteBusy
@@ -48,6 +49,7 @@ function statement(sql: string): StatementSync {
   const known = statements.get(sql)
   if (known) return known
   const prepared = database().prepare(sql)
+  if (statements.size >= mostStatements) statements.clear()
   statements.set(sql, prepared)
   return prepared
 }
