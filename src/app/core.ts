@@ -28,6 +28,7 @@ import { type TenantService, tenantService } from '../tenants/tenant-service.ts'
 import { tokenHashing } from '../tenants/token.ts'
 import { type TokenCipher, tokenCipher } from '../tenants/token-cipher.ts'
 import { openAwaiting } from './awaiting.ts'
+import { type Bulks, bulkKeepMs, createBulks } from './bulks.ts'
 import { createDestinations, type Destinations } from './destinations.ts'
 import type { Foundation } from './foundation.ts'
 import { upstreamSettings } from './upstream-settings.ts'
@@ -57,6 +58,7 @@ export type Core = {
   queueOverview: QueueOverview
   queueStats: QueueStats
   liveJournal: LiveJournal
+  bulks: Bulks
   close(): Promise<void>
 }
 
@@ -157,8 +159,10 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
   liveJournal.start()
   const queueOverview = createQueueOverview({ lanes, errorQueue, redis: connections.commands })
   const queueStats = createQueueStats({ lanes, overview: queueOverview, log })
+  const bulks = createBulks({ connections, history: stores.history, cipher, keepMs: bulkKeepMs(config) })
   const close = async () => {
     await correlator.close()
+    await bulks.close()
     queueStats.close()
     await liveJournal.close()
     invalidation.close()
@@ -188,6 +192,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     queueOverview,
     queueStats,
     liveJournal,
+    bulks,
     close,
   }
 }

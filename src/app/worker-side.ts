@@ -7,6 +7,7 @@ import { createProjector } from '../history/projector.ts'
 import { trimJournal } from '../journal/trim-journal.ts'
 import { createLease } from '../redis/lease.ts'
 import { repeat } from '../redis/repeat.ts'
+import { bulkRunnerOf } from './bulks.ts'
 import { createDelivery } from './delivery.ts'
 import { exchangingQueues } from './destinations.ts'
 import { handBackMs, within } from './within.ts'
@@ -30,13 +31,15 @@ export function createWorkerSide(deps: WorkerDeps): WorkerSide {
   const maintenance = maintenanceOf(parts)
   const sweeper = sweeperOf(parts, maintenance.schedule)
   const queues = exchangingQueues(parts.lanes, deps.log)
+  const bulks = bulkRunnerOf(parts)
   return {
     start() {
-      for (const part of [delivery, dispatcher, sweeper, projector, maintenance, queues]) part.start()
+      const all = [delivery, dispatcher, sweeper, projector, maintenance, queues, bulks]
+      for (const part of all) part.start()
     },
     async close(withinMs) {
       // Each of them waits for Redis, which may be away for longer than anyone waits for the end.
-      const stopped = Promise.all([dispatcher.stop(), sweeper.stop()])
+      const stopped = Promise.all([dispatcher.stop(), sweeper.stop(), bulks.stop()])
       await Promise.all([within(stopped, withinMs + handBackMs), delivery.close(withinMs)])
       await within(Promise.all([projector.stop(), maintenance.close(), queues.stop()]), handBackMs)
       await within(parts.lanes.close(), handBackMs)

@@ -1,6 +1,7 @@
 // Each of these adds its types and fields to the builder.
 import './awaited-reply.ts'
 import './awaited-reply-subscription.ts'
+import './bulk-reprocess.ts'
 import './call-and-await.ts'
 import './destination.ts'
 import './destination-changes.ts'

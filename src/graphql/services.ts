@@ -1,4 +1,6 @@
 import type { Redis } from 'ioredis'
+import type { Bulk } from '../bulk/bulk.ts'
+import type { BulkService } from '../bulk/bulk-service.ts'
 import type { DestinationDirectory } from '../delivery/destination-directory.ts'
 import type { DestinationService } from '../delivery/destination-service.ts'
 import type { ErrorQueue } from '../delivery/error-queue.ts'
@@ -11,6 +13,7 @@ import type { SpentOfBurst } from '../events/rate-limit.ts'
 import type { JobReader } from '../history/job-reader.ts'
 import type { LiveJournal } from '../journal/live-journal.ts'
 import type { Correlator } from '../sync/correlator.ts'
+import type { RecordUpdates } from '../sync/record-updates.ts'
 import type { TenantDirectory } from '../tenants/directory.ts'
 import type { TenantInvalidation } from '../tenants/invalidation.ts'
 import type { SourceService } from '../tenants/sources/source-service.ts'
@@ -42,5 +45,6 @@ export type GraphqlServices = {
   queueOverview: QueueOverview
   queueStats: Pick<QueueStats, 'watch'>
   liveJournal: LiveJournal
+  bulks: { service: BulkService; updates: Pick<RecordUpdates<Bulk>, 'of'> }
   redis: Redis
 }

@@ -32,6 +32,8 @@
  * | `ticket:<hash>` | string | `STREAM_TICKET_TTL_SECONDS` after its last use | stream tickets: whom a ticket stands for |
  * | `lease:<name>` | string | seconds | whoever holds that lease |
  * | `queues` | set | for ever | lanes: names of all queues that ever had a job or a destination |
+ * | `bulk:<id>` | hash | until it is over, then `RETENTION_DAYS` | bulk scripts: what a bulk is to do, and how far it is |
+ * | `bulks` | zset | for ever | bulk scripts: ids of those that are not over, by when they were made, in ms |
  * | `maintenance` | hash | for ever | maintenance: its last run |
  */
 const tag = '{gancho}'
@@ -62,6 +64,10 @@ export const keys = {
   streams: (cnpj: string) => `${tag}:streams:${cnpj}`,
   ticket: (hash: string) => `${tag}:ticket:${hash}`,
   lease: (name: string) => `${tag}:lease:${name}`,
+  /** The bulk scripts append `<id>`. */
+  bulkPrefix: `${tag}:bulk:`,
+  bulk: (id: string) => `${tag}:bulk:${id}`,
+  bulks: `${tag}:bulks`,
   maintenance: `${tag}:maintenance`,
   queues: `${tag}:queues`,
 } as const
@@ -78,6 +84,8 @@ export const channels = {
   replies: (owner: string) => `gancho:replies:${owner}`,
   /** Payload: the id of an awaited reply of this tenant that has changed. */
   awaitedReplies: (cnpj: string) => `gancho:awaited-replies:${cnpj}`,
+  /** Payload: the id of a bulk that has moved on. */
+  bulks: 'gancho:bulks',
 } as const
 
 /** BullMQ's key prefix for one queue. Each queue has a hash tag of its own, so that a Cluster can spread them. */

@@ -20,6 +20,9 @@ export type ScriptName =
   | 'queue-flow'
   | 'take-place'
   | 'renew-places'
+  | 'bulk-create'
+  | 'bulk-step'
+  | 'bulk-cancel'
 export type ScriptArgument = string | number | Buffer
 
 const keyCounts: Record<ScriptName, number> = {
@@ -41,6 +44,9 @@ const keyCounts: Record<ScriptName, number> = {
   'queue-flow': 1,
   'take-place': 1,
   'renew-places': 1,
+  'bulk-create': 1,
+  'bulk-step': 2,
+  'bulk-cancel': 1,
 }
 /** Files of functions that stand in front of a script. */
 const preludes: Partial<Record<ScriptName, readonly string[]>> = {
@@ -53,6 +59,8 @@ const preludes: Partial<Record<ScriptName, readonly string[]>> = {
   'await-deadline': ['job', 'awaited'],
   'await-strays': ['job', 'awaited'],
   'queue-flow': ['job'],
+  'bulk-create': ['job'],
+  'bulk-step': ['job'],
 }
 
 const read = (file: string) => readFileSync(new URL(`./scripts/${file}.lua`, import.meta.url), 'utf8')

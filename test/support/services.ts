@@ -1,5 +1,6 @@
 import { type Logger, pino } from 'pino'
 import { vi } from 'vitest'
+import { createBulks } from '../../src/app/bulks.ts'
 import { checkDestinationUrl } from '../../src/delivery/address-guard.ts'
 import { destinationDirectory } from '../../src/delivery/destination-directory.ts'
 import { destinationService } from '../../src/delivery/destination-service.ts'
@@ -122,7 +123,11 @@ export async function openTestServices(options: Options = {}) {
   const queueOverview = createQueueOverview({ lanes, errorQueue, redis: connections.commands })
   const queueStats = createQueueStats({ lanes, overview: queueOverview, log, tickMs: 20 })
 
+  const { cipher } = tenantParts
+  const bulks = createBulks({ connections, history: stores.history, cipher, keepMs: 60_000 })
+
   const close = async () => {
+    await bulks.close()
     await correlator.close()
     tenantParts.invalidation.close()
     queueStats.close()
@@ -147,7 +152,7 @@ export async function openTestServices(options: Options = {}) {
     },
     ...{
       jobs,
-      ...{ liveJournal, queueOverview, queueStats },
+      ...{ liveJournal, queueOverview, queueStats, bulks },
       reprocess,
       intake,
       correlator,

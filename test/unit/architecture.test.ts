@@ -11,6 +11,7 @@ const order = [
   ['delivery'],
   ['history'],
   ['sync'],
+  ['bulk'],
   ['storage'],
   ['rest', 'graphql'],
   ['http', 'metrics'],

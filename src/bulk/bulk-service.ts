@@ -1,0 +1,112 @@
+import { hash } from 'node:crypto'
+import { GanchoError } from '../errors.ts'
+import type { Job, JobStatus } from '../events/job.ts'
+import type { HistoryStore, JobsFilter } from '../history/history-store.ts'
+import type { Bulk, BulkCaller } from './bulk.ts'
+import type { BulkStore } from './bulk-store.ts'
+import type { PreviewTokens } from './preview-token.ts'
+
+/** What a bulk would do, as of now. Times are epoch milliseconds. */
+export type Preview = {
+  /** At most `maxJobs`. */
+  count: number
+  /** Whether there are more, which another bulk has to take. */
+  hasMore: boolean
+  /** The oldest of them. */
+  sample: Job[]
+  oldestAt: number | null
+  token: string
+  expiresAt: number
+}
+
+export type BulkService = {
+  /** @throws GanchoError BAD_REQUEST for statuses that are no end */
+  preview(filter: JobsFilter, by: BulkCaller): Promise<Preview>
+  /**
+   * Begins what a preview has shown; the same token begins it once.
+   * @throws GanchoError INVALID_PREVIEW, PREVIEW_EXPIRED, TOO_MANY_BULKS
+   */
+  commit(token: string, by: BulkCaller, options: CommitOptions): Promise<Bulk>
+  find(id: string): Promise<Bulk | null>
+  /** Has it stop after the batch in hand. @throws GanchoError BULK_NOT_FOUND */
+  cancel(id: string): Promise<Bulk>
+}
+
+export type CommitOptions = { ratePerSecond?: number | undefined; reason?: string | undefined }
+
+type Deps = {
+  store: BulkStore
+  tokens: PreviewTokens
+  history: Pick<HistoryStore, 'list' | 'count' | 'position' | 'highestNumber'>
+  /** Tells whoever watches this bulk. */
+  tell: (id: string) => Promise<unknown>
+  now: () => number
+  maxJobs?: number
+  previewTtlMs?: number
+}
+
+/** Each is read from the database and queued by itself; what is beyond them takes another bulk. */
+const mostJobs = 100_000
+const tenMinutesMs = 600_000
+const sampleSize = 10
+export const defaultRatePerSecond = 50
+export const maxRatePerSecond = 1_000
+
+/** Those that somebody has to ask for again; what is delivered, only when it is named. */
+const reprocessable: readonly JobStatus[] = ['FAILED', 'DELIVERED']
+const unlessNamed: readonly JobStatus[] = ['FAILED']
+
+export function createBulkService(deps: Deps): BulkService {
+  const { store, tokens, history, now } = deps
+  const { maxJobs = mostJobs, previewTtlMs = tenMinutesMs } = deps
+
+  const found = async (id: string) => {
+    const bulk = await store.read(id)
+    if (!bulk) throw new GanchoError('BULK_NOT_FOUND')
+    return bulk
+  }
+  return {
+    async preview(asked, by) {
+      const filter = { ...asked, statuses: statusesOf(asked) }
+      // The position first: what changes from here on is not what is shown.
+      const position = await history.position()
+      const upTo = await history.highestNumber()
+      const range = { after: upTo + 1, fromEnd: true }
+      const counted = await history.count(filter, maxJobs + 1)
+      const sample = (await history.list(filter, { ...range, limit: sampleSize })).reverse()
+      const count = Math.min(counted, maxJobs)
+      const expiresAt = now() + previewTtlMs
+      const asOf = position?.journalId ?? '0-0'
+      const token = tokens.seal({ by, filter, asOf, upTo, total: count, expiresAt })
+      const oldestAt = sample[0]?.receivedAt ?? null
+      return { count, hasMore: counted > maxJobs, sample, oldestAt, token, expiresAt }
+    },
+    async commit(token, by, { ratePerSecond = defaultRatePerSecond, reason }) {
+      const { filter, asOf, upTo, total } = tokens.open(token, by)
+      const id = `bulk_${hash('sha256', token, 'base64url').slice(0, 22)}`
+      const created = await store.create(id, {
+        ...{ action: 'REPROCESS', by, reason: reason ?? null, filter, asOf, upTo, total, ratePerSecond },
+        createdAt: now(),
+      })
+      if (created === 'busy') throw new GanchoError('TOO_MANY_BULKS')
+      return found(id)
+    },
+    find: (id) => store.read(id),
+    async cancel(id) {
+      await store.cancel(id)
+      const bulk = await found(id)
+      await deps.tell(id)
+      return bulk
+    },
+  }
+}
+
+function statusesOf({ statuses = unlessNamed }: JobsFilter): readonly JobStatus[] {
+  const wrong = statuses.find((status) => !reprocessable.includes(status))
+  if (wrong !== undefined)
+    throw new GanchoError(
+      'BAD_REQUEST',
+      `Jobs that are ${wrong} cannot be reprocessed; say FAILED or DELIVERED.`,
+    )
+  return statuses
+}

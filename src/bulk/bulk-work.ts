@@ -1,0 +1,74 @@
+import type { Reprocess } from '../delivery/reprocess.ts'
+import { GanchoError } from '../errors.ts'
+import type { ScheduledJob } from '../events/lanes.ts'
+import type { HistoryStore } from '../history/history-store.ts'
+import type { JobReader } from '../history/job-reader.ts'
+import { isAtOrBefore } from '../journal/journal-id.ts'
+import { type Bulk, type Skipped, skippedCount } from './bulk.ts'
+
+/** What became of a batch. */
+export type Worked = { done: number; skipped: Skipped }
+
+export type BulkWork = {
+  /** The next jobs of the bulk, the oldest first; none when all have been looked at. `cursor`: number of the last one looked at. */
+  next(bulk: Bulk): Promise<{ batch: ScheduledJob[]; cursor: number }>
+  /**
+   * Does what the bulk is for with the jobs of its batch, each at most once a round. `isResumed`: whoever began this batch may have done
+   * so with some of them already.
+   */
+  work(bulk: Bulk, isResumed: boolean): Promise<Worked>
+}
+
+type Deps = {
+  history: Pick<HistoryStore, 'list'>
+  jobs: Pick<JobReader, 'job'>
+  reprocess: Reprocess
+}
+
+/** Small enough for a steady rate, large enough for one that is high. */
+const maxBatch = 50
+const batchesPerSecond = 10
+/** Looked at between two notes of how far it is, where nothing is to be done with them. */
+const maxPages = 20
+
+export function createBulkWork({ history, jobs, reprocess }: Deps): BulkWork {
+  const act = async (bulk: Bulk, job: ScheduledJob, isResumed: boolean): Promise<'done' | string> => {
+    try {
+      const outcome = await reprocess.reprocess({ ...job })
+      if (outcome.kind === 'requeued') return 'done'
+      return isResumed && (await isItsOwn(bulk, job)) ? 'done' : outcome.reason
+    } catch (error) {
+      if (error instanceof GanchoError && error.code === 'JOB_NOT_FOUND') return error.code
+      throw error
+    }
+  }
+  const isItsOwn = async (_bulk: Bulk, { n, round }: ScheduledJob) => (await jobs.job(n))?.round === round + 1
+
+  return {
+    async next(bulk) {
+      const { filter, upTo, asOf, total, ratePerSecond, done } = bulk
+      const size = Math.min(maxBatch, Math.max(1, Math.ceil(ratePerSecond / batchesPerSecond)))
+      const limit = Math.min(size, total - done - skippedCount(bulk))
+      let { cursor } = bulk
+      for (let page = 0; page < maxPages && limit > 0; page += 1) {
+        const listed = await history.list(filter, { limit, before: cursor, after: upTo + 1, fromEnd: true })
+        cursor = listed[0]?.n ?? upTo
+        const unchanged = listed.filter(({ journalId }) => asOf === null || isAtOrBefore(journalId, asOf))
+        const batch = unchanged.map(({ n, round }) => ({ n, round })).reverse()
+        if (batch.length > 0 || listed.length === 0) return { batch, cursor }
+      }
+      return { batch: [], cursor: limit > 0 ? cursor : upTo }
+    },
+    async work(bulk, isResumed) {
+      const outcomes = await Promise.all(bulk.batch.map((job) => act(bulk, job, isResumed)))
+      const reasons = outcomes.filter((outcome) => outcome !== 'done')
+      return { done: outcomes.length - reasons.length, skipped: added(bulk.skipped, reasons) }
+    },
+  }
+}
+
+function added(skipped: Skipped, reasons: readonly string[]): Skipped {
+  const sum: Record<string, number> = { ...skipped }
+  for (const reason of reasons) sum[reason] = (sum[reason] ?? 0) + 1
+  return sum
+}
