@@ -1,0 +1,138 @@
+import { keys } from '../../src/redis/keys.ts'
+import { type clientOf, until } from './client.ts'
+import { attemptsAt, clientsOf, type Fleet, openFleet } from './fleet.ts'
+import type { GanchoProcess } from './gancho.ts'
+
+export type BulkPlan = {
+  jobs: number
+  ratePerSecond: number
+  kills: number
+  redisRestarts: number
+  withinMs: number
+}
+
+type Attempt = { round: number; outcome: string }
+type Job = { id: string; status: string; reprocessCount: number; attempts: Attempt[] }
+type Bulk = { status: string; total: number; done: number; skipped: { reason: string; count: number }[] }
+
+/** How a bulk ended that was cut in the middle, and what became of its jobs. */
+export type CutBulk = {
+  bulk: Bulk
+  jobs: Job[]
+  /** How far it was at each kill. */
+  doneAtKill: number[]
+  /** Attempts that came to the receiver more than once. */
+  sentTwice: string[]
+  fleet: Fleet
+}
+
+type Client = ReturnType<typeof clientOf>
+
+const senders = 32
+const pageSize = 200
+
+/** Jobs that all failed are queued again by one bulk, while workers are killed, and Redis too, as often as planned. */
+export async function cutBulk(plan: BulkPlan): Promise<CutBulk> {
+  let isGone = true
+  const answer = (response: { statusCode: number; end(): unknown }) => {
+    response.statusCode = isGone ? 410 : 200
+    response.end()
+  }
+  const fleet = await openFleet({ answer })
+  const [gateway, ...workers] = await Promise.all([
+    fleet.start('gateway'),
+    fleet.start('worker'),
+    fleet.start('worker'),
+  ])
+  const { admin, tenant } = await clientsOf(gateway)
+  await postAll(tenant, plan.jobs)
+  const failed = () => matching(tenant, { statuses: ['FAILED'] })
+  await until(async () => (await failed()).count === plan.jobs, {
+    what: 'all failed',
+    withinMs: plan.withinMs,
+  })
+  isGone = false
+
+  const { token } = await failed()
+  const { commitReprocess } = await tenant.graphql<{ commitReprocess: { id: string } }>(
+    'mutation ($token: String!, $rate: Int) { commitReprocess(token: $token, ratePerSecond: $rate) { id } }',
+    { token, rate: plan.ratePerSecond },
+  )
+  const { id } = commitReprocess
+  const show = () => showBulk(tenant, id)
+  const doneAtKill = await interrupt({ plan, fleet, workers, id, show })
+  const isOver = async () => (await show()).status === 'COMPLETED'
+  await until(isOver, { what: 'the bulk is over', withinMs: plan.withinMs })
+  const delivered = async () => (await matching(tenant, { statuses: ['DELIVERED'] })).count === plan.jobs
+  await until(delivered, { what: 'all delivered', withinMs: plan.withinMs })
+  const arrivals = attemptsAt(fleet.receiver)
+  const sentTwice = arrivals.filter((one, at) => arrivals.indexOf(one) !== at)
+  return { bulk: await show(), jobs: await allJobs(admin), doneAtKill, sentTwice, fleet }
+}
+
+type Interrupted = {
+  plan: BulkPlan
+  fleet: Fleet
+  workers: GanchoProcess[]
+  id: string
+  show: () => Promise<Bulk>
+}
+
+/** At even parts of the way: first kills of the worker that has the bulk, then restarts. */
+async function interrupt({ plan, fleet, workers, id, show }: Interrupted): Promise<number[]> {
+  const cuts = plan.kills + plan.redisRestarts
+  const doneAtKill: number[] = []
+  for (let cut = 1; cut <= cuts; cut += 1) {
+    const from = (plan.jobs * cut) / (cuts + 2)
+    const done = await until(
+      async () => {
+        const bulk = await show().catch(() => undefined)
+        return bulk && bulk.done >= from && bulk.done
+      },
+      { what: `${from} jobs are queued again`, withinMs: plan.withinMs },
+    )
+    if (cut <= plan.kills) {
+      doneAtKill.push(done)
+      const owner = await until(() => fleet.data.get(keys.lease(`bulk:${id}`)), { what: 'a worker has it' })
+      const at = workers.findIndex(({ pid }) => String(pid) === owner.split('.').at(-2))
+      await workers[at]?.kill9()
+      if (cut < plan.kills) workers[at] = await fleet.start('worker')
+    } else await fleet.redis.restart({ keepData: true })
+  }
+  return doneAtKill
+}
+
+async function postAll(tenant: Client, count: number): Promise<void> {
+  let posted = 0
+  const send = async () => {
+    while (posted < count) {
+      posted += 1
+      await tenant.postJob({ i: posted })
+    }
+  }
+  await Promise.all(Array.from({ length: senders }, send))
+}
+
+async function matching(client: Client, filter: object): Promise<{ count: number; token: string }> {
+  const query = 'mutation ($filter: JobFilter!) { previewReprocess(filter: $filter) { count token } }'
+  return (await client.graphql<{ previewReprocess: { count: number; token: string } }>(query, { filter }))
+    .previewReprocess
+}
+
+async function showBulk(client: Client, id: string): Promise<Bulk> {
+  const query = 'query ($id: ID!) { bulkReprocess(id: $id) { status total done skipped { reason count } } }'
+  return (await client.graphql<{ bulkReprocess: Bulk }>(query, { id })).bulkReprocess
+}
+
+async function allJobs(client: Client): Promise<Job[]> {
+  type Page = { jobs: { edges: { node: Job }[]; pageInfo: { endCursor: string; hasNextPage: boolean } } }
+  const query = `query ($after: String) { jobs(first: ${pageSize}, after: $after) {
+    edges { node { id status reprocessCount attempts { round outcome } } } pageInfo { endCursor hasNextPage } } }`
+  const jobs: Job[] = []
+  for (let after: string | null = null; ; ) {
+    const page: Page = await client.graphql<Page>(query, { after })
+    jobs.push(...page.jobs.edges.map(({ node }) => node))
+    if (!page.jobs.pageInfo.hasNextPage) return jobs
+    after = page.jobs.pageInfo.endCursor
+  }
+}
