@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import type { Bulk } from '../bulk/bulk.ts'
 import { defaultRatePerSecond, maxRatePerSecond, type Preview } from '../bulk/bulk-service.ts'
+import { visibleJobs } from '../history/visible-jobs.ts'
 import { builder } from './builder.ts'
 import { BulkRef, callerOf, findBulk, requireBulk } from './bulk.ts'
 import { JobRef } from './job.ts'
-import { JobFilter, jobsFilter } from './job-filter.ts'
+import { JobFilter } from './job-filter.ts'
 
 const PreviewRef = builder.objectRef<Preview>('ReprocessPreview').implement({
   description: 'What `commitReprocess` would queue again.',
@@ -31,7 +32,7 @@ builder.mutationFields((t) => ({
       'Shows which jobs would be queued again, and changes nothing. Those that FAILED, unless `statuses` names DELIVERED.',
     args: { filter: t.arg({ type: JobFilter, required: true }) },
     resolve: (_root, { filter }, { services, principal }) =>
-      services.bulks.service.preview(jobsFilter(filter, principal), callerOf(principal)),
+      services.bulks.service.preview(visibleJobs(filter, principal), callerOf(principal)),
   }),
   commitReprocess: t.field({
     type: BulkRef,
