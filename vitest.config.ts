@@ -7,8 +7,10 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // What waits says what for after a minute; beside other work on the machine everything takes its time.
+    testTimeout: 150_000,
+    hookTimeout: 150_000,
+    expect: { poll: { timeout: 60_000 } },
     pool: 'forks',
     // Most tests wait for servers and processes most of the time; by itself vitest leaves a core free.
     maxWorkers: Math.max(2, availableParallelism() - 1),

@@ -4,6 +4,7 @@ import { clientOf, until } from '../support/client.ts'
 import { openEventStream } from '../support/event-stream.ts'
 import { clientsOf, type Fleet, openFleet } from '../support/fleet.ts'
 import type { GanchoProcess } from '../support/gancho.ts'
+import type { Received } from '../support/receiver.ts'
 import { numericCnpj } from '../support/tenants.ts'
 import { json, startUpstreamServer } from '../support/upstream-server.ts'
 
@@ -19,10 +20,10 @@ beforeAll(async () => {
     call: (response, { body }) => json(response, 201, { id: JSON.parse(body.toString()).externalId }),
   })
   const settings = { DOMAIN: upstream.origin, APIKEY: 'an-api-key', UPSTREAM_ERROR_POINTER: '/error' }
-  fleet = await openFleet({ answer: (response) => response.end(), env: { ...settings, TIMEOUT: '20000' } })
+  fleet = await openFleet({ answer: (response) => response.end(), env: { ...settings, TIMEOUT: '100000' } })
   gateways = await Promise.all([fleet.start('gateway'), fleet.start('gateway')])
   clients = await clientsOf(gateways[0], numericCnpj)
-}, 30_000)
+})
 afterAll(async () => {
   await fleet.close()
   await upstream.close()
@@ -45,9 +46,8 @@ const waiting = () => fleet.data.zcard(keys.awaitOpen(numericCnpj))
 
 /** The id of the call that the upstream has got and answered. */
 async function boundId(externalId: string): Promise<string> {
-  const called = await until(() =>
-    upstream.calls.find(({ body }) => JSON.parse(body.toString()).externalId === externalId),
-  )
+  const isIts = ({ body }: Received) => JSON.parse(body.toString()).externalId === externalId
+  const called = await until(() => upstream.calls.find(isIts), { what: `the call of ${externalId}` })
   const { pathname } = new URL(String(called.headers['x-callback-url']))
   const id = pathname.split('/').at(-1)?.split('.')[0] ?? ''
   await statusIs(id, 'BOUND')
@@ -119,7 +119,9 @@ test('a webhook that answers nothing is shown at both gateways, and delivered as
   const ids = []
   for (const nth of times) ids.push(await post(sidesOf(nth)[0], { id: `stray-${nth}` }))
   for (const gateway of gateways) {
-    await until(async () => (await strays(gateway)).count === before.count + times.length)
+    await until(async () => (await strays(gateway)).count === before.count + times.length, {
+      what: `${times.length} webhooks that answer nothing`,
+    })
     const { last } = await strays(gateway)
     expect(last.slice(0, times.length).map(({ job }) => job?.id)).toEqual(ids.toReversed())
   }

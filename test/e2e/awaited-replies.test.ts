@@ -15,7 +15,7 @@ let upstream: Awaited<ReturnType<typeof startUpstreamServer>>
 let token: string
 let one: GanchoProcess
 let two: GanchoProcess
-const env = () => ({ DOMAIN: upstream.origin, APIKEY: 'an-api-key', TIMEOUT: '10000' })
+const env = () => ({ DOMAIN: upstream.origin, APIKEY: 'an-api-key', TIMEOUT: '100000' })
 
 beforeAll(async () => {
   upstream = await startUpstreamServer({
@@ -25,7 +25,7 @@ beforeAll(async () => {
   fleet = await openFleet({ answer: (response) => response.end(), env: env() })
   ;[one, two] = await Promise.all([fleet.start('gateway'), fleet.start('gateway')])
   token = (await clientsOf(one)).token
-}, 30_000)
+})
 afterAll(async () => {
   await fleet.close()
   await upstream.close()
@@ -47,14 +47,18 @@ const call = async (at: GanchoProcess, input: object) =>
 const read = async (at: GanchoProcess, by: { id?: string; key?: string }) =>
   (await clientOf(at, token).graphql<{ awaitedReply: Shown }>(Read, by)).awaitedReply
 const callOf = (externalId: string) =>
-  until(() => upstream.calls.find((received) => bodyOf(received).externalId === externalId))
+  until(() => upstream.calls.find((received) => bodyOf(received).externalId === externalId), {
+    what: `the call of ${externalId}`,
+  })
 const callbackOf = async (externalId: string) =>
   new URL(String((await callOf(externalId)).headers['x-callback-url']))
 const awaitIdOf = async (externalId: string) =>
   (await callbackOf(externalId)).pathname.split('/').at(-1)?.split('.')[0] ?? ''
 const bound = async (externalId: string) => {
   const id = await awaitIdOf(externalId)
-  await until(async () => (await fleet.data.hget(keys.await(id), 'status')) === 'BOUND')
+  await until(async () => (await fleet.data.hget(keys.await(id), 'status')) === 'BOUND', {
+    what: `${externalId} is bound`,
+  })
   return id
 }
 
@@ -148,7 +152,7 @@ describe('a gateway that is killed', () => {
     hold = gate.promise
     const doomed = await fleet.start('gateway')
     const input = { body: { externalId: 'unbound' }, idempotencyKey: 'key-unbound', timeoutMs: 200 }
-    const calling = call(doomed, { ...input, timeoutMs: 10_000 }).catch(() => 'no answer')
+    const calling = call(doomed, { ...input, timeoutMs: 100_000 }).catch(() => 'no answer')
     const id = await awaitIdOf('unbound')
     await doomed.kill9()
     expect(await calling).toBe('no answer')

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { until } from '../support/client.ts'
 import { gancho, ganchoJson } from '../support/command-line.ts'
 import { type GanchoProcess, startGancho } from '../support/gancho.ts'
+import { untilShown } from '../support/metrics.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
@@ -30,8 +31,14 @@ afterAll(async () => {
 
 const run = (...args: string[]) => gancho(args, here)
 const read = <Result>(...args: string[]) => ganchoJson<Result>(args, here)
-const untilStatus = (id: string, wanted: string) =>
-  until(async () => (await read<Job>('job', id)).status === wanted, { what: `${id} is ${wanted}` })
+const untilStatus = (id: string, wanted: string) => {
+  let seen: Job | undefined
+  const check = async () => {
+    seen = await read<Job>('job', id)
+    return seen.status === wanted
+  }
+  return until(check, { what: () => `${id} is ${wanted}, last seen as ${JSON.stringify(seen)}` })
+}
 const send = async (content: string, ...options: string[]) => {
   const sent = await ganchoJson<{ ids: string[] }>(['send', ...options], { ...here, stdin: content })
   return sent.ids[0] ?? ''
@@ -52,7 +59,9 @@ describe('in the folder where npm start runs, without a token copied', () => {
       /^ID-1 {2}DELIVERED\nDelivered to destination default.*\n\n {2}Type +order\.created\n.*Correlation +c-1\n.*\n1 +0 +\S+ \S+ +DELIVERED +200 +\d+ ms +-\n$/s,
     )
     expect((await run('job', 'ID-1', '--body')).stdout).toBe('{"order": 12345678901234567890}')
-    await until(async () => (await read<{ jobs: Job[] }>('jobs', '-s', 'delivered')).jobs.length === 1)
+    await until(async () => (await read<{ jobs: Job[] }>('jobs', '-s', 'delivered')).jobs.length === 1, {
+      what: 'history has it',
+    })
     expect((await run('jobs')).stdout).toMatch(
       /^JOB +STATUS +TYPE .*\nID-1 +DELIVERED +order\.created +nifi +11222333000181 +1 .*\n$/,
     )
@@ -62,13 +71,18 @@ describe('in the folder where npm start runs, without a token copied', () => {
     status = 410
     const ids = [await send('first'), await send('second'), await send('third')] as const
     for (const id of ids) await untilStatus(id, 'FAILED')
+    // A job has failed a moment before it is in the error queue.
+    await untilShown(server, { 'gancho_queue_jobs{queue="nifi",state="failed"}': ids.length })
     status = 200
     const one = await run('reprocess', ids[0], 'ID-999')
     expect(one).toMatchObject({
       code: 1,
       stdout: '1 queued again, 1 not.\n  ID-999: JOB_NOT_FOUND\n',
     })
-    expect(await read('reprocess', '--queue', 'nifi', '--all')).toEqual({
+    const rest = await read<{ requeued: string[]; skipped: unknown[] }>(
+      ...['reprocess', '--queue', 'nifi', '--all'],
+    )
+    expect({ ...rest, requeued: rest.requeued.toSorted() }).toEqual({
       requeued: [ids[1], ids[2]],
       skipped: [],
     })

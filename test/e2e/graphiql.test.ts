@@ -17,7 +17,7 @@ describe.skipIf(!browserPath)('GraphiQL in a browser', () => {
     fleet = await openFleet({ answer: (response) => response.end('ok'), env: { GRAPHIQL: 'true' } })
     ;[gancho, browser] = await Promise.all([fleet.start('all'), openBrowser()])
     page = await browser.newPage({ viewport: { width: 1_300, height: 800 } })
-    page.setDefaultTimeout(8_000)
+    page.setDefaultTimeout(60_000)
     page.on('console', (message) => {
       if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
     })
@@ -59,7 +59,7 @@ describe.skipIf(!browserPath)('GraphiQL in a browser', () => {
     await write('Operation Editor', `{ job(id: "${id}") { id payload } }`)
     await page.getByRole('button', { name: /Execute query/ }).click()
     const result = page.getByRole('region', { name: 'Result Window' })
-    await expect.poll(() => result.innerText(), { timeout: 10_000 }).toContain('marker')
+    await expect.poll(() => result.innerText()).toContain('marker')
   })
 
   test('shows the schema to whoever has given a token', async () => {

@@ -43,11 +43,14 @@ afterAll(async () => {
   for (const close of closing.reverse()) await close()
 })
 
-const finished = (id: string) =>
-  until(async () => {
-    const { job } = await admin.graphql<Seen>(LookAt, { id })
-    return ['DELIVERED', 'FAILED'].includes(job.status) && job
-  })
+const finished = (id: string) => {
+  let seen: Seen['job'] | undefined
+  const check = async () => {
+    seen = (await admin.graphql<Seen>(LookAt, { id })).job
+    return ['DELIVERED', 'FAILED'].includes(seen.status) && seen
+  }
+  return until(check, { what: () => `${id} is over, last seen as ${JSON.stringify(seen)}` })
+}
 
 test("the environment's destination may be anywhere, and gets its requests signed, with the password of its URL", async () => {
   shopToken = await admin.newTenant(alphanumericCnpj)

@@ -5,7 +5,6 @@ import { clientOf, until } from '../support/client.ts'
 import { type Fleet, openFleet } from '../support/fleet.ts'
 import type { GanchoProcess } from '../support/gancho.ts'
 
-const tickMs = 2_000
 let fleet: Fleet
 let instances: GanchoProcess[]
 beforeAll(async () => {
@@ -26,13 +25,15 @@ const runs = () =>
 
 test('two instances share one schedule and run maintenance once a tick', async () => {
   await until(() => runs().length >= 3, { what: 'three runs' })
-  const ticks = runs().map((startedAt) => Math.floor(startedAt / tickMs))
-  expect(new Set(ticks).size).toBe(ticks.length)
-
   const queue = new Queue('maintenance', {
     connection: fleet.data,
     prefix: bullPrefix('maintenance'),
   })
+  // A busy machine runs it late, so a run is told by the tick that BullMQ made it for.
+  const seen = runs().length
+  const jobs = await queue.getJobs(['completed', 'active'])
+  expect(new Set(jobs.map(({ id }) => id?.split(':').at(-1))).size).toBe(jobs.length)
+  expect(seen, 'each is run once').toBeLessThanOrEqual(jobs.length)
   const schedulers = await queue.getJobSchedulers()
   expect(schedulers.map(({ key, pattern }) => [key, pattern])).toEqual([['daily', '*/2 * * * * *']])
   expect((await queue.getDelayed()).length, 'one next run').toBe(1)
@@ -48,7 +49,7 @@ test('the last run and what it removed are visible on either instance', async ()
     return maintenance
   }
   for (const one of instances) {
-    const since = Date.now()
+    const last = runs().at(-1)
     const { startedAt, ...rest } = await shown(one)
     expect(rest).toEqual({
       finishedAt: expect.any(String),
@@ -56,6 +57,8 @@ test('the last run and what it removed are visible on either instance', async ()
       removedErrorEntries: 0,
       trimmedJournalEntries: 0,
     })
-    expect(since - Date.parse(startedAt as string)).toBeLessThan(3 * tickMs)
+    const shownAt = Date.parse(startedAt as string)
+    expect(shownAt).toBeGreaterThanOrEqual(last ?? Number.NaN)
+    await until(() => runs().includes(shownAt), { what: 'the log of that run' })
   }
 })

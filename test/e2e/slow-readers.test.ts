@@ -25,7 +25,7 @@ let gateway: GanchoProcess
 let inspector: Inspector
 
 beforeAll(async () => {
-  const env = { STREAM_STALL_MS: '1000', LOG_LEVEL: 'warn' }
+  const env = { STREAM_STALL_MS: '4000', LOG_LEVEL: 'warn' }
   fleet = await openFleet({ answer: (response) => response.end('ok'), env })
   ;[gateway] = await Promise.all([fleet.start('gateway', inspectable), fleet.start('worker')])
   inspector = await inspect(gateway)
@@ -87,7 +87,9 @@ test('who does not read is ended with the last cursor, costs no memory and distu
   const others = await Promise.all(
     Array.from({ length: slowOfEachKind }, () => [slowStream(adminToken), slowSocket(adminToken)]).flat(),
   )
-  await until(async () => (await fleet.data.zcard(keys.streams(alphanumericCnpj))) === 1)
+  await until(async () => (await fleet.data.zcard(keys.streams(alphanumericCnpj))) === 1, {
+    what: 'the subscription of the slow socket',
+  })
   const before = await inspector.memory()
 
   const body = { text: 'x'.repeat(bodyBytes) }
@@ -102,7 +104,7 @@ test('who does not read is ended with the last cursor, costs no memory and distu
   ]
   const everything = Promise.all([
     posting(),
-    until(() => ofStream(reader).length >= changes, { withinMs: 60_000, what: 'all at the one who reads' }),
+    until(() => ofStream(reader).length >= changes, { withinMs: 100_000, what: 'all at the one who reads' }),
     ...ends,
     stream.ended,
     client.closed,
@@ -133,4 +135,4 @@ test('who does not read is ended with the last cursor, costs no memory and distu
     resumed.close()
   }
   reader.close()
-}, 120_000)
+}, 240_000)

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { freePort } from '../../src/redis/free-port.ts'
 import { adminToken, sharedEnvironment } from '../support/gancho.ts'
+import { noEnvFile } from '../support/processes.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
@@ -11,7 +12,7 @@ test('a process that is stopped while it waits for its Redis ends cleanly and so
   const nobody = `redis://127.0.0.1:${await freePort()}`
   const { env, remove } = sharedEnvironment(nobody, 'http://127.0.0.1:1/')
   const child = spawn(process.execPath, [main], {
-    env: { PATH: process.env.PATH ?? '', PORT: '0', ADMIN_TOKEN: adminToken, ...env },
+    env: { PATH: process.env.PATH ?? '', PORT: '0', ADMIN_TOKEN: adminToken, ...noEnvFile, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const exited = once(child, 'exit')

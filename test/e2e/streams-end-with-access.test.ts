@@ -13,6 +13,9 @@ const closedWindow = () => {
   return `${yesterday} 00:00-00:01 UTC`
 }
 
+/** By a message: an instance that is told of nothing asks again after minutes. */
+const soonMs = 30_000
+
 let fleet: Fleet
 let one: GanchoProcess
 let other: GanchoProcess
@@ -82,36 +85,33 @@ test.each([
     'ADDRESS_NOT_ALLOWED',
     4403,
   ],
-])(
-  'a tenant’s streams end within a second on the other instance when %s',
-  async (_what, change, code, closeCode) => {
-    await change()
-    const changedAt = Date.now()
-    await stream.ended
-    expect(await socket.closed).toEqual({ code: closeCode, reason: code })
-    expect(Date.now() - changedAt).toBeLessThan(1_000)
-    const { cursor, ...ending } = endingOf(stream)
-    expect(ending).toMatchObject({ code, completed: true, id: cursor })
-    const [last, complete] = socket.texts.slice(-2).map((text) => JSON.parse(text))
-    expect(last).toMatchObject({
-      type: 'next',
-      payload: { errors: [{ extensions: { code, cursor: expect.any(String) } }] },
-    })
-    expect(complete).toEqual({ id: '1', type: 'complete' })
-    expect(unconcerned.messages.some(({ event }) => event === 'complete')).toBe(false)
-  },
-)
+])('a tenant’s streams end on the other instance as soon as %s', async (_what, change, code, closeCode) => {
+  await change()
+  const changedAt = Date.now()
+  await stream.ended
+  expect(await socket.closed).toEqual({ code: closeCode, reason: code })
+  expect(Date.now() - changedAt).toBeLessThan(soonMs)
+  const { cursor, ...ending } = endingOf(stream)
+  expect(ending).toMatchObject({ code, completed: true, id: cursor })
+  const [last, complete] = socket.texts.slice(-2).map((text) => JSON.parse(text))
+  expect(last).toMatchObject({
+    type: 'next',
+    payload: { errors: [{ extensions: { code, cursor: expect.any(String) } }] },
+  })
+  expect(complete).toEqual({ id: '1', type: 'complete' })
+  expect(unconcerned.messages.some(({ event }) => event === 'complete')).toBe(false)
+})
 
 describe('a token that is replaced with an overlap', () => {
   test('keeps its streams until the overlap is over, and no longer', async () => {
+    const endsAt = Date.now() + 2_000
     const rotated = await admin.graphql<{ rotateTenantToken: { token: string } }>(
       `mutation { rotateTenantToken(cnpj: "${cnpj}", overlapSeconds: 2) { token } }`,
     )
-    const endsAt = Date.now() + 2_000
     const newer = await openEventStream(other.origin, { query, token: rotated.rotateTenantToken.token })
     await stream.ended
-    expect(Date.now()).toBeGreaterThan(endsAt - 500)
-    expect(Date.now()).toBeLessThan(endsAt + 1_000)
+    expect(Date.now()).toBeGreaterThan(endsAt - 100)
+    expect(Date.now()).toBeLessThan(endsAt + soonMs)
     expect(endingOf(stream).code).toBe('UNAUTHENTICATED')
     expect((await socket.closed).reason).toBe('UNAUTHENTICATED')
     const id = await clientOf(one, rotated.rotateTenantToken.token).postJob({ a: 1 })

@@ -1,3 +1,3 @@
 import { expectSubscriptionsToLeaveNoMemory } from '../support/subscription-memory.ts'
 
-expectSubscriptionsToLeaveNoMemory(4, 1_000, 60_000)
+expectSubscriptionsToLeaveNoMemory(4, 1_000, 180_000)

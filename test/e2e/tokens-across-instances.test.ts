@@ -38,7 +38,7 @@ afterAll(async () => {
 const statusAt = async (instance: GanchoProcess, token: string) =>
   (await clientOf(instance, token).call('POST', '/webhook', { a: 1 })).status
 
-test('a token that was rotated or revoked at one process ends at the other within a second', async () => {
+test('a token that was rotated or revoked at one process ends at the other by itself', async () => {
   const admin = clientOf(one)
   const first = await admin.newTenant(cnpj)
   expect([await statusAt(other, first), await statusAt(one, first)]).toEqual([202, 202])
@@ -52,15 +52,12 @@ test('a token that was rotated or revoked at one process ends at the other withi
   expect(Date.parse(old?.expiresAt ?? '')).toBeGreaterThan(Date.now() + 3_500_000)
 
   await admin.graphql(revoke, { cnpj, id: old?.id })
-  await until(async () => (await statusAt(other, first)) === 401, { withinMs: 1_000, what: 'revocation' })
+  await until(async () => (await statusAt(other, first)) === 401, { what: 'revocation' })
   expect(await statusAt(one, first)).toBe(401)
   expect(await statusAt(other, overlapping.token)).toBe(202)
 
   const { token } = (await admin.graphql<{ rotateTenantToken: Created }>(rotate, { cnpj })).rotateTenantToken
-  await until(async () => (await statusAt(other, overlapping.token)) === 401, {
-    withinMs: 1_000,
-    what: 'rotation',
-  })
+  await until(async () => (await statusAt(other, overlapping.token)) === 401, { what: 'rotation' })
   expect([await statusAt(other, token), await statusAt(one, token)]).toEqual([202, 202])
 })
 
@@ -75,7 +72,7 @@ test('a new tenant is served by an instance that is flooded with bad tokens', as
     await until(() => busy > 0, { what: 'more bad tokens than are looked up' })
     const token = await clientOf(one).newTenant('00000000000191')
     const before = busy
-    await until(async () => (await statusAt(other, token)) === 202, { withinMs: 2_000, what: 'first use' })
+    await until(async () => (await statusAt(other, token)) === 202, { what: 'first use' })
     await until(() => busy > before, { what: 'the flood goes on' })
   } finally {
     flooding = false

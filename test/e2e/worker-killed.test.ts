@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { bullPrefix } from '../../src/redis/keys.ts'
 import { until } from '../support/client.ts'
 import { attemptsAt, clientsOf, type Fleet, openFleet, untilStatus } from '../support/fleet.ts'
-import type { GanchoProcess } from '../support/gancho.ts'
+import { type GanchoProcess, soonTakenOver } from '../support/gancho.ts'
 
 const allAttempts = 3
 let fleet: Fleet
@@ -15,11 +15,11 @@ const killed: number[] = []
 async function killOver(worker: GanchoProcess, ids: readonly string[], attempt: number) {
   const arrived = () => ids.every((id) => attemptsAt(fleet.receiver).includes(`${id}.0.${attempt}`))
   await until(arrived, { what: `attempt ${attempt} of ${ids} at the receiver` })
-  for (const id of ids) expect(await fleet.deliveringPid(id)).toBe(worker.pid)
-  const next = fleet.start('worker')
+  // Before the attempts run out of time.
   await worker.kill9()
+  for (const id of ids) expect(await fleet.deliveringPid(id)).toBe(worker.pid)
   killed.push(worker.pid)
-  return next
+  return fleet.start('worker')
 }
 
 beforeAll(async () => {
@@ -28,7 +28,7 @@ beforeAll(async () => {
       const { workersToKill } = JSON.parse(body.toString())
       if (Number(headers['x-gancho-attempt']) > workersToKill) response.end()
     },
-    env: { RETRY_SCHEDULE_SECONDS: '0,0' },
+    env: { ...soonTakenOver, RETRY_SCHEDULE_SECONDS: '0,0' },
   })
   const [gateway, first] = await Promise.all([fleet.start('gateway'), fleet.start('worker')])
   clients = await clientsOf(gateway)
@@ -41,7 +41,7 @@ beforeAll(async () => {
   const third = await killOver(second, [jobs[2], jobs[3]], 2)
   await untilStatus(clients.admin, jobs[2], 'DELIVERED')
   await killOver(third, [jobs[3]], 3)
-}, 60_000)
+})
 afterAll(() => fleet.close())
 
 const outcomes = ({ attempts }: { attempts: { outcome: string }[] }) => attempts.map((one) => one.outcome)

@@ -51,6 +51,7 @@ test('of hundreds who wait at two instances, everyone gets exactly its own reply
   const own = (nth: number) => JSON.stringify({ id: `crowd-${nth}`, nth })
   const all = await Promise.all(plans.map(call))
   await Promise.all(posted)
+  await Promise.all(instances.map(({ correlator }) => correlator.idle()))
   for (const { nth, way, outcome } of all) {
     expect(outcome.kind, `call ${nth}, ${way}`).toBe(way === late ? 'pending' : 'replied')
     if ('reply' in outcome) expect(outcome.reply.body.toString()).toBe(own(nth))

@@ -48,7 +48,7 @@ async function passMinute(cnpj: string) {
 
 test('an early webhook that two upstreams could mean answers one of their calls', async () => {
   const cnpj = '11222333000181'
-  const first = await begin(a, cnpj, 5_000)
+  const first = await begin(a, cnpj, 60_000)
   const second = await begin(b, cnpj, 300)
   const { ns } = await one.webhook({ id: '7' }, { cnpj })
   expect(await one.redis.zcard(offersOf(cnpj))).toBe(2)
@@ -61,7 +61,7 @@ test('an early webhook that two upstreams could mean answers one of their calls'
 
 test('an early webhook that is sent again after its minute answers the call', async () => {
   const cnpj = '11444777000161'
-  const { calling, answer } = await begin(a, cnpj, 5_000)
+  const { calling, answer } = await begin(a, cnpj, 60_000)
   await one.webhook({ id: 'again', nth: 1 }, { cnpj })
   await passMinute(cnpj)
   await one.webhook({ id: 'again', nth: 22 }, { cnpj })
@@ -75,7 +75,7 @@ test('an early webhook that is sent again after its minute answers the call', as
 
 test('so it does while many others have ended in that minute', async () => {
   const cnpj = '44555666000181'
-  const { calling, answer } = await begin(a, cnpj, 5_000)
+  const { calling, answer } = await begin(a, cnpj, 60_000)
   const others = Array.from({ length: 110 }, (_, i) => one.webhook({ id: `a${i}` }, { cnpj }))
   await Promise.all(others)
   const early = await one.webhook({ id: 'z-again', nth: 1 }, { cnpj })
@@ -92,7 +92,7 @@ test('so it does while many others have ended in that minute', async () => {
 
 test('an event that came while calls were under way, and answered none of them, is counted once and shown', async () => {
   const cnpj = '22333444000181'
-  const { calling, answer } = await begin(a, cnpj, 5_000)
+  const { calling, answer } = await begin(a, cnpj, 60_000)
   const { ns, eventId } = await one.webhook({ id: 'of-nobody' }, { cnpj })
   expect(await one.correlator.awaited.strays(cnpj)).toEqual({ count: 0, last: [] })
   expect(await passMinute(cnpj)).toBe(2)
@@ -107,7 +107,7 @@ test('an event that came while calls were under way, and answered none of them, 
 
 test('an event whose place among the early ones another one took is shown', async () => {
   const cnpj = '33444555000181'
-  const { calling, answer } = await begin(a, cnpj, 5_000)
+  const { calling, answer } = await begin(a, cnpj, 60_000)
   const filler = 'x'.repeat(3_000_000)
   const sent = []
   for (const id of ['first', 'second']) sent.push(await one.webhook({ id, filler }, { cnpj }))

@@ -169,7 +169,7 @@ test('a reply whose message was lost, and that no poll has found, is found at th
   const two = await instance([upstream], {
     pubSubOf: (pubSub) => ({ ...pubSub, throughRedis: false, publish: async () => undefined }),
   })
-  const calling = one.call({ timeoutMs: 400 })
+  const calling = one.call({ timeoutMs: 2_500 })
   await bound(one, idOfCall((await until(() => upstream.calls[0])).callbackUrl))
   await two.webhook({ id: externalId, lost: 'message' })
   expect(payloadOf(await calling)).toMatchObject({ lost: 'message' })
@@ -183,6 +183,7 @@ test('at the deadline a caller gets a handle, and the late reply is kept under i
   expect(outcome).toMatchObject({ kind: 'pending', awaitId: expect.stringMatching(/^aw_[\w-]{22}$/) })
   const { awaitId } = outcome as { awaitId: string }
   expect(await one.correlator.awaited.read(awaitId)).toMatchObject({ status: 'EXPIRED' })
+  await bound(one, awaitId)
   const { ns } = await one.webhook({ id: externalId, late: true })
   const byKey = await one.correlator.awaited.findByKey(tenant.cnpj, `late-${externalId}`)
   expect(byKey).toMatchObject({ id: awaitId, status: 'LATE', reply: { n: ns[0] } })

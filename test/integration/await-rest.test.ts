@@ -20,7 +20,7 @@ const log = pino({ level: 'silent' })
 const own: Principal = { kind: 'tenant', tenant }
 let principal: Principal = own
 let answer: UpstreamAnswer
-const upstream = testUpstream({ answer: () => answer, timeoutMs: 2_000 })
+const upstream = testUpstream({ answer: () => answer })
 let services: TestServices
 let origin: string
 let stop: () => Promise<unknown>
@@ -90,7 +90,9 @@ describe('POST /new-qrcode', () => {
   })
 
   test('answers 504 with the id at the deadline', async () => {
-    const response = await newQrcode()
+    const { timeoutMs } = upstream
+    Object.assign(upstream, { timeoutMs: 50 })
+    const response = await newQrcode().finally(() => Object.assign(upstream, { timeoutMs }))
     type Pending = { awaitId: string; error: { requestId: string; details: { awaitId: string } } }
     const body = (await response.json()) as Pending
     expect(response.status).toBe(504)
@@ -244,7 +246,7 @@ describe('POST /callback/:capability', () => {
     // While it is not known which event answers this one.
     const gate = Promise.withResolvers<UpstreamAnswer>()
     answer = gate.promise as never
-    const other = newQrcode('{}', {}, AbortSignal.timeout(5_000))
+    const other = newQrcode('{}', {}, AbortSignal.timeout(60_000))
     await until(() => upstream.calls.length === 2)
     const response = await post(path, '{}')
     expect([response.status, ((await response.json()) as { ids: string[] }).ids]).toEqual([202, []])

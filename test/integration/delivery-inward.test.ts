@@ -38,10 +38,10 @@ async function clientFor(
     }),
   )
   const guard = addressGuard({ allowed: parseAddressRanges(open), resolve: dns.lookup })
-  const client = kept(createHttpClient({ connectTimeoutMs: 3_000, guard, ...options }))
+  const client = kept(createHttpClient({ connectTimeoutMs: 20_000, guard, ...options }))
   const send = async (url: string) => {
     const request = { url, headers: {}, body: Buffer.from('hello') }
-    return (await attempt(client, request, { timeoutMs: 5_000 })).outcome
+    return (await attempt(client, request, { timeoutMs: 30_000 })).outcome
   }
   return { dns, client, send, guard }
 }
@@ -182,9 +182,9 @@ test('a name that does not exist is a failure of the network, not a refusal', as
 test('the answers that the operating system gives are checked too', async () => {
   const receiver = await receiving()
   const guard = addressGuard({ allowed: [] })
-  const client = kept(createHttpClient({ connectTimeoutMs: 3_000, guard }))
+  const client = kept(createHttpClient({ connectTimeoutMs: 20_000, guard }))
   const request = { url: `http://localhost:${receiver.port}/`, headers: {}, body: Buffer.from('x') }
-  expect((await attempt(client, request, { timeoutMs: 5_000 })).outcome).toEqual(refusal('localhost'))
+  expect((await attempt(client, request, { timeoutMs: 30_000 })).outcome).toEqual(refusal('localhost'))
   expect(receiver.mostSockets()).toBe(0)
 })
 

@@ -94,7 +94,9 @@ test('a job that fails for good rests in the error queue with what is known of i
   }
   const job = await core.job(n)
   expect(job).toMatchObject({ failure, nextAttemptAt: null })
-  expect(Math.abs(Number(job?.failure?.firstAttemptAt) - Number(attempts[0]?.startedAt))).toBeLessThan(100)
+  // By Redis' clock, when the first attempt was taken up, while an attempt is timed by its worker.
+  expect(Number(job?.failure?.firstAttemptAt)).toBeGreaterThanOrEqual(Number(job?.receivedAt))
+  expect(Number(job?.failure?.firstAttemptAt)).toBeLessThanOrEqual(Number(attempts[0]?.startedAt) + 1)
   const entry = await core.lanes.get('nifi').errors.getJob(bullJobId(n, 0))
   expect(entry?.queueName).toBe('nifi.errors')
   await until(async () => (await core.redis.zscore(keys.due, n)) === null, { what: 'nothing left to mend' })
@@ -126,7 +128,7 @@ test('a receiver that hangs is given up at the deadline and tried again', async 
   const receiver = await receive((response) => {
     if (receiver.received.length > 1) response.end()
   })
-  deliverTo({ url: receiver.url, timeoutMs: 300 })
+  deliverTo({ url: receiver.url, timeoutMs: 1_000 })
   const n = await scheduled()
   await becomes(n, 'DELIVERED')
   const [first, second] = await core.attempts(n)
@@ -136,9 +138,8 @@ test('a receiver that hangs is given up at the deadline and tried again', async 
     responseHeaders: null,
     responseBody: null,
   })
-  expect(first?.error).toBe('timeout after 300 ms waiting for the response headers')
-  expect(first?.timing.totalMs).toBeGreaterThanOrEqual(299)
-  expect(first?.timing.totalMs).toBeLessThan(1_000)
+  expect(first?.error).toBe('timeout after 1000 ms waiting for the response headers')
+  expect(first?.timing.totalMs).toBeGreaterThanOrEqual(999)
   expect(second).toMatchObject({ outcome: 'DELIVERED', statusCode: 200 })
 })
 
@@ -168,15 +169,15 @@ test('Retry-After is waited for', async () => {
   const receiver = await receive((response) => {
     times.push(Date.now())
     if (times.length > 1) response.end()
-    else response.writeHead(503, { 'retry-after': '1' }).end()
+    else response.writeHead(503, { 'retry-after': '3' }).end()
   })
   deliverTo({ url: receiver.url })
   const n = await scheduled()
   await becomes(n, 'RETRYING')
   const job = await core.job(n)
-  expect(Number(job?.nextAttemptAt) - Number(job?.updatedAt)).toBe(1_000)
+  expect(Number(job?.nextAttemptAt) - Number(job?.updatedAt)).toBe(3_000)
   await becomes(n, 'DELIVERED')
-  expect(Number(times[1]) - Number(times[0])).toBeGreaterThanOrEqual(1_000)
+  expect(Number(times[1]) - Number(times[0])).toBeGreaterThanOrEqual(3_000)
 })
 
 test('a worker has as many requests open as its concurrency allows, and leaves the rest to others', async () => {
@@ -184,9 +185,9 @@ test('a worker has as many requests open as its concurrency allows, and leaves t
   const slow = await receive((response) => held.push(() => response.end()))
   const quick = await receive((response) => response.end())
   const ns = await Promise.all(Array.from({ length: 12 }, () => scheduled()))
-  deliverTo({ url: slow.url, concurrency: 3, timeoutMs: 20_000 })
+  deliverTo({ url: slow.url, concurrency: 3 })
   await until(() => held.length === 3)
-  deliverTo({ url: quick.url, concurrency: 1, timeoutMs: 20_000 })
+  deliverTo({ url: quick.url, concurrency: 1 })
   await until(() => quick.received.length === 9, { what: 'the other worker took the rest' })
   expect(slow.received.length).toBe(3)
   for (const answer of held) answer()
@@ -198,7 +199,7 @@ test('a BullMQ entry that comes a second time while its first worker lives is no
   const receiver = await receive((response) => {
     answer = () => response.end()
   })
-  deliverTo({ url: receiver.url, timeoutMs: 2_000 })
+  deliverTo({ url: receiver.url })
   const n = await scheduled()
   await until(() => receiver.received.length === 1)
   // What BullMQ does with an entry that it takes for stalled.
@@ -249,7 +250,7 @@ test('a process whose clock is ahead of Redis does not ask again and again for a
   const { deps } = deliverTo({ url: 'http://127.0.0.1:1/' })
   const n = await core.accept()
   await core.transitions.enqueue([n])
-  await core.transitions.start(n, 0, 'another', 5_000)
+  await core.transitions.start(n, 0, 'another', 60_000)
   const now = () => Date.now() + 60_000
   const before = now()
   const afterwards = await deliverJob({ ...deps, now }, { n, round: 0 }, 'me')

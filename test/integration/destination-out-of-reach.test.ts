@@ -63,7 +63,9 @@ test.each([
     const n = await core.accept()
     const waits: number[] = []
     for (const looks of [1, 2, 3, 4]) {
-      await until(async () => Number(await core.redis.hget(keys.job(n), 'looks')) === looks)
+      await until(async () => Number(await core.redis.hget(keys.job(n), 'looks')) === looks, {
+        what: `look ${looks}`,
+      })
       await untilWaiting(n, status)
       waits.push(await waitMs(n))
       if (looks < 4) await promote(n)

@@ -31,8 +31,11 @@ async function recover(ns: readonly number[]) {
   dispatcher.start()
   await until(async () => (await core.redis.xlen(keys.inbox)) === 0, { what: 'inbox empty' })
   const { queue } = core.lanes.get('nifi')
-  await until(async () => (await queue.getJobCountByTypes('wait', 'active', 'delayed', 'failed')) === 0)
-  await Promise.all([dispatcher.stop(), delivery.stop(), receiver.close()])
+  await until(async () => (await queue.getJobCountByTypes('wait', 'active', 'delayed', 'failed')) === 0, {
+    what: 'an empty queue',
+  })
+  await Promise.all([dispatcher.stop(), delivery.stop()])
+  await receiver.close()
   expect((await core.records.jobs(ns)).map(({ status }) => status)).toEqual([
     'DELIVERED',
     'DELIVERED',
@@ -60,6 +63,7 @@ test('entries that are claimed when their jobs are delivered already are acknowl
   const receiver = await startReceiver((response) => response.end())
   const delivery = startDelivery(core, { url: receiver.url })
   await until(() => receiver.received.length === 3)
-  await Promise.all([delivery.stop(), receiver.close()])
+  await delivery.stop()
+  await receiver.close()
   expect(await recover(ns)).toEqual([])
 })

@@ -69,7 +69,7 @@ test('while Redis refuses to make the group, that is told once and tried at a ca
   await until(() => lines.length > 0)
   const tries = async () =>
     Number(/cmdstat_xgroup\|create:.*rejected_calls=(\d+)/.exec(await core.redis.info('commandstats'))?.[1])
-  await until(async () => (await tries()) >= 3, { what: 'three tries', withinMs: 5_000 })
+  await until(async () => (await tries()) >= 3, { what: 'three tries' })
   await core.redis.config('SET', 'maxmemory', '0')
   await inboxIsEmpty()
   await dispatcher.stop()

@@ -3,12 +3,12 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { type Owner, serverPid, startOwner } from '../support/owner.ts'
 import { isRunning, parentOf } from '../support/processes.ts'
 
 const onLinux = process.platform === 'linux'
-const soon = { timeout: 5_000, interval: 20 }
 
 let dataDir: string
 let owners: Owner[]
@@ -26,7 +26,7 @@ afterEach(async () => {
   for (const client of clients) client.disconnect()
   for (const owner of owners) owner.child.kill('SIGKILL')
   await Promise.all(owners.map((owner) => owner.ended))
-  await vi.waitFor(() => expect([...servers].filter(isRunning)).toEqual([]), soon)
+  await eventually(() => expect([...servers].filter(isRunning)).toEqual([]))
   rmSync(join(dataDir, '..'), { recursive: true, force: true })
 })
 
@@ -43,12 +43,12 @@ async function own(): Promise<{ owner: Owner; url: string; redis: Redis; pid: nu
 }
 
 const newServerPid = (old: number) =>
-  vi.waitFor(() => {
+  eventually(() => {
     const pid = serverPid(dataDir)
     expect(pid).not.toBe(old)
     servers.add(pid)
     return pid
-  }, soon)
+  })
 
 async function killed(owner: Owner): Promise<void> {
   owner.child.kill('SIGKILL')
@@ -104,7 +104,7 @@ describe('the embedded Redis server', () => {
   it('outlives a Ctrl-C at the terminal until its owner closes it', async () => {
     const { owner, redis, pid } = await own()
     process.kill(-Number(owner.child.pid), 'SIGINT')
-    await vi.waitFor(() => expect(owner.said).toContainEqual({ event: 'interrupted' }), soon)
+    await eventually(() => expect(owner.said).toContainEqual({ event: 'interrupted' }))
     expect(await redis.ping()).toBe('PONG')
     owner.child.kill('SIGTERM')
     expect(await owner.ended).toBe(0)
@@ -116,7 +116,7 @@ describe('the embedded Redis server', () => {
     const { owner, pid } = await own()
     expect(isRunning(pid)).toBe(true)
     await killed(owner)
-    await vi.waitFor(() => expect(isRunning(pid)).toBe(false), { timeout: 2_000, interval: 20 })
+    await eventually(() => expect(isRunning(pid)).toBe(false))
   })
 
   it('starts again at once after its owner was killed, on the same port and with every key', async () => {
@@ -134,7 +134,7 @@ describe('the embedded Redis server', () => {
     process.kill(pid, 'SIGKILL')
     expect(await newServerPid(pid)).toBeGreaterThan(1)
     expect(await redis.get('kept')).toBe('yes')
-    await vi.waitFor(() => expect(owner.said).toContainEqual({ log: 'The Redis server is back.' }), soon)
+    await eventually(() => expect(owner.said).toContainEqual({ log: 'The Redis server is back.' }))
     expect(owner.said.filter(({ log }) => log?.includes('ended unexpectedly'))).toHaveLength(1)
   })
 

@@ -19,7 +19,7 @@ function start(text: string, env: Record<string, string> = {}) {
     cwd: folder.path,
     env: { PATH: process.env.PATH, ...env },
     encoding: 'utf8',
-    timeout: 20_000,
+    timeout: 120_000,
   })
   return { status, stderr }
 }

@@ -109,6 +109,7 @@ describe('callAndAwait', () => {
       },
     })
     const { awaitId, expiresAt } = pending as { awaitId: string; expiresAt: string }
+    await bound()
     const job = await reply({ late: true })
     const expected = {
       ...{ id: awaitId, status: 'LATE', upstream: 'default', externalId: `ext-${ids}` },
@@ -203,7 +204,7 @@ describe('awaitedReply', () => {
   })
 
   test('keeps a reply that is no JSON as text', async () => {
-    const calling = call({ timeoutMs: 5_000 })
+    const calling = call()
     const id = await bound()
     await tenant.data(Publish, {
       input: { body: 'done', correlationId: `ext-${ids}`, contentType: 'text/plain' },
@@ -215,8 +216,7 @@ describe('awaitedReply', () => {
 
 test('unmatchedReplies shows a tenant what answered nothing, and an administrator anybody’s', async () => {
   await until(async () => (await services.correlator.awaited.waiting(numericCnpj)) === 0)
-  const left = await services.redis.keys('{gancho}:await-unbound:*')
-  expect(left).toEqual([])
+  await expect.poll(() => services.redis.keys('{gancho}:await-unbound:*')).toEqual([])
   const [job] = (await tenant.data(Publish, { input: { payload: { id: 'nobody' } } })).publishEvent.ids
   const { unmatchedReplies } = await tenant.data(Unmatched, { cnpj: null })
   expect(unmatchedReplies.last[0]).toMatchObject({

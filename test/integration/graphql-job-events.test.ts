@@ -9,6 +9,7 @@ import { createGraphql } from '../../src/graphql/yoga.ts'
 import { encodeCursor } from '../../src/journal/cursor.ts'
 import { graphql } from '../gql/gql.ts'
 import type { JobEventFilter } from '../gql/graphql.ts'
+import { eventually } from '../support/eventually.ts'
 import { admin, requestId } from '../support/graphql-client.ts'
 import { jobSteps } from '../support/job-steps.ts'
 import { operationClient } from '../support/operations.ts'
@@ -137,7 +138,7 @@ describe('job events', () => {
       const { stream, data } = await opened(administrator.subscribe(Brief, { filter, after }))
       const never = data().catch((error: Error) => error.message)
       const end = encodeCursor(await services.liveJournal.end())
-      await vi.waitFor(() => expect(stream.cursor()).toBe(end))
+      await eventually(() => expect(stream.cursor()).toBe(end))
       stream.close()
       expect(await never).toBe('The stream has ended.')
     }
@@ -170,7 +171,7 @@ describe('job events', () => {
     await jobSteps(services).deliver(n)
     await services.historyCaughtUp()
     // Delivered and projected, it is in history alone.
-    await vi.waitFor(async () => expect(await services.records.jobs([n])).toEqual([]))
+    await eventually(async () => expect(await services.records.jobs([n])).toEqual([]))
     await services.stores.history.removeFinished(Date.now() + 60_000, 1_000)
     const events = await opened(administrator.subscribe(Watch, { after, filter: { ids: [jobId(n)] } }))
     expect(await events.data()).toMatchObject({ jobEvents: { jobId: jobId(n), job: null } })

@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { jobId } from '../../src/events/job.ts'
 import { operationOpener } from '../../src/graphql/open-operation.ts'
 import { createGraphql } from '../../src/graphql/yoga.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { graphql } from '../gql/gql.ts'
+import { eventually } from '../support/eventually.ts'
 import { admin, graphqlClient } from '../support/graphql-client.ts'
 import { operationClient } from '../support/operations.ts'
 import { openTestServices, type TestServices } from '../support/services.ts'
@@ -74,12 +75,12 @@ test('queues that destinations bring into being are watched by whoever watches a
   const counted = await services.redis.hgetall(`${keys.journal}:flow:${bucket}`)
   await services.redis.hset(`${keys.journal}:flow:${bucket - 3}`, counted)
   const waiting = { name: 'fresh', waiting: 1, failed: 0, inPerSecond: 1 / 60 }
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     expect((await all.data()).queueStats).toMatchObject([{ name: 'nifi', waiting: 0 }, waiting])
     const [own] = (await fresh.data()).queueStats
     expect(own).toMatchObject(waiting)
     expect(Date.parse(String(own?.oldestWaitingAt))).toBeGreaterThan(Date.now() - 60_000)
-  }, 10_000)
+  })
   for (const { stream } of [all, fresh]) stream.close()
 })
 

@@ -76,7 +76,7 @@ test('the preview is the request that follows, but for its time', async () => {
   await services.lanes.add([{ n, round: 0, queue: 'nifi' }])
   const log = { debug() {}, info() {}, warn() {}, error() {} } as never
   const delivery = startDelivery({ ...services, log }, { url: receiver.url })
-  await expect.poll(() => receiver.received.length, { timeout: 5_000 }).toBe(1)
+  await expect.poll(() => receiver.received.length).toBe(1)
   await delivery.stop()
   await receiver.close()
   const sent = { ...receiver.received[0]?.headers }

@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createGraphql } from '../../src/graphql/yoga.ts'
 import { graphql } from '../gql/gql.ts'
+import { eventually } from '../support/eventually.ts'
 import { admin, graphqlClient } from '../support/graphql-client.ts'
 import { jobSteps } from '../support/job-steps.ts'
 import { openTestServices, type TestServices } from '../support/services.ts'
@@ -84,7 +85,7 @@ beforeAll(async () => {
   }
   await services.historyCaughtUp()
   // Delivered and projected, it is in history alone.
-  await vi.waitFor(async () => expect(await services.records.jobs([2])).toEqual([]))
+  await eventually(async () => expect(await services.records.jobs([2, 5])).toEqual([]))
 })
 afterAll(() => services.close())
 beforeEach(() => {

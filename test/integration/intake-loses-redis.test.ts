@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { pino } from 'pino'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { createIntake } from '../../src/events/intake.ts'
 import { defaultRouter } from '../../src/events/routing.ts'
 import { createDataSet } from '../../src/history/data-set.ts'
@@ -8,6 +8,7 @@ import { openConnections } from '../../src/redis/connections.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { sampleJob, snapshot } from '../contract/sample-jobs.ts'
 import { type Core, openCore, sampleEvent } from '../support/core.ts'
+import { eventually } from '../support/eventually.ts'
 import { startTestRedis, type TestRedis } from '../support/redis.ts'
 import { startTestStores } from '../support/sqlite-stores.ts'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
@@ -66,7 +67,7 @@ test('a connection cut before the answer is told at once, and the append is not 
   const { core, direct, wire } = await openBehindWire()
   wire.swallowAnswers()
   const refused = refusal(core)
-  await vi.waitFor(async () => expect(await direct.redis.xlen(keys.inbox)).toBe(2), 2_000)
+  await eventually(async () => expect(await direct.redis.xlen(keys.inbox)).toBe(2))
   await cutAndReconnect(core, wire)
   const { error, ms } = await refused
   expect(error).toMatchObject(away)
@@ -80,12 +81,12 @@ test('while Redis is gone events are refused at once, and taken again when it is
   const core = keep(await openCore(server.url), (one) => one.close())
   const n = await core.accept()
   await server.kill9()
-  await vi.waitFor(() => expect(core.connections.intake.status).not.toBe('ready'), 2_000)
+  await eventually(() => expect(core.connections.intake.status).not.toBe('ready'))
   const { error, ms } = await refusal(core)
   expect(error).toMatchObject(away)
   expect(ms).toBeLessThan(200)
   await server.restart({ keepData: true })
-  await vi.waitFor(() => expect(core.connections.intake.status).toBe('ready'), 5_000)
+  await eventually(() => expect(core.connections.intake.status).toBe('ready'))
   expect(await core.accept()).toBe(n + 1)
   expect(await core.job(n)).toMatchObject({ status: 'RECEIVED' })
 })
@@ -119,9 +120,9 @@ type Instance = Awaited<ReturnType<typeof openTwo>>['one']
 
 async function replaceByEmptyOne(server: TestRedis, instances: readonly Instance[]) {
   await server.restart({ keepData: false })
-  await vi.waitFor(() => {
+  await eventually(() => {
     for (const { connections } of instances) expect(connections.intake.status).toBe('ready')
-  }, 5_000)
+  })
 }
 
 test('a Redis replaced by an empty one is a new data set, the same for all, with numbers above all of history', async () => {
@@ -144,7 +145,7 @@ test('a Redis that comes back with less than it had gives none of its last numbe
   for (let i = 0; i < 3; i += 1) await one.intake.accept(sampleEvent)
   await one.connections.patient.set(keys.seq, 1)
   await server.restart({ keepData: true })
-  await vi.waitFor(() => expect(one.connections.intake.status).toBe('ready'), 5_000)
+  await eventually(() => expect(one.connections.intake.status).toBe('ready'))
   const epoch = one.dataSet.epoch()
   expect((await one.intake.accept(sampleEvent)).ns).toEqual([1_000_004])
   expect((await two.intake.accept(sampleEvent)).ns).toEqual([1_000_005])
@@ -159,7 +160,7 @@ test('what a Redis that hangs has not been sent when its sender is refused is no
   const posted = Array.from({ length: 60 }, () => one.intake.accept({ ...sampleEvent, body }))
   for (const outcome of await Promise.allSettled(posted)) expect(outcome.status).toBe('rejected')
   process.kill(server.pid, 'SIGCONT')
-  await vi.waitFor(() => expect(one.connections.intake.status).toBe('ready'), 5_000)
+  await eventually(() => expect(one.connections.intake.status).toBe('ready'))
   const { ns } = await one.intake.accept(sampleEvent)
   // What was on its way in the sockets' buffers arrives; the rest does not.
   expect(ns[0]).toBeLessThan(30)

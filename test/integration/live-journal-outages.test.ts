@@ -1,8 +1,9 @@
 import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { keys } from '../../src/redis/keys.ts'
+import { eventually } from '../support/eventually.ts'
 import { everything, follow, journalWriter, openLiveJournal, type Seen } from '../support/live-journal.ts'
 import { startTestRedis } from '../support/redis.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
@@ -25,7 +26,7 @@ async function world() {
   const log = pino({ level: 'info' }, { write: (line: string) => logged.push(JSON.parse(line)) })
   const live = await openLiveJournal(`redis://127.0.0.1:${proxy.port}`, {
     log,
-    options: { tail: { blockMs: 200, patienceMs: 500 } },
+    options: { tail: { blockMs: 200, patienceMs: 2_500 } },
   })
   ends.push(live.close)
   const subscribe = async (after?: { epoch: string; id: string }) =>
@@ -38,8 +39,7 @@ async function world() {
     )
   return { server, proxy, writer, live, logged, subscribe, one: await subscribe() }
 }
-const has = (seen: Seen, expected: Seen) =>
-  vi.waitFor(() => expect(seen).toEqual(expected), { timeout: 20_000, interval: 10 })
+const has = (seen: Seen, expected: Seen) => eventually(() => expect(seen).toEqual(expected), 10)
 const between = (logged: { msg: string }[], part: string) =>
   logged.filter(({ msg }) => msg.includes(part)).length
 

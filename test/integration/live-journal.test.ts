@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { GanchoError } from '../../src/errors.ts'
 import { decodeCursor, type JournalPosition } from '../../src/journal/cursor.ts'
 import type { JournalItem } from '../../src/journal/journal-read.ts'
 import type { LiveStream } from '../../src/journal/live-stream.ts'
 import { keys } from '../../src/redis/keys.ts'
+import { eventually } from '../support/eventually.ts'
 import {
   everything,
   follow,
@@ -35,13 +36,10 @@ afterAll(async () => {
 const soonIdle = { tail: { lingerMs: 0 } }
 /** Resolves when that many connections wait for changes. */
 const readers = (count: number) =>
-  vi.waitFor(
-    async () => {
-      const clients = String(await writer.redis.client('LIST')).split('\n')
-      expect(clients.filter((line) => line.includes('cmd=xread'))).toHaveLength(count)
-    },
-    { timeout: 5_000 },
-  )
+  eventually(async () => {
+    const clients = String(await writer.redis.client('LIST')).split('\n')
+    expect(clients.filter((line) => line.includes('cmd=xread'))).toHaveLength(count)
+  })
 const journalOf = (i: number) => {
   const instance = instances[i % instances.length]
   if (!instance) throw new Error('no instance')
@@ -56,7 +54,7 @@ const subscribe = async (i = 0, after?: Awaited<ReturnType<ReturnType<typeof jou
     }),
   )
 const has = (seen: Seen, count: number) =>
-  vi.waitFor(() => expect(seen.length).toBeGreaterThanOrEqual(count), { timeout: 20_000, interval: 5 })
+  eventually(() => expect(seen.length).toBeGreaterThanOrEqual(count), 5)
 
 describe('a subscriber', () => {
   test('gets what is written after it subscribed, in order, and nothing that was before', async () => {
@@ -133,7 +131,7 @@ describe('a subscriber', () => {
     const other = await subscribe()
     const ns = await writer.append(1_200)
     await has(other.seen, ns.length)
-    await vi.waitFor(async () => expect(one.stream.position).toEqual(await journalOf(0).end()))
+    await eventually(async () => expect(one.stream.position).toEqual(await journalOf(0).end()))
     expect(one.seen).toEqual([])
     one.stream.close()
     other.stream.close()

@@ -52,11 +52,11 @@ beforeAll(async () => {
   const env = {
     DOMAIN: upstream.origin,
     APIKEY: apiKey,
-    TIMEOUT: '1000',
+    TIMEOUT: '4000',
     ENCRYPTION_SECRET: secret,
     LOG_LEVEL: 'trace',
     RETRY_SCHEDULE_SECONDS: '0',
-    ATTEMPT_TIMEOUT_MS: '300',
+    ATTEMPT_TIMEOUT_MS: '1000',
   }
   gancho = await startGancho({ env: { ...shared.env, ...env } })
   data = new Redis(redis.url)
@@ -98,7 +98,7 @@ describe('with everything logged and everything going wrong', () => {
       return statuses.every(({ status }) => status === 'DELIVERED' || status === 'FAILED')
     }
     await until(over, { what: 'all are over' })
-    for (const id of ids) expect(gancho.output()).toContain(`"job":"${id}"`)
+    for (const id of ids) await logged(`"job":"${id}"`)
   })
 
   test('requests are refused in every way', async () => {
@@ -130,7 +130,7 @@ describe('with everything logged and everything going wrong', () => {
     for (const how of ['302', '400', '401', '500', 'hang', 'reset', '201'])
       statuses.push((await client.call('POST', '/new-qrcode', { how, secret: marker })).status)
     expect(statuses).toEqual(Array(7).fill(502))
-    expect(gancho.output()).toContain('upstream gave no answer')
+    await logged('upstream gave no answer')
     const pending = client.call('POST', '/new-qrcode', { id: 'QR-1', secret: marker })
     const bound = await until(() => upstream.calls.find(({ body }) => String(body).includes('QR-1')))
     const url = String(bound.headers['x-callback-url'])

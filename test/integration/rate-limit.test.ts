@@ -105,14 +105,15 @@ test('leaves nothing in Redis for a tenant without a limit, nor once all is free
   const key = `${keys.ratePrefix}${cnpj}`
   await post(one, { rateLimit: undefined })
   expect(await one.redis.exists(key)).toBe(0)
-  await post(one, { rateLimit: { perSecond: 10, burst: 1 } })
+  await post(one, { rateLimit: { perSecond: 0.5, burst: 1 } })
   expect(await one.redis.pttl(key)).toBeGreaterThan(0)
-  await until(async () => (await one.redis.exists(key)) === 0, { withinMs: 2_000 })
+  await until(async () => (await one.redis.exists(key)) === 0, { what: 'all is free' })
   expect((await post(one, { rateLimit: { perSecond: 10, burst: 1 } })).rateLimit?.remaining).toBe(0)
 })
 
 test('two instances at once never take more than the burst and what the time gives, and no less', async () => {
-  const rateLimit = { perSecond: 200, burst: 20 }
+  // As much as a second gives: what a busy machine leaves unasked for meanwhile is not lost.
+  const rateLimit = { perSecond: 200, burst: 200 }
   const times: number[] = []
   const end = Date.now() + 600
   const hammer = async (core: Core) => {

@@ -40,7 +40,7 @@ it('counts a server as started only when it has loaded all its data, and says th
     }
     const { url } = redis
     expect(
-      await waitUntilAnswering({ url, exited: running.exited, timeoutMs: 20_000, slowMs: 100, onSlow }),
+      await waitUntilAnswering({ url, exited: running.exited, timeoutMs: 60_000, slowMs: 100, onSlow }),
     ).toBe('ready')
     const loaded = new Redis(url)
     expect(await loaded.dbsize()).toBe(5_010)

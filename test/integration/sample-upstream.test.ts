@@ -6,8 +6,9 @@ import { upstreamSettings } from '../../src/app/upstream-settings.ts'
 import { readConfig } from '../../src/config.ts'
 import { createUpstreams } from '../../src/sync/upstream/create-upstreams.ts'
 import { type SampleUpstream, startSampleUpstream } from '../../src/welcome/sample-upstream.ts'
+import { eventually } from '../support/eventually.ts'
 import { type Receiver, startReceiver } from '../support/receiver.ts'
-import { eventually, openUpstream } from '../support/upstream-server.ts'
+import { openUpstream } from '../support/upstream-server.ts'
 
 let receiver: Receiver
 let sample: SampleUpstream
@@ -144,6 +145,7 @@ test('a callback that nobody takes is logged without its address', async () => {
 })
 
 test('once closed, it calls nobody back any more', async () => {
+  await start({ delayMs: 60_000, lateMs: 60_000 })
   await ask({})
   await ask({ simulate: 'late' }, 'key-2')
   await sample.close()

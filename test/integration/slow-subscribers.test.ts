@@ -11,7 +11,7 @@ import type { Admitted } from '../../src/tenants/identity.ts'
 import { until } from '../support/client.ts'
 import { type FedStream, fedStream, opening } from '../support/fed-stream.ts'
 
-const stallMs = 300
+const stallMs = 800
 const big = 'x'.repeat(100_000)
 const bigBatches = () =>
   fedStream((n) => ({ messages: [{ json: `{"data":{"n":${n},"big":"${big}"}}`, cursor: `c${n}` }] }))
@@ -123,9 +123,9 @@ describe('an event stream that is not read', () => {
     const stream = fedStream((n) =>
       n < 300 ? { messages: [{ json: `{"n":${n},"b":"${big}"}`, cursor: `c${n}` }] } : null,
     )
-    const { socket, ending } = await eventStreamOf(stream, 10_000)
+    const { socket, ending } = await eventStreamOf(stream, 100_000)
     socket.pause()
-    await until(() => stream.given() > 10)
+    await until(() => stream.given() > 10, { what: 'some batches' })
     const stalledAt = stream.given()
     expect(stalledAt).toBeLessThan(300)
     let bytes = 0
@@ -134,7 +134,7 @@ describe('an event stream that is not read', () => {
     })
     socket.resume()
     expect(await ending).toEqual({ error: null, cursor: 'c299' })
-    await until(() => bytes > 300 * big.length)
+    await until(() => bytes > 300 * big.length, { what: 'all bytes' })
   })
 
   test('ends at once when its source is sure to fail, also while nothing can be written', async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { until } from '../support/client.ts'
 import { endingOf, openEventStream } from '../support/event-stream.ts'
-import { clientsOf, type Fleet, openFleet } from '../support/fleet.ts'
+import { clientsOf, type Fleet, openFleet, untilStatus } from '../support/fleet.ts'
 import type { GanchoProcess } from '../support/gancho.ts'
 import { connectRaw } from '../support/raw-http.ts'
 
@@ -78,6 +78,7 @@ test('tells its current cursor while its filter matches nothing', async () => {
     resultsOf(later),
   )
   resumed.close()
+  await untilStatus(clients.tenant, id, 'DELIVERED')
 })
 
 test('is kept alive by comments where there is no cursor', async () => {

@@ -1,7 +1,8 @@
 import { Redis } from 'ioredis'
 import pino from 'pino'
-import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { tenantInvalidation } from '../../src/tenants/invalidation.ts'
+import { eventually } from '../support/eventually.ts'
 import { startTestRedis, type TestRedis } from '../support/redis.ts'
 
 const log = pino({ level: 'silent' })
@@ -28,7 +29,7 @@ function instance() {
     subscriber.disconnect()
   })
   const ready = () =>
-    vi.waitFor(() => expect([heard.includes('*'), publisher.status]).toEqual([true, 'ready']))
+    eventually(() => expect([heard.includes('*'), publisher.status]).toEqual([true, 'ready']))
   return { publisher, subscriber, heard, invalidation, ready }
 }
 
@@ -36,7 +37,7 @@ it('tells every instance, the own one too, which tenant has changed', async () =
   const [one, other] = [instance(), instance()]
   await Promise.all([one.ready(), other.ready()])
   await one.invalidation.publish('12ABC34501DE35')
-  for (const { heard } of [one, other]) await vi.waitFor(() => expect(heard.at(-1)).toBe('12ABC34501DE35'))
+  for (const { heard } of [one, other]) await eventually(() => expect(heard.at(-1)).toBe('12ABC34501DE35'))
 })
 
 it('doubts all tenants after a lost connection, and listens again', async () => {
@@ -46,7 +47,7 @@ it('doubts all tenants after a lost connection, and listens again', async () => 
   await one.publisher.client('KILL', 'TYPE', 'PUBSUB')
   await other.ready()
   await one.invalidation.publish('54550752000155')
-  await vi.waitFor(() => expect(other.heard.at(-1)).toBe('54550752000155'))
+  await eventually(() => expect(other.heard.at(-1)).toBe('54550752000155'))
 })
 
 it('does not fail a change when Redis is away', async () => {
@@ -65,7 +66,7 @@ it('hears nothing any more once it is closed', async () => {
   one.heard.length = 0
   one.invalidation.close()
   await other.invalidation.publish('12ABC34501DE35')
-  await vi.waitFor(() => expect(other.heard.at(-1)).toBe('12ABC34501DE35'))
+  await eventually(() => expect(other.heard.at(-1)).toBe('12ABC34501DE35'))
   // The closed one's connection is still subscribed: an answer to a ping comes behind whatever was sent to it before.
   await one.subscriber.ping()
   expect(one.heard).toEqual([])

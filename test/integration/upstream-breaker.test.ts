@@ -1,14 +1,9 @@
 import { afterEach, expect, test } from 'vitest'
-import {
-  closeAfter,
-  eventually,
-  json,
-  openUpstream,
-  startUpstreamServer,
-} from '../support/upstream-server.ts'
+import { eventually } from '../support/eventually.ts'
+import { closeAfter, json, openUpstream, startUpstreamServer } from '../support/upstream-server.ts'
 
 const keep = closeAfter(afterEach)
-const breaker = { threshold: 0.5, minimumCalls: 10, windowMs: 10_000, openMs: 700 }
+const breaker = { threshold: 0.5, minimumCalls: 10, windowMs: 10_000, openMs: 2_000 }
 type Mode = 'works' | 'fails' | 'refuses' | 'hangs'
 
 async function start(settings: { timeoutMs?: number } = {}) {
@@ -117,9 +112,13 @@ test('a try that the caller breaks off closes nothing', async () => {
   how.mode = 'fails'
   await codes(10)
   how.mode = 'hangs'
-  await eventually(async () => {
-    await call({ signal: AbortSignal.timeout(20) })
+  const caller = new AbortController()
+  const trying: ReturnType<typeof call>[] = []
+  await eventually(() => {
+    trying.push(call({ signal: caller.signal }))
     expect(server.calls).toHaveLength(11)
   })
+  caller.abort()
+  await Promise.all(trying)
   expect(await codes(1)).toEqual(['UPSTREAM_UNAVAILABLE'])
 })

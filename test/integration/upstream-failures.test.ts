@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import type { Received } from '../support/receiver.ts'
 import { startRawReceiver } from '../support/receiver.ts'
 import {
@@ -8,7 +9,6 @@ import {
   apiKey,
   callbackUrl,
   closeAfter,
-  eventually,
   json,
   openUpstream,
   startUpstreamServer,
@@ -113,7 +113,7 @@ describe('an answer', () => {
         const trickle = setInterval(() => response.write(' '), 20)
         response.on('close', () => clearInterval(trickle))
       },
-      { timeoutMs: 300 },
+      { timeoutMs: 1_500 },
     )
     expect(await call()).toMatchObject({ code: 'UPSTREAM_TIMEOUT', status: 200, maybeSent: true })
   })
@@ -130,7 +130,7 @@ describe('an answer', () => {
 
 describe('no answer', () => {
   test('comes in time: the call is over at its deadline and not repeated', async () => {
-    const { server, call } = await withCall(() => {}, { timeoutMs: 200 })
+    const { server, call } = await withCall(() => {}, { timeoutMs: 1_500 })
     expect(await call()).toMatchObject({ code: 'UPSTREAM_TIMEOUT', status: null, maybeSent: true })
     expect(server.calls).toHaveLength(1)
   })

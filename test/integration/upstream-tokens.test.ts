@@ -1,9 +1,9 @@
 import { afterEach, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import {
   accessToken,
   apiKey,
   closeAfter,
-  eventually,
   json,
   openUpstream,
   startUpstreamServer,

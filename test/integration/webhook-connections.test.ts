@@ -6,7 +6,7 @@ import type { GanchoProcess } from '../support/gancho.ts'
 import { connectRaw, type RawConnection, webhookRequest } from '../support/raw-http.ts'
 
 const maxBodyBytes = 100_000
-const requestTimeoutMs = 600
+const requestTimeoutMs = 2_000
 
 let fleet: Fleet
 let gancho: GanchoProcess

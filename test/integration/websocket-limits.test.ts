@@ -7,7 +7,8 @@ import { openSocket, refusedUpgrade, socketUrl } from '../support/graphql-socket
 import { alphanumericCnpj, numericCnpj, unusedCnpj } from '../support/tenants.ts'
 
 const query = 'subscription { jobEvents { __typename } }'
-const keepAliveMs = 300
+/** Within which a peer answers, also on a busy machine. */
+const keepAliveMs = 1_000
 const lettersCnpj = '11444777000161'
 
 let fleet: Fleet
@@ -47,7 +48,9 @@ test('a socket has 50 operations, and a place for the next when one is over', as
     const before = socket.frames('error').length
     socket.subscribe(`again ${before}`, query)
     socket.subscribe(`viewer ${before}`, '{ viewer { kind } }')
-    await until(() => socket.frames('error').length + socket.frames('complete').length > before)
+    await until(() => socket.frames('error').length + socket.frames('complete').length > before, {
+      what: 'an answer',
+    })
     return socket.frames('error', `again ${before}`).length === 0
   }
   await until(again, { what: 'a free place' })
@@ -154,7 +157,7 @@ test('a peer that answers nothing is let go, one that answers stays', async () =
     openSocket(gancho.origin),
   ])
   expect((await dead.closed).code).toBe(1006)
-  await alive.until('ping', 6)
+  await alive.until('ping', 3)
   expect(alive.socket.readyState).toBe(alive.socket.OPEN)
   alive.socket.close()
 })
@@ -175,7 +178,7 @@ test('what passes is told within the stream to who came by a ticket, since a bro
     for (let n = 0; n < 30; n++) socket.subscribe(`${of}.${n}`, query)
   const full = async () => {
     const stream = await openEventStream(gancho.origin, { query, ticket: createStreamTicket.ticket })
-    await until(() => stream.messages.length > 0)
+    await until(() => stream.messages.length > 0, { what: 'a message' })
     stream.close()
     return endingOf(stream).code !== undefined && stream
   }

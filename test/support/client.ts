@@ -42,16 +42,23 @@ export function clientOf({ origin }: Pick<GanchoProcess, 'origin'>, token = admi
   }
 }
 
+type Waiting = {
+  withinMs?: number
+  /** What is waited for. A function is asked when it did not come, and can tell what was seen last. */
+  what?: string | (() => string)
+}
+
 /** Waits until `check` returns something other than undefined, null or false, and returns it. */
 export async function until<Value>(
   check: () => Promise<Value> | Value,
-  { withinMs = 20_000, what = 'condition' } = {},
+  { withinMs = 60_000, what = String(check) }: Waiting = {},
 ): Promise<Exclude<Value, undefined | null | false>> {
   const end = Date.now() + withinMs
   for (;;) {
     const value = await check()
     if (value) return value as Exclude<Value, undefined | null | false>
-    if (Date.now() > end) throw new Error(`${what}: not within ${withinMs} ms`)
+    if (Date.now() > end)
+      throw new Error(`${typeof what === 'string' ? what : what()}: not within ${withinMs} ms`)
     await sleep(20)
   }
 }

@@ -13,6 +13,7 @@ type Parts = Pick<Core, 'redis' | 'lanes' | 'transitions' | 'errorQueue' | 'log'
 type Options = {
   url: string
   scheduleSeconds?: readonly number[]
+  /** Long enough that no busy machine makes an attempt twice, unless given. */
   timeoutMs?: number
   concurrency?: number
   lockDurationMs?: number
@@ -28,7 +29,7 @@ let owners = 0
 
 /** Workers that deliver to `url` as the app's do, with short times. `stop` waits for what is in flight. */
 export function startDelivery({ redis, lanes, transitions, errorQueue, log }: Parts, options: Options) {
-  const { url, timeoutMs = 1_000, scheduleSeconds = [0, 0, 0] } = options
+  const { url, timeoutMs = 20_000, scheduleSeconds = [0, 0, 0] } = options
   const client = createHttpClient({
     connectTimeoutMs: timeoutMs,
     ...(options.guard && { guard: options.guard }),

@@ -30,7 +30,7 @@ export async function startDnsServer(answers: Answers): Promise<DnsServer> {
   })
   socket.bind(0, '127.0.0.1')
   await once(socket, 'listening')
-  const resolver = new dns.Resolver({ timeout: 2_000, tries: 1 })
+  const resolver = new dns.Resolver({ timeout: 20_000, tries: 1 })
   resolver.setServers([`127.0.0.1:${socket.address().port}`])
   return {
     asked,

@@ -73,7 +73,13 @@ export async function clientsOf(gateway: GanchoProcess, cnpj = '11222333000181')
   return { admin, tenant: clientOf(gateway, token), token }
 }
 
-export type ShownAttempt = { number: number; round: number; outcome: string; statusCode: number | null }
+export type ShownAttempt = {
+  number: number
+  round: number
+  outcome: string
+  statusCode: number | null
+  error: string | null
+}
 export type ShownJob = {
   status: string
   attemptCount: number
@@ -84,18 +90,19 @@ export type ShownJob = {
 /** A job as GraphQL shows it. */
 export async function showJob(client: ReturnType<typeof clientOf>, id: string): Promise<ShownJob> {
   const query = `query ($id: ID!) { job(id: $id) {
-    status attemptCount attempts { number round outcome statusCode } failure { reason attempts } } }`
+    status attemptCount attempts { number round outcome statusCode error } failure { reason attempts } } }`
   const { job } = await client.graphql<{ job: ShownJob }>(query, { id })
   return job
 }
 
 /** Waits until the job has that status, and shows it. */
 export function untilStatus(client: ReturnType<typeof clientOf>, id: string, status: string) {
+  let seen: ShownJob | undefined
   const check = async () => {
-    const job = await showJob(client, id)
-    return job.status === status && job
+    seen = await showJob(client, id)
+    return seen.status === status && seen
   }
-  return until(check, { what: `${id} is ${status}` })
+  return until(check, { what: () => `${id} is ${status}, last seen as ${JSON.stringify(seen)}` })
 }
 
 /** The attempts that reached the receiver, as `<job>.<round>.<attempt>`, in order. */

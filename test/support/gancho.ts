@@ -31,16 +31,15 @@ process.on('exit', () => {
 })
 
 /** Starts Gancho as a process of its own on a free port; resolves when it takes requests. */
-export async function startGancho({ env, startWithinMs = 20_000 }: Options): Promise<GanchoProcess> {
+export async function startGancho({ env, startWithinMs = 60_000 }: Options): Promise<GanchoProcess> {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main], {
     env: { PATH: process.env.PATH ?? '', PORT: '0', ADMIN_TOKEN: adminToken, ...noEnvFile, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   running.add(child)
-  const exited = once(child, 'exit').then(([code]) => {
-    running.delete(child)
-    return code as number | null
-  })
+  void once(child, 'exit').then(() => running.delete(child))
+  // Closed, and not only ended: by then all that it printed is here.
+  const exited = once(child, 'close').then(([code]) => code as number | null)
   let text = ''
   const origin = await new Promise<string>((resolve, reject) => {
     const late = setTimeout(() => reject(new Error(`did not start in time:\n${text}`)), startWithinMs)
@@ -69,6 +68,12 @@ export async function startGancho({ env, startWithinMs = 20_000 }: Options): Pro
   }
 }
 
+/**
+ * For tests that kill workers: the jobs that one had in hand are another's after a few seconds. An attempt has no more time than that,
+ * so that a busy machine may make it again.
+ */
+export const soonTakenOver = { ATTEMPT_TIMEOUT_MS: '4000', LOCK_DURATION_MS: '1000' }
+
 /** A temporary data directory and the variables that processes share which work together. Times are short, so that tests need not wait. */
 export function sharedEnvironment(redisUrl: string, destinationUrl: string) {
   const dataDir = mkdtempSync(join(tmpdir(), 'gancho-data-'))
@@ -78,8 +83,9 @@ export function sharedEnvironment(redisUrl: string, destinationUrl: string) {
     DESTINATION_URL: destinationUrl,
     ENCRYPTION_SECRET: 'an encryption secret for tests',
     RETRY_SCHEDULE_SECONDS: '0,0,0,0',
-    ATTEMPT_TIMEOUT_MS: '1000',
-    LOCK_DURATION_MS: '1000',
+    // Long enough that no busy machine makes an attempt twice.
+    ATTEMPT_TIMEOUT_MS: '20000',
+    LOCK_DURATION_MS: '5000',
     SWEEP_INTERVAL_MS: '500',
     LOG_LEVEL: 'info',
   }

@@ -46,7 +46,8 @@ export async function openSocket(origin: string, options: Options = {}): Promise
       .filter((frame) => frame.type === type && (id === undefined || frame.id === id))
   const send = (frame: unknown) => socket.send(typeof frame === 'string' ? frame : JSON.stringify(frame))
   const found = async (type: string, count = 1) => {
-    await until(() => frames(type).length >= count, { what: `${count} ${type}, have ${texts.join('\n')}` })
+    const what = () => `${count} ${type}, have ${texts.join('\n')}`
+    await until(() => frames(type).length >= count, { what })
     return frames(type)
   }
   if (options.init ?? true) {

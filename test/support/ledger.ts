@@ -41,8 +41,7 @@ const startWithinMs = 90_000
 const timings = {
   RETRY_SCHEDULE_SECONDS: '0,0,0,0,0',
   WORKER_CONCURRENCY: '10',
-  // An answer that comes too late is tried again, which would look like a delivery that was repeated for no reason.
-  ATTEMPT_TIMEOUT_MS: '20000',
+  LOCK_DURATION_MS: '1000',
   // Every failed attempt would have its line.
   LOG_LEVEL: 'warn',
 }
@@ -117,10 +116,17 @@ async function postAll({ post }: Client, { events, senders }: LedgerPlan) {
   return { accepted, refusals }
 }
 
-/** Nothing waits in the inbox, and there is no job left that the sweeper would look after. */
+/** Nothing waits in the inbox, there is no job left that the sweeper would look after, and history knows of all that happened. */
 async function untilSettled({ data }: Fleet, withinMs: number) {
-  const open = async () => (await data.xlen(keys.inbox)) + (await data.zcard(keys.due))
-  await until(async () => (await open()) === 0, { withinMs, what: 'every job has come to its end' })
+  let left = {}
+  const isOver = async () => {
+    const [inbox, due] = [await data.xlen(keys.inbox), await data.zcard(keys.due)]
+    const [last] = await data.xrevrange(keys.journal, '+', '-', 'COUNT', 1)
+    const isProjected = (await data.get(keys.projected)) === last?.[0]
+    left = { inbox, due, isProjected }
+    return inbox + due === 0 && isProjected
+  }
+  await until(isOver, { withinMs, what: () => `every job has come to its end, but ${JSON.stringify(left)}` })
 }
 
 /** All jobs that history shows in this status. */

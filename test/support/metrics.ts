@@ -25,7 +25,4 @@ export const untilShown = (
   process: Pick<GanchoProcess, 'origin'>,
   expected: Record<string, number>,
   token?: string,
-) =>
-  expect
-    .poll(async () => Object.fromEntries(await samplesOf(process, token)), { timeout: 10_000 })
-    .toMatchObject(expected)
+) => expect.poll(async () => Object.fromEntries(await samplesOf(process, token))).toMatchObject(expected)

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { vi } from 'vitest'
+import { eventually } from './eventually.ts'
 
 const program = fileURLToPath(new URL('./embedded-owner.ts', import.meta.url))
 
@@ -32,15 +32,12 @@ export function startOwner(dataDir: string): Owner {
   child.stderr.on('data', (chunk) => errors.push(String(chunk)))
   const ended = once(child, 'close').then(([code]) => code as number | null)
   const url = () =>
-    vi.waitFor(
-      () => {
-        const found = said.find((facts) => facts.url)?.url
-        if (!found)
-          throw new Error(`the owner says nothing of a server: ${JSON.stringify(said)} ${errors.join('')}`)
-        return found
-      },
-      { timeout: 15_000, interval: 20 },
-    )
+    eventually(() => {
+      const found = said.find((facts) => facts.url)?.url
+      if (!found)
+        throw new Error(`the owner says nothing of a server: ${JSON.stringify(said)} ${errors.join('')}`)
+      return found
+    })
   return { child, said, errors: () => errors.join(''), ended, url }
 }
 

@@ -27,7 +27,7 @@ export function connectRaw(origin: string): RawConnection {
     write: (data) => void socket.write(data),
     received: () => text,
     async statuses(count) {
-      await until(() => found().length >= count, { what: `${count} answers, have:\n${text}\n` })
+      await until(() => found().length >= count, { what: () => `${count} answers, have:\n${text}\n` })
       return found()
     },
     ended: new Promise((resolve) => socket.once('close', () => resolve())),

@@ -76,7 +76,7 @@ async function start(dir: string, port: number, config: readonly string[]) {
   ]
   await writeFile(configFile, [...defaults, ...config, ''].join('\n'))
   const running = spawnServer({ binary: await requireServer({ log: console }), configFile, logFile })
-  const outcome = await waitUntilAnswering({ url: urlOf(port), exited: running.exited, timeoutMs: 20_000 })
+  const outcome = await waitUntilAnswering({ url: urlOf(port), exited: running.exited, timeoutMs: 60_000 })
   if (outcome === 'ready') return { running, pid: Number(await readFile(pidFile, 'utf8')) }
   await running.stop()
   throw new Error(`The test's Redis server: ${outcome}.\n${await readFile(logFile, 'utf8')}`)

@@ -1,5 +1,5 @@
 import { clientOf } from './client.ts'
-import type { Fate } from './reply-fates.ts'
+import { type Fate, lateTimeoutMs } from './reply-fates.ts'
 
 /** What a caller was told. `unanswered`: its connection broke. */
 export type CallerAnswer =
@@ -39,7 +39,11 @@ export async function callAs(fate: Fate, at: Gateway, token: string): Promise<Ca
 
 async function callByGraphql(fate: Fate, at: Gateway, token: string): Promise<CallerAnswer> {
   type Called = { __typename: string; awaitId: string; payload?: unknown }
-  const input = { body: { mark: fate.mark }, idempotencyKey: keyOf(fate) }
+  const isLate = fate.timing === 'late'
+  const input = {
+    ...{ body: { mark: fate.mark }, idempotencyKey: keyOf(fate) },
+    ...(isLate && { timeoutMs: lateTimeoutMs }),
+  }
   const { callAndAwait } = await clientOf(at, token).graphql<{ callAndAwait: Called }>(Call, { input })
   const { __typename, awaitId, payload } = callAndAwait
   if (__typename === 'ReplyReceived') return { kind: 'replied', awaitId, payload }

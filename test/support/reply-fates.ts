@@ -9,7 +9,7 @@ export type ReplyPlan = {
   latePercent: number
   /** Decides what happens when. */
   seed: number
-  /** The upstream's deadline. */
+  /** The upstream's deadline, beyond which the slowest of a busy machine's calls are not to come. */
   timeoutMs: number
 }
 
@@ -17,10 +17,12 @@ export type ReplyPlan = {
 export type Fate = {
   /** Its number, which its reply carries. */
   mark: number
-  /** `early`: before the upstream's own answer; `double`: once more after the first; `late`: after the deadline. */
+  /** `early`: before the upstream's own answer; `double`: once more after the first; `late`: after a deadline of its own. */
   timing: 'usual' | 'early' | 'double' | 'late'
   /** From the moment at which every call has come to the upstream. */
   delayMs: number
+  /** Not replied to before the second gateway is lost. */
+  outlastsLoss: boolean
   /** By what the reply is matched. */
   way: 'url' | 'header' | 'pointer'
   edge: 'graphql' | 'rest'
@@ -33,22 +35,30 @@ export type Fate = {
 
 export const cnpjs = ['11222333000181', '11444777000161', '45723174000110', '33000167000101']
 const mostDelayMs = 500
+/** What a caller whose reply is late asks for. */
+export const lateTimeoutMs = 1_000
 const lateByMs = 100
 
 /** The same for the same plan. */
-export function fatesOf({ calls, latePercent, seed, timeoutMs }: ReplyPlan): Fate[] {
+export function fatesOf({ calls, latePercent, seed, loss }: ReplyPlan): Fate[] {
   const random = seededRandom(seed)
   const oneOf = <One>(all: readonly One[]) => all[Math.floor(random() * all.length)] as One
   return Array.from({ length: calls }, (_, mark) => {
     const timing = timingOf(random() * 100, latePercent)
     const delayMs = random() * mostDelayMs
     return {
-      ...{ mark, timing, delayMs: timing === 'late' ? timeoutMs + lateByMs + delayMs : delayMs },
-      ...{ way: oneOf(['url', 'header', 'pointer']), edge: oneOf(['graphql', 'rest']) },
+      ...{ mark, timing, delayMs: timing === 'late' ? lateTimeoutMs + lateByMs + delayMs : delayMs },
+      ...{ outlastsLoss: loss !== 'none' && timing !== 'early' && random() < 0.25 },
+      ...{ way: oneOf(['url', 'header', 'pointer']), edge: edgeOf(timing, oneOf) },
       ...{ calledAt: oneOf([0, 1]), answeredAt: oneOf([0, 1]) },
       ...{ tenant: mark % cnpjs.length, externalId: `QR-${Math.floor(mark / cnpjs.length)}` },
     }
   })
+}
+
+/** Over REST nobody asks for a deadline of its own. */
+function edgeOf(timing: Fate['timing'], oneOf: <One>(all: readonly One[]) => One): Fate['edge'] {
+  return timing === 'late' ? 'graphql' : oneOf(['graphql', 'rest'])
 }
 
 function timingOf(percent: number, latePercent: number): Fate['timing'] {

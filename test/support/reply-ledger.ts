@@ -52,6 +52,7 @@ export async function keepReplyLedger(plan: ReplyPlan): Promise<ReplyLedger> {
     )
     const mostWaiting = await untilHalfReplied(world, plan, fleet.data)
     const exitCode = await lose(plan, gateways[1])
+    upstream.lost()
     const answers = await Promise.all(calling)
     await until(() => upstream.replied() === plan.calls, {
       withinMs: plan.timeoutMs + 60_000,

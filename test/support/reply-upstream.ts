@@ -16,6 +16,8 @@ export type ReplyUpstream = {
   replied(): number
   /** Resolves in the moment in which half of them are taken. */
   halfReplied: Promise<void>
+  /** The second gateway is lost: who waited for that is replied to. */
+  lost(): void
   close(): Promise<void>
 }
 
@@ -27,6 +29,7 @@ export async function startReplyUpstream(fates: readonly Fate[]): Promise<ReplyU
   const calls = new Map<number, number>()
   const everyoneWaits = Promise.withResolvers<void>()
   const halfReplied = Promise.withResolvers<void>()
+  const lost = Promise.withResolvers<void>()
   const told = Promise.withResolvers<Gateways>()
   const failures: unknown[] = []
   let replied = 0
@@ -41,6 +44,7 @@ export async function startReplyUpstream(fates: readonly Fate[]): Promise<ReplyU
   const replyInTime = async (fate: Fate, callbackPath: string) => {
     await everyoneWaits.promise
     await sleep(fate.delayMs)
+    if (fate.outlastsLoss) await lost.promise
     await reply(fate, callbackPath)
   }
   const take = async (fate: Fate, callbackPath: string) => {
@@ -64,6 +68,7 @@ export async function startReplyUpstream(fates: readonly Fate[]): Promise<ReplyU
   })
   return {
     ...{ origin: server.origin, calls, callBackTo: told.resolve, halfReplied: halfReplied.promise },
+    lost: lost.resolve,
     replied() {
       if (failures.length > 0) throw failures[0]
       return replied

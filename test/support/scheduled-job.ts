@@ -1,4 +1,4 @@
-import type { JobStatus } from '../../src/events/job.ts'
+import type { Job, JobStatus } from '../../src/events/job.ts'
 import { until } from './client.ts'
 import type { Core } from './core.ts'
 
@@ -10,5 +10,11 @@ export async function scheduledJob(core: Core, event: Parameters<Core['accept']>
   return n
 }
 
-export const jobBecomes = (core: Core, n: number, status: JobStatus) =>
-  until(async () => (await core.job(n))?.status === status, { what: `job ${n} ${status}` })
+export function jobBecomes(core: Core, n: number, status: JobStatus) {
+  let seen: Job | null = null
+  const check = async () => {
+    seen = await core.job(n)
+    return seen?.status === status
+  }
+  return until(check, { what: () => `job ${n} is ${status}, last seen as ${JSON.stringify(seen)}` })
+}

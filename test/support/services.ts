@@ -1,5 +1,4 @@
 import { type Logger, pino } from 'pino'
-import { vi } from 'vitest'
 import { createBulks } from '../../src/app/bulks.ts'
 import { checkDestinationUrl } from '../../src/delivery/address-guard.ts'
 import { destinationDirectory } from '../../src/delivery/destination-directory.ts'
@@ -42,6 +41,7 @@ import { type TenantServiceDeps, tenantService } from '../../src/tenants/tenant-
 import type { TenantStore } from '../../src/tenants/tenant-store.ts'
 import { tokenHashing } from '../../src/tenants/token.ts'
 import { tokenCipher } from '../../src/tenants/token-cipher.ts'
+import { eventually } from './eventually.ts'
 import { startTestRedis } from './redis.ts'
 import { startTestStores } from './sqlite-stores.ts'
 import { upstreamsOf } from './upstreams.ts'
@@ -109,7 +109,7 @@ export async function openTestServices(options: Options = {}) {
     const isThere = async () => {
       if (last && (await connections.patient.get(keys.projected)) !== last[0]) throw new Error('not yet')
     }
-    await vi.waitFor(isThere, { timeout: 10_000, interval: 5 })
+    await eventually(isThere, 5)
   }
 
   const liveJournal = createLiveJournal({

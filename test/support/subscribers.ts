@@ -5,7 +5,7 @@ import { clientOf, until } from './client.ts'
 import { followByEventStream } from './cut-event-stream.ts'
 import { followBySocket } from './cut-socket.ts'
 import { type Fleet, openFleet } from './fleet.ts'
-import { adminToken, type GanchoProcess } from './gancho.ts'
+import { adminToken, type GanchoProcess, soonTakenOver } from './gancho.ts'
 import { seededRandom } from './random.ts'
 import { type Book, type Course, openBook, openCourse, textOf } from './subscriber-course.ts'
 import { alphanumericCnpj, numericCnpj, unusedCnpj } from './tenants.ts'
@@ -43,7 +43,8 @@ const changesPerJob = 4
  */
 export async function followThroughCuts(plan: SubscriberPlan): Promise<Followed> {
   const since = performance.now()
-  const fleet = await openFleet({ answer: (response) => response.end('ok'), env: { LOG_LEVEL: 'warn' } })
+  const env = { ...soonTakenOver, LOG_LEVEL: 'warn' }
+  const fleet = await openFleet({ answer: (response) => response.end('ok'), env })
   try {
     const [worker, ...doors] = await Promise.all([
       fleet.start('worker'),
@@ -159,8 +160,12 @@ async function postAll(
 }
 
 async function untilSettled({ data }: Fleet, withinMs: number) {
-  const open = async () => (await data.xlen(keys.inbox)) + (await data.zcard(keys.due))
-  await until(async () => (await open()) === 0, { withinMs, what: 'every job has come to its end' })
+  let open = Number.NaN
+  const isOver = async () => {
+    open = (await data.xlen(keys.inbox)) + (await data.zcard(keys.due))
+    return open === 0
+  }
+  await until(isOver, { withinMs, what: () => `every job has come to its end, and not ${open} left` })
 }
 
 async function endOfJournal({ data }: Fleet): Promise<string> {

@@ -1,5 +1,4 @@
 import type { ServerResponse } from 'node:http'
-import { vi } from 'vitest'
 import { createHttpClient } from '../../src/delivery/http-client.ts'
 import { createUpstream, type UpstreamDeps } from '../../src/sync/upstream/create-upstream.ts'
 import type { UpstreamAnswer, UpstreamRequest } from '../../src/sync/upstream/upstream.ts'
@@ -96,7 +95,3 @@ export function closeAfter(afterEach: (close: () => Promise<void>) => void) {
     return part
   }
 }
-
-/** Waits until `check` no longer throws. */
-export const eventually = <Value>(check: () => Value | Promise<Value>) =>
-  vi.waitFor(check, { timeout: 10_000 })
