@@ -16,20 +16,32 @@ type Options = {
   turn: () => Promise<boolean>
 }
 
-/** Runs `turn` over and over until stopped; an error is logged once and then again only after a turn that went well. */
+/** How many different errors are logged between two turns that went well: one that is never the same would fill the log. */
+const mostErrors = 5
+
+/** Runs `turn` over and over until stopped; each error is logged once, and again only after a turn that went well. */
 export function repeat({ name, log, everyMs, turn }: Options): Repeating {
   const stop = new AbortController()
   let running: Promise<void> = Promise.resolve()
   let troubled = false
+  const logged = new Set<string>()
+
+  const tell = (err: unknown) => {
+    const text = textOf(err)
+    if (logged.has(text) || logged.size >= mostErrors) return
+    logged.add(text)
+    log.error({ err }, `${name}: failed, trying again`)
+  }
 
   const attempt = async (): Promise<boolean> => {
     try {
       const again = await turn()
       if (troubled) log.info(`${name}: working again`)
       troubled = false
+      logged.clear()
       return again
     } catch (err) {
-      if (!troubled && !stop.signal.aborted) log.error({ err }, `${name}: failed, trying again`)
+      if (!stop.signal.aborted) tell(err)
       troubled = true
       return false
     }
@@ -52,3 +64,7 @@ export function repeat({ name, log, everyMs, turn }: Options): Repeating {
     },
   }
 }
+
+/** What an error and those behind it say, by which it is told from others. */
+const textOf = (err: unknown): string =>
+  err instanceof Error && err.cause !== undefined ? `${err} ${textOf(err.cause)}` : String(err)
