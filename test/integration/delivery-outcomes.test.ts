@@ -199,7 +199,8 @@ test('a BullMQ entry that comes a second time while its first worker lives is no
   const receiver = await receive((response) => {
     answer = () => response.end()
   })
-  deliverTo({ url: receiver.url })
+  // The second one waits for as long as the first may take.
+  deliverTo({ url: receiver.url, timeoutMs: 4_000 })
   const n = await scheduled()
   await until(() => receiver.received.length === 1)
   // What BullMQ does with an entry that it takes for stalled.

@@ -1,5 +1,6 @@
 import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { afterEach, describe, expect, test } from 'vitest'
 import { keys } from '../../src/redis/keys.ts'
@@ -109,6 +110,25 @@ describe('a subscriber is told of a gap and goes on live', () => {
     const fresh = await writer.append(5)
     await has(one.seen, [...ns, 'JOURNAL_WENT_BACK', ...fresh])
   })
+})
+
+test('what was read of a Redis in the moment before it was emptied is no part of what is there now', async () => {
+  const server = await startTestRedis()
+  ends.push(server.stop)
+  const writer = journalWriter(server.url)
+  ends.push(writer.close)
+  await writer.append(150)
+  const before = await writer.redis.xrevrange(keys.journal, '+', '-', 'COUNT', 2_001)
+  await writer.redis.flushall()
+  await writer.redis.set(keys.epoch, 'second')
+  // Its answer was on its way when the Redis was emptied.
+  const readerOf = (reader: Redis) => Object.assign(reader, { xrevrange: async () => before })
+  const live = await openLiveJournal(server.url, { readerOf })
+  ends.push(live.close)
+  const after = { epoch: 'second', id: '0-0' }
+  const one = follow(await live.journal.subscribe({ key: 'all', wish: everything, after }))
+  const fresh = await writer.append(5)
+  await has(one.seen, fresh)
 })
 
 test('who subscribes while Redis is away is told so soon', async () => {

@@ -8,16 +8,21 @@ import type { LiveStream } from '../../src/journal/live-stream.ts'
 import { openConnections } from '../../src/redis/connections.ts'
 import { keys } from '../../src/redis/keys.ts'
 
-type Options = { log?: Logger; options?: LiveJournalDeps['options'] }
+type Options = {
+  log?: Logger
+  options?: LiveJournalDeps['options']
+  /** May put something in front of what reads the journal. */
+  readerOf?: (reader: Redis) => Redis
+}
 
 /** A live journal of its own over this Redis, as each instance has one. */
 export async function openLiveJournal(
   url: string,
-  { log = pino({ level: 'silent' }), options }: Options = {},
+  { log = pino({ level: 'silent' }), options, readerOf = (reader) => reader }: Options = {},
 ) {
   const connections = await openConnections({ url, log })
   const journal = createLiveJournal({
-    reader: connections.dedicated('journal-tail'),
+    reader: readerOf(connections.dedicated('journal-tail')),
     commands: connections.commands,
     patient: connections.patient,
     openDataSet: () => connections.patient.set(keys.epoch, `epoch-${Date.now()}`, 'NX'),
