@@ -1,15 +1,15 @@
 // Measures Gancho beside what people would use instead, in one run:
-//   npm run bench [-- <scenario> …] [--rounds <number>]
+//   npm run bench [-- <scenario> …] [--rounds <number>] [--beside <another checkout>] [--profile <folder>]
 import { mkdir, writeFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Redis } from 'ioredis'
 import { startTestRedis } from '../support/redis.ts'
 import { describeMachine } from './harness/machine.ts'
 import { machineLine, resultText } from './harness/report.ts'
 import { runScenario } from './harness/run-scenario.ts'
-import { awaitedReply } from './scenarios/awaited-reply.ts'
-
-const all = [awaitedReply]
+import { scenarios } from './scenarios.ts'
 
 async function machine() {
   const server = await startTestRedis()
@@ -21,24 +21,38 @@ async function machine() {
 }
 
 const { values, positionals } = parseArgs({
-  options: { rounds: { type: 'string', default: '5' } },
+  options: {
+    rounds: { type: 'string', default: '5' },
+    beside: { type: 'string' },
+    profile: { type: 'string' },
+  },
   allowPositionals: true,
 })
 const rounds = Number(values.rounds)
-const unknown = positionals.filter((name) => !all.some((scenario) => scenario.name === name))
+const unknown = positionals.filter((name) => !scenarios.some((scenario) => scenario.name === name))
 if (unknown.length > 0 || !Number.isInteger(rounds) || rounds < 1) {
   console.error(`There is ${unknown.join(', ') || `no number of rounds ${values.rounds}`}; scenarios are: `)
-  console.error(all.map(({ name, title }) => `  ${name.padEnd(20)} ${title}`).join('\n'))
+  console.error(scenarios.map(({ name, title }) => `  ${name.padEnd(20)} ${title}`).join('\n'))
   process.exit(1)
 }
 
-const chosen = all.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
+const folderUrl = (path: string) => pathToFileURL(`${resolve(path)}/`)
+const checkouts = [{ name: '', url: new URL('../../', import.meta.url) }]
+if (values.beside) checkouts.push({ name: values.beside, url: folderUrl(values.beside) })
+const profiled: Record<string, string> = {}
+if (values.profile) {
+  profiled.NODE_OPTIONS = `--import=${new URL('harness/profile.mjs', import.meta.url).href}`
+  profiled.BENCH_PROFILES = resolve(values.profile)
+}
+
+const chosen = scenarios.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
 const measuredOn = await machine()
 const at = new Date().toISOString()
 console.log(`${machineLine(measuredOn)}\n`)
 const results = []
 for (const scenario of chosen) {
-  const result = await runScenario(scenario, { rounds, say: (line) => console.error(line) })
+  const say = (line: string) => console.error(line)
+  const result = await runScenario(scenario, { rounds, say, checkouts, profiled })
   results.push(result)
   console.log(resultText(result, scenario.figures))
 }

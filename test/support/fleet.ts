@@ -22,15 +22,15 @@ export type Fleet = {
   close(): Promise<void>
 }
 
-/** `startWithinMs`: how long a process may take to start. */
-type FleetOptions = { env?: Variables; startWithinMs?: number } & (
+/** `startWithinMs`: how long a process may take to start. `checkout`: of Gancho, this one unless another is given. */
+type FleetOptions = { env?: Variables; startWithinMs?: number; checkout?: URL | undefined } & (
   | { answer: Answer }
   | { receiver: Receiver }
 )
 
 /** A Redis server, a receiver, and as many Gancho processes over them as a test starts. */
 export async function openFleet(options: FleetOptions): Promise<Fleet> {
-  const { env = {}, startWithinMs } = options
+  const { env = {}, startWithinMs, checkout } = options
   const redis = await startTestRedis()
   const receiver = 'receiver' in options ? options.receiver : await startReceiver(options.answer)
   const shared = sharedEnvironment(redis.url, receiver.url)
@@ -47,6 +47,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
       const started = await startGancho({
         env: { ...shared.env, ROLE: role, ...env, ...more },
         ...(startWithinMs !== undefined && { startWithinMs }),
+        checkout,
       })
       processes.add(started)
       return started

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { isRunning, noEnvFile } from './processes.ts'
 
 export const adminToken = 'gadm_for-tests-only-0123456789'
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const thisCheckout = new URL('../../', import.meta.url)
 
 export type GanchoProcess = {
   /** Origin that it listens on. */
@@ -22,7 +22,8 @@ export type GanchoProcess = {
   kill9(): Promise<void>
 }
 
-type Options = { env: Record<string, string>; startWithinMs?: number }
+/** `checkout`: of Gancho, this one unless another is given. */
+type Options = { env: Record<string, string>; startWithinMs?: number; checkout?: URL | undefined }
 
 const running = new Set<ChildProcess>()
 // A test that fails half-way leaves no process behind.
@@ -31,7 +32,9 @@ process.on('exit', () => {
 })
 
 /** Starts Gancho as a process of its own on a free port; resolves when it takes requests. */
-export async function startGancho({ env, startWithinMs = 60_000 }: Options): Promise<GanchoProcess> {
+export async function startGancho(options: Options): Promise<GanchoProcess> {
+  const { env, startWithinMs = 60_000, checkout = thisCheckout } = options
+  const main = fileURLToPath(new URL('src/main.ts', checkout))
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main], {
     env: { PATH: process.env.PATH ?? '', PORT: '0', ADMIN_TOKEN: adminToken, ...noEnvFile, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,23 +1,58 @@
-import { fork } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
 export type Child = { origin: string; close(): Promise<void> }
 
+/** A process that does what the bench asks of it, see `serveBench`. */
+export type Helper = { ask<Answer>(name: string, payload?: unknown): Promise<Answer>; close(): Promise<void> }
+
+type Answered = { id: number; answer?: unknown; error?: string }
+
 /** Starts one of `test/bench/baselines/` as a process of its own; resolves when it has told the port that it listens on. */
 export async function startBaseline(file: string, args: readonly string[] = []): Promise<Child> {
-  const child = fork(fileURLToPath(new URL(`../baselines/${file}`, import.meta.url)), args, {
+  const { first, close } = await start(`../baselines/${file}`, args)
+  return { origin: `http://127.0.0.1:${first}`, close }
+}
+
+/** Starts one of `test/bench/load/` as a process of its own; resolves when it can be asked. */
+export async function startHelper(file: string, args: readonly string[] = []): Promise<Helper> {
+  const { child, close } = await start(`../load/${file}`, args)
+  const asked = new Map<number, PromiseWithResolvers<unknown>>()
+  let last = 0
+  child.on('message', ({ id, answer, error }: Answered) => {
+    const waiting = asked.get(id)
+    asked.delete(id)
+    if (error === undefined) waiting?.resolve(answer)
+    else waiting?.reject(new Error(`${file}: ${error}`))
+  })
+  child.once('exit', (code) => {
+    for (const { reject } of asked.values()) reject(new Error(`${file} ended with ${code}`))
+  })
+  return {
+    ask<Answer>(name: string, payload?: unknown) {
+      last += 1
+      const waiting = Promise.withResolvers<unknown>()
+      asked.set(last, waiting)
+      child.send({ id: last, name, payload })
+      return waiting.promise as Promise<Answer>
+    },
+    close,
+  }
+}
+
+async function start(file: string, args: readonly string[]) {
+  const child: ChildProcess = fork(fileURLToPath(new URL(file, import.meta.url)), args, {
     execArgv: ['--disable-warning=ExperimentalWarning'],
+    serialization: 'advanced',
   })
   const exited = once(child, 'exit')
   const ended = exited.then(([code]) => Promise.reject(new Error(`${file} ended with ${code}`)))
-  const [port] = (await Promise.race([once(child, 'message'), ended])) as [number]
+  const [first] = (await Promise.race([once(child, 'message'), ended])) as [unknown]
   ended.catch(() => undefined)
-  return {
-    origin: `http://127.0.0.1:${port}`,
-    async close() {
-      child.disconnect()
-      await exited
-    },
+  const close = async () => {
+    if (child.connected) child.disconnect()
+    await exited
   }
+  return { child, first, close }
 }

@@ -1,4 +1,4 @@
-import type { Contestant, Goal, MedianOf, Sample, Scenario } from './scenario.ts'
+import type { Contestant, Goal, MedianOf, Sample, Scenario, ScenarioOptions } from './scenario.ts'
 import { median } from './statistics.ts'
 
 export type Spread = { median: number; min: number; max: number }
@@ -17,14 +17,15 @@ export type ScenarioResult = {
   goals: GoalResult[]
 }
 
-type Options = { rounds: number; say: (line: string) => void }
+type Options = ScenarioOptions & { rounds: number; say: (line: string) => void }
 
 /**
  * Measures everyone once without counting it, then `rounds` times, each round beginning with another one: what the machine does
  * beside falls on all of them alike.
  */
-export async function runScenario(scenario: Scenario, { rounds, say }: Options): Promise<ScenarioResult> {
-  const contestants = await scenario.open()
+export async function runScenario(scenario: Scenario, options: Options): Promise<ScenarioResult> {
+  const { rounds, say } = options
+  const contestants = await scenario.open(options)
   try {
     const samples = new Map(contestants.map((one): [Contestant, Sample[]] => [one, []]))
     for (const one of contestants) await one.measure()

@@ -21,6 +21,14 @@ export type Goal = { title: string; ratio: (median: MedianOf) => number } & (
   | { atLeast: number }
 )
 
+export type ScenarioOptions = {
+  /** Further environment of the Gancho processes under measurement, which are to be stopped and not killed: they may write profiles. */
+  profiled: Record<string, string>
+  /** Checkouts of Gancho that are measured beside each other: this one, whose name is empty, and perhaps another. */
+  checkouts: readonly Checkout[]
+}
+export type Checkout = { name: string; url: URL }
+
 export type Scenario = {
   /** As it is asked for on the command line. */
   name: string
@@ -28,5 +36,5 @@ export type Scenario = {
   figures: readonly Figure[]
   goals: readonly Goal[]
   /** Starts everyone; each stays until the scenario is over, so that rounds can alternate. */
-  open(): Promise<Contestant[]>
+  open(options: ScenarioOptions): Promise<Contestant[]>
 }

@@ -1,87 +1,103 @@
-import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
-import { Redis } from 'ioredis'
-import { Agent, request } from 'undici'
-import { clientOf } from '../../support/client.ts'
-import { type Fleet, openFleet } from '../../support/fleet.ts'
+import { request } from 'undici'
+import { clientsOf, openFleet } from '../../support/fleet.ts'
 import type { GanchoProcess } from '../../support/gancho.ts'
+import { startTestRedis } from '../../support/redis.ts'
+import { rates, startAwaitedLoad, type Waitable } from '../harness/awaited-load.ts'
 import { type Child, startBaseline } from '../harness/child.ts'
-import { measureWaits, type Wait, type Waiting } from '../harness/paced-waits.ts'
-import type { Contestant, MedianOf, Scenario } from '../harness/scenario.ts'
+import type { Checkout, Contestant, MedianOf, Scenario, ScenarioOptions } from '../harness/scenario.ts'
 
-const load = { inFlight: 500, callbacks: 1_000, blocks: 4, everyMs: 4 }
-const reply = JSON.stringify({
-  status: 'PAID',
-  amount: 1990,
-  at: '2026-01-01T00:00:00Z',
-  note: 'x'.repeat(200),
-})
 const jsonHeaders = { 'content-type': 'application/json' }
 
 const names = {
   same: 'Gancho, callback on the same instance',
   across: 'Gancho, callback on the other instance',
   http: 'HTTP alone',
+  relay: 'HTTP and a bare publish, across',
   publish: 'Redis publish to message',
   bullmq: 'BullMQ waitUntilFinished',
 }
 
-/** What Gancho adds to the two HTTP requests that every contestant but the bare publish makes. */
-const added = (name: string) => (median: MedianOf) =>
-  (median(name, 'p50Ms') - median(names.http, 'p50Ms')) / median(names.publish, 'p50Ms')
+/** What Gancho adds to the two HTTP requests that every contestant but the bare publish makes, in publishes. */
+const added = (name: string, perSecond: number) => (median: MedianOf) => {
+  const p50 = (of: string) => median(of, `p50At${perSecond}`)
+  return (p50(name) - p50(names.http)) / p50(names.publish)
+}
+
+const goalsOf = (title: string, name: string) =>
+  rates.map((perSecond) => ({
+    title: `${title}, ${perSecond}/s: what it adds to HTTP ÷ publish`,
+    ratio: added(name, perSecond),
+    atMost: 3,
+  }))
 
 export const awaitedReply: Scenario = {
   name: 'awaited-reply',
-  title: 'Awaited reply: from the callback to the caller’s answer, 500 waits in flight, 250 callbacks/s',
+  title: 'Awaited reply: from the callback to the caller’s answer, 500 waits in flight',
   figures: [
-    { name: 'p50Ms', title: 'median, ms', digits: 2 },
-    { name: 'p99Ms', title: 'p99, ms', digits: 2 },
+    ...rates.map((at) => ({ name: `p50At${at}`, title: `median at ${at}/s, ms`, digits: 2 })),
+    ...rates.map((at) => ({ name: `p99At${at}`, title: `p99 at ${at}/s, ms`, digits: 1 })),
   ],
-  goals: [
-    { title: 'same instance: what it adds to HTTP ÷ publish', ratio: added(names.same), atMost: 3 },
-    { title: 'other instance: what it adds to HTTP ÷ publish', ratio: added(names.across), atMost: 3 },
-  ],
+  goals: [...goalsOf('same instance', names.same), ...goalsOf('other instance', names.across)],
   open,
 }
 
-async function open(): Promise<Contestant[]> {
-  const fleet = await openFleet({ answer: () => ({ status: 200 }) })
+async function open({ checkouts, profiled }: ScenarioOptions): Promise<Contestant[]> {
   const upstream = await startUpstream()
+  const ganchos = await Promise.all(checkouts.map((checkout) => startGateways(checkout, upstream, profiled)))
+  const redis = await startTestRedis()
+  const { url } = redis
+  const relay = await startBaseline('http-relay.ts')
+  const caller = await startBaseline('publish-relay.ts', [url, 'wait'])
+  const calledBack = await startBaseline('publish-relay.ts', [url, 'callback'])
+  const bullmq = await startBaseline('bullmq-wait.ts', [url])
+  const load = await startAwaitedLoad(url)
+  const contestant = (name: string, system: Waitable, baseline = true): Contestant => ({
+    ...{ name, baseline, close: async () => {} },
+    measure: () => load.measure(system),
+  })
+  const close = async () => {
+    await Promise.all([load, relay, caller, calledBack, bullmq].map((child) => child.close()))
+    await Promise.all(ganchos.map((one) => one.close()))
+    await upstream.close()
+    await redis.stop()
+  }
+  const measured = ganchos.flatMap(({ suffix, same, across }) => [
+    contestant(names.same + suffix, same, false),
+    contestant(names.across + suffix, across, false),
+  ])
+  return [
+    { ...contestant(names.http, relayWaits(relay)), close },
+    ...measured,
+    contestant(names.relay, relayWaits(caller, calledBack)),
+    contestant(names.bullmq, relayWaits(bullmq)),
+    contestant(names.publish, bareWaits),
+  ]
+}
+
+/** Two gateways of a checkout over a Redis of their own. */
+async function startGateways({ name, url }: Checkout, upstream: Upstream, profiled: Record<string, string>) {
+  const fleet = await openFleet({ answer: (response) => response.end(), checkout: url })
   const env = {
-    DOMAIN: upstream.origin,
-    APIKEY: 'a-key-for-measurements',
-    TIMEOUT: '120000',
-    LOG_LEVEL: 'error',
+    ...{ DOMAIN: upstream.origin, APIKEY: 'a-key-for-measurements', TIMEOUT: '120000', LOG_LEVEL: 'error' },
+    ...profiled,
   }
   const [here, there] = await Promise.all([fleet.start('gateway', env), fleet.start('gateway', env)])
-  const token = await clientOf(here).newTenant()
-  const relay = await startBaseline('http-relay.ts')
-  const bullmq = await startBaseline('bullmq-wait.ts', [fleet.redis.url])
-  const agent = new Agent({ connections: 2_000, pipelining: 1 })
-  const contestant = (
-    name: string,
-    waiting: Waiting,
-    close: () => Promise<void> = async () => {},
-  ): Contestant => ({
-    name,
-    baseline: name !== names.same && name !== names.across,
-    measure: () => measureWaits(waiting, load),
-    close,
-  })
-  const closeAll = async () => {
-    await agent.destroy()
-    await upstream.close()
-    await fleet.close()
+  const { admin, token } = await clientsOf(here)
+  await admin.graphql(
+    `mutation { updateTenant(cnpj: "11222333000181", input: { limits: { waitingReplies: 10000 } }) { cnpj } }`,
+  )
+  return {
+    suffix: name === '' ? '' : `, ${name}`,
+    same: ganchoWaits({ here, calledBackAt: here, token, upstream }),
+    across: ganchoWaits({ here, calledBackAt: there, token, upstream }),
+    async close() {
+      await Promise.all([here.stop(), there.stop()])
+      await fleet.close()
+    },
   }
-  return [
-    contestant(names.same, ganchoWaits({ here, calledBackAt: here, token, upstream, agent }), closeAll),
-    contestant(names.across, ganchoWaits({ here, calledBackAt: there, token, upstream, agent })),
-    contestant(names.http, relayWaits(relay, agent), relay.close),
-    contestant(names.bullmq, relayWaits(bullmq, agent), bullmq.close),
-    publishContestant(fleet, contestant),
-  ]
 }
 
 type Upstream = Awaited<ReturnType<typeof startUpstream>>
@@ -89,6 +105,7 @@ type Upstream = Awaited<ReturnType<typeof startUpstream>>
 /** The API that Gancho calls: takes every request at once and remembers where it is to be called back. */
 async function startUpstream() {
   const asked = new Map<string, (callbackPath: string) => void>()
+  let calls = 0
   const server = createServer(async (incoming, response) => {
     const body = (await json(incoming)) as { key?: string }
     response.setHeader('content-type', 'application/json')
@@ -96,7 +113,8 @@ async function startUpstream() {
       response.end(JSON.stringify({ access_token: 'token', expires_in: 3_600 }))
       return
     }
-    response.end(JSON.stringify({ id: randomUUID() }))
+    calls += 1
+    response.end(JSON.stringify({ id: `call-${calls}` }))
     const callback = new URL(String(incoming.headers['x-callback-url']))
     asked.get(body.key ?? '')?.(callback.pathname)
   })
@@ -104,10 +122,10 @@ async function startUpstream() {
   return {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     /** Resolves with the path to call back when the request with this key has come. */
-    untilAsked(key: string): Promise<string> {
-      return new Promise((resolve) => asked.set(key, resolve)).finally(() =>
-        asked.delete(key),
-      ) as Promise<string>
+    async untilAsked(key: string): Promise<string> {
+      const path = await new Promise<string>((resolve) => asked.set(key, resolve))
+      asked.delete(key)
+      return path
     },
     async close() {
       server.closeAllConnections()
@@ -116,91 +134,32 @@ async function startUpstream() {
   }
 }
 
-type GanchoDeps = {
-  here: GanchoProcess
-  calledBackAt: GanchoProcess
-  token: string
-  upstream: Upstream
-  agent: Agent
-}
+type GanchoDeps = { here: GanchoProcess; calledBackAt: GanchoProcess; token: string; upstream: Upstream }
 
-function ganchoWaits({ here, calledBackAt, token, upstream, agent }: GanchoDeps): Waiting {
-  const paths = new Map<string, string>()
+function ganchoWaits({ here, calledBackAt, token, upstream }: GanchoDeps): Waitable {
   const headers = { ...jsonHeaders, authorization: `Bearer ${token}` }
   return {
-    begin() {
-      const id = randomUUID()
-      const ready = upstream.untilAsked(id).then((path) => paths.set(id, path))
-      const answered = post(`${here.origin}/new-qrcode`, headers, JSON.stringify({ key: id }), agent)
-      return { id, ready, answered }
-    },
-    async callBack(id) {
-      const path = paths.get(id)
-      paths.delete(id)
-      await post(`${calledBackAt.origin}${path}`, jsonHeaders, reply, agent)
-    },
+    wait: (id) => ({ url: `${here.origin}/new-qrcode`, headers, body: JSON.stringify({ key: id }) }),
+    untilReady: async (id) => `${calledBackAt.origin}${await upstream.untilAsked(id)}`,
   }
-}
-
-async function post(
-  url: string,
-  headers: Record<string, string>,
-  body: string,
-  dispatcher: Agent,
-): Promise<string> {
-  const answer = await request(url, {
-    method: 'POST',
-    headers,
-    body,
-    dispatcher,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  })
-  const text = await answer.body.text()
-  if (answer.statusCode >= 300) throw new Error(`${url} answered ${answer.statusCode} ${text}`)
-  return text
 }
 
 /** The request has come in; with BullMQ, its job is in hand and can be completed. */
-const untilTaken =
-  ({ origin }: Child, agent: Agent) =>
-  async (id: string) => {
-    while ((await post(`${origin}/taken/${id}`, {}, '', agent)) !== 'true');
-  }
-
-function relayWaits(child: Child, agent: Agent): Waiting {
-  const { origin } = child
-  const untilReady = untilTaken(child, agent)
-  const waitOf = (id: string): Wait => {
-    const answered = post(`${origin}/wait/${id}`, jsonHeaders, '{}', agent)
-    return { id, ready: untilReady(id), answered }
+function relayWaits(waitsAt: Child, calledBackAt: Child = waitsAt): Waitable {
+  const isTaken = async (id: string) => {
+    const answer = await request(`${waitsAt.origin}/taken/${id}`, { method: 'POST' })
+    return (await answer.body.text()) === 'true'
   }
   return {
-    begin: () => waitOf(randomUUID()),
-    callBack: (id) => post(`${origin}/callback/${id}`, jsonHeaders, reply, agent),
+    wait: (id) => ({ url: `${waitsAt.origin}/wait/${id}`, headers: jsonHeaders, body: '{}' }),
+    async untilReady(id) {
+      while (!(await isTaken(id)));
+      return `${calledBackAt.origin}/callback/${id}`
+    },
   }
 }
 
-function publishContestant(
-  { redis }: Fleet,
-  contestant: (name: string, waiting: Waiting, close: () => Promise<void>) => Contestant,
-): Contestant {
-  const publisher = new Redis(redis.url)
-  const subscriber = new Redis(redis.url)
-  const told = new Map<string, () => void>()
-  subscriber.on('message', (_channel: string, message: string) => told.get(message.slice(0, 36))?.())
-  const subscribed = subscriber.subscribe('replies')
-  const waiting: Waiting = {
-    begin() {
-      const id = randomUUID()
-      const answered = new Promise<void>((resolve) => told.set(id, resolve)).finally(() => told.delete(id))
-      return { id, ready: subscribed, answered }
-    },
-    callBack: (id) => publisher.publish('replies', `${id}${reply}`),
-  }
-  const close = async () => {
-    publisher.disconnect()
-    subscriber.disconnect()
-  }
-  return contestant(names.publish, waiting, close)
+const bareWaits: Waitable = {
+  wait: () => ({ url: '', headers: {}, body: '' }),
+  untilReady: async () => '',
 }

@@ -1,0 +1,5 @@
+import type { Scenario } from './harness/scenario.ts'
+import { awaitedReply } from './scenarios/awaited-reply.ts'
+
+/** Everything that `npm run bench` measures, in this order. */
+export const scenarios: readonly Scenario[] = [awaitedReply]
