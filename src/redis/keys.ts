@@ -17,7 +17,7 @@
  * | `projected` | string | for ever | projector: journal id up to which history is written and finished records are gone |
  * | `idempotency:<cnpj>:<hash>` | hash | `IDEMPOTENCY_TTL_SECONDS` | accept script |
  * | `rate:<cnpj>` | hash | until nothing of the burst is spent | accept script: what a tenant with a rate limit has spent |
- * | `await:<id>` | hash | deadline + `AWAITED_REPLY_TTL_SECONDS`, from the reply on anew | await scripts, accept script: one awaited reply |
+ * | `await:<id>` | hash | deadline + `AWAITED_REPLY_TTL_SECONDS`, from a late reply on anew | await scripts, accept script: one awaited reply |
  * | `await-key:<cnpj>:<hash>` | string | as the record | await-open: the awaited reply of a caller's idempotency key |
  * | `await-of:<cnpj>:<upstream>:<hash>` | string | as the record | await-bind: the awaited reply of an upstream's external id |
  * | `await-open:<cnpj>` | zset | until the last deadline | await scripts: replies that are waited for, or being called for, by their end |

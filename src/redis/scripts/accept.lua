@@ -22,8 +22,8 @@
     <reply> tells what the event answers: {} for nothing, else see recordReply, and why others could not be told
     <rest> is there for events with a rate: whole events that fit now, ms until nothing of the burst is spent
 ]]
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 'EPOCH' end
-if tonumber(redis.call('GET', KEYS[1]) or 0) < tonumber(ARGV[7]) then return 'EPOCH' end
+local given = redis.call('MGET', KEYS[1], KEYS[2])
+if given[2] ~= ARGV[1] or tonumber(given[1] or 0) < tonumber(ARGV[7]) then return 'EPOCH' end
 
 local seqKey, inboxKey, journalKey = KEYS[1], KEYS[3], KEYS[4]
 local limit, jobPrefix, idempotencyPrefix, ttl, ratePrefix = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
@@ -55,13 +55,14 @@ local function readEvent()
 end
 
 local function writeJob(n, event, destination)
-  local recordKey = jobPrefix .. n
-  redis.call('HSET', recordKey, 'event', event.id, 'cnpj', event.cnpj, 'destination', destination.id,
+  local at = int(now)
+  local change = { 'RECEIVED', '0', '0', event.id, event.cnpj, destination.id, destination.queue, event.type }
+  local journalId = appendChange(journalKey, n, '', change, now)
+  redis.call('HSET', jobPrefix .. n, 'event', event.id, 'cnpj', event.cnpj, 'destination', destination.id,
     'queue', destination.queue, 'type', event.type, 'correlation', event.correlation, 'contentType', event.contentType,
     'headers', event.headers, 'body', event.body, 'status', 'RECEIVED', 'round', 0, 'attempts', 0, 'roundStart', 0,
-    'receivedAt', int(now))
+    'receivedAt', at, 'journalId', journalId, 'updatedAt', at)
   redis.call('XADD', inboxKey, n .. '-0', 'queue', destination.queue)
-  journal(journalKey, recordKey, n, '', now)
 end
 
 local function withRest(answer, bucket)
@@ -82,7 +83,9 @@ end
 
 -- Where the event's answers are looked up; nil for tenants that have called no upstream, so that it costs them next to nothing.
 local function namesFor(event)
-  if not event.candidates[1] or redis.call('EXISTS', awaitPrefix .. '-counts:' .. event.cnpj) == 0 then return nil end
+  local first = event.candidates[1]
+  if not first then return nil end
+  if not first.id and redis.call('EXISTS', awaitPrefix .. '-counts:' .. event.cnpj) == 0 then return nil end
   return awaitNames(awaitPrefix, event.cnpj)
 end
 
@@ -120,7 +123,7 @@ end
 local function answerWith(event, names, found, n)
   if found then
     local reply = { failed = found.candidate.failed, body = event.body, contentType = event.contentType, n = n, event = event.id }
-    local recorded = recordReply(names, found.id, reply, now)
+    local recorded = recordReply(names, found, reply, now)
     if event.toldBy ~= '' and recorded[3] then recorded[5] = tellOthers(event, found, n, recorded) end
     return recorded
   end

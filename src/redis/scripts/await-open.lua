@@ -62,7 +62,7 @@ local function join(id, record)
   local untilMs = math.max(tonumber(record[5]), deadline)
   local expiresAt = untilMs + ttl
   redis.call('HSET', recordKey, 'deadline', int(untilMs))
-  keepRecord(names, id, expiresAt)
+  keepRecord(names, id, expiresAt, now)
   local called = status == 'BOUND' or isBeingCalled(status, caller, record[6])
   expect(id, status == 'BOUND' and untilMs or math.max(untilMs, countsUntil), status ~= 'BOUND')
   if called then return { 'joined', id, int(expiresAt), status, caller } end
@@ -87,6 +87,6 @@ if keyHash ~= '' then
   redis.call('HSET', recordKey, 'key', keyHash)
   redis.call('SET', names.key .. keyHash, newId)
 end
-keepRecord(names, newId, expiresAt)
+keepRecord(names, newId, expiresAt, now)
 expect(newId, countsUntil, true)
 return { 'new', newId, int(expiresAt) }

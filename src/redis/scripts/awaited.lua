@@ -19,7 +19,7 @@ local function isAnswered(status)
 end
 
 -- Keeps the record, and what leads to it, until then.
-local function keepRecord(names, id, untilMs)
+local function keepRecord(names, id, untilMs, now)
   local at = int(untilMs)
   local found = redis.call('HMGET', names.record .. id, 'key', 'of')
   redis.call('HSET', names.record .. id, 'expiresAt', at)
@@ -27,28 +27,38 @@ local function keepRecord(names, id, untilMs)
   if found[1] then redis.call('PEXPIREAT', names.key .. found[1], at) end
   if found[2] then redis.call('PEXPIREAT', names.of .. found[2], at) end
   local ends = redis.call('PTTL', names.counts)
-  if ends < untilMs - nowMs() then redis.call('PEXPIREAT', names.counts, at) end
+  if ends < untilMs - now then redis.call('PEXPIREAT', names.counts, at) end
+end
+
+-- What a reply is matched against; nil when there is no such record of this tenant's.
+local function readAwaited(names, id)
+  local fields = redis.call('HMGET', names.record .. id, 'status', 'cnpj', 'deadline', 'ttl', 'owners', 'expiresAt')
+  if not fields[1] or fields[2] ~= names.cnpj then return nil end
+  return { id = id, status = fields[1], answered = isAnswered(fields[1]), deadline = tonumber(fields[3]),
+    ttl = tonumber(fields[4]), owners = fields[5], expiresAt = tonumber(fields[6]) }
 end
 
 -- The first reply stands, others are counted. `reply`: failed, body, contentType, n (0 for no job), event.
 -- {id, status, owners, time of the reply} | {id, 'DUPLICATE'}
-local function recordReply(names, id, reply, now)
+local function recordReply(names, awaited, reply, now)
+  local id = awaited.id
   local recordKey = names.record .. id
-  local record = redis.call('HMGET', recordKey, 'status', 'deadline', 'ttl', 'owners')
-  if isAnswered(record[1]) then
+  if awaited.answered then
     redis.call('HINCRBY', recordKey, 'duplicates', 1)
     redis.call('HINCRBY', names.counts, 'duplicates', 1)
     return { id, 'DUPLICATE' }
   end
-  local late = record[1] == 'CALL_FAILED' or now > tonumber(record[2])
+  local late = awaited.status == 'CALL_FAILED' or now > awaited.deadline
   local status = reply.failed and 'REPLY_FAILED' or late and 'LATE' or 'REPLIED'
   redis.call('HSET', recordKey, 'status', status, 'payload', reply.body, 'contentType', reply.contentType, 'n', reply.n,
     'event', reply.event, 'repliedAt', int(now))
   redis.call('ZREM', names.open, id)
-  redis.call('ZREM', names.unbound, id)
+  if awaited.status ~= 'BOUND' then redis.call('ZREM', names.unbound, id) end
   redis.call('HINCRBY', names.counts, string.lower(status), 1)
-  keepRecord(names, id, now + tonumber(record[3]))
-  return { id, status, record[4], int(now) }
+  -- One in time is kept from its deadline on as it was.
+  local untilMs = now + awaited.ttl
+  if untilMs > awaited.expiresAt then keepRecord(names, id, untilMs, now) end
+  return { id, status, awaited.owners, int(now) }
 end
 
 -- The awaited reply that this event answers: one without a reply yet before others, in the order of the candidates.
@@ -56,9 +66,9 @@ local function findAwaited(names, candidates)
   local answered
   for _, candidate in ipairs(candidates) do
     local id = candidate.id or redis.call('GET', names.of .. candidate.upstream .. ':' .. candidate.hash)
-    local record = id and redis.call('HMGET', names.record .. id, 'status', 'cnpj')
-    if record and record[1] and record[2] == names.cnpj then
-      local found = { id = id, candidate = candidate, answered = isAnswered(record[1]) }
+    local found = id and readAwaited(names, id)
+    if found then
+      found.candidate = candidate
       if not found.answered then return found end
       answered = answered or found
     end
@@ -158,7 +168,7 @@ local function claimOffer(names, id, rest, now)
   local offer = redis.call('HMGET', offerKey, 'failed', 'body', 'contentType', 'n', 'event', 'duplicates')
   if not offer[1] then return nil end
   local reply = { failed = offer[1] == '1', body = offer[2], contentType = offer[3], n = offer[4], event = offer[5] }
-  local answer = recordReply(names, id, reply, now)
+  local answer = recordReply(names, readAwaited(names, id), reply, now)
   local repeats = tonumber(offer[6])
   if repeats > 0 then
     redis.call('HINCRBY', names.record .. id, 'duplicates', repeats)

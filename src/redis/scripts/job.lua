@@ -33,14 +33,20 @@ local function countFlow(journalKey, queue, status, previous, now)
   if redis.call('HINCRBY', key, way .. ':' .. queue, 1) == 1 then redis.call('EXPIRE', key, 120) end
 end
 
--- Appends one status change and writes its id into the record. The fields are always the same, in the same order: Redis then
--- stores their names once per listpack.
-local function journal(journalKey, recordKey, n, previous, now)
-  local record = redis.call('HMGET', recordKey, 'status', 'round', 'attempts', 'event', 'cnpj', 'destination', 'queue', 'type')
+-- Appends one status change, and gives its id. `record`: status, round, attempts, event, CNPJ, destination, queue and type, in this
+-- order. The fields are always the same, in the same order: Redis then stores their names once per listpack.
+local function appendChange(journalKey, n, previous, record, now)
   local id = redis.call('XADD', journalKey, '*', 'n', n, 'status', record[1], 'previous', previous, 'round', record[2],
     'attempts', record[3], 'event', record[4], 'cnpj', record[5], 'destination', record[6], 'queue', record[7],
     'type', record[8] or '', 'at', int(now))
-  redis.call('HSET', recordKey, 'journalId', id, 'updatedAt', int(now))
   countFlow(journalKey, record[7], record[1], previous, now)
+  return id
+end
+
+-- The same for a record as it is now, into which the id is written.
+local function journal(journalKey, recordKey, n, previous, now)
+  local record = redis.call('HMGET', recordKey, 'status', 'round', 'attempts', 'event', 'cnpj', 'destination', 'queue', 'type')
+  local id = appendChange(journalKey, n, previous, record, now)
+  redis.call('HSET', recordKey, 'journalId', id, 'updatedAt', int(now))
   return id
 end
