@@ -18,14 +18,23 @@ const raw = async (onRequest: (socket: Socket) => void): Promise<Receiver> => {
 const send = (url: string, timeoutMs: number, body: Buffer = Buffer.from('hello')) =>
   attempt(client, { url, headers: {}, body }, { timeoutMs })
 
-/** Writes one text after the other, as fast as it is read, for as long as the connection is open; tells how much was written. */
+/** Attempts at a time. */
+const together = 8
+
+/**
+ * Writes one text after the other, as fast as it is read, for as long as the connection is open, once all attempts have been answered
+ * with `start`: what drowns an answer is not what this is about. Tells how much was written.
+ */
 function flood(start: string, more: string) {
   const written = { bytes: 0 }
-  const begun = new WeakSet<Socket>()
+  const begun = new Set<Socket>()
   const onRequest = (socket: Socket) => {
     if (begun.has(socket)) return
     begun.add(socket)
     socket.write(start)
+    if (begun.size === together) for (const one of begun) pour(one)
+  }
+  const pour = (socket: Socket) => {
     const next = () => {
       // A turn of the loop in between, so that the test itself goes on.
       for (let i = 0; i < 64 && !socket.destroyed; i += 1) {
@@ -35,7 +44,7 @@ function flood(start: string, more: string) {
       if (!socket.destroyed) setImmediate(next)
     }
     socket.on('drain', next)
-    next()
+    setImmediate(next)
   }
   return { onRequest, written }
 }
@@ -56,7 +65,7 @@ test.each([
   const { onRequest, written } = flood(start, more)
   const receiver = await raw(onRequest)
   const before = process.memoryUsage().rss
-  const results = await Promise.all(Array.from({ length: 8 }, () => send(receiver.url, 2_000)))
+  const results = await Promise.all(Array.from({ length: together }, () => send(receiver.url, 2_000)))
   for (const { outcome, timing, responseBody } of results) {
     if (status === null) expect(outcome.kind).toBe('unanswered')
     else expect(outcome).toMatchObject({ kind: 'answered', status })
