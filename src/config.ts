@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { readAllowedDocuments } from './graphql/allowed-documents-file.ts'
 import { defaultUpstream, maxUpstreams } from './sync/upstream/upstream-settings.ts'
 import {
   apiKeyOf,
@@ -84,11 +85,17 @@ const tokenPath = z
   )
   .transform((text) => (text === 'none' ? null : text))
 
-const upstreamsFile = z.string().transform((path, context) => {
-  const { upstreams, problems } = readUpstreamsFile(path)
-  for (const { at, message } of problems) context.addIssue({ code: 'custom', message, path: [at] })
-  return problems.length > 0 ? z.NEVER : upstreams
-})
+type FileProblems = readonly { at: string; message: string }[]
+/** What is read from the file of that name, or what is wrong in it. */
+const fileReadBy = <Output>(read: (path: string) => Output & { problems: FileProblems }) =>
+  z.string().transform((path, context) => {
+    const { problems, ...found } = read(path)
+    for (const { at, message } of problems) context.addIssue({ code: 'custom', message, path: [at] })
+    return problems.length > 0 ? z.NEVER : found
+  })
+
+const upstreamsFile = fileReadBy(readUpstreamsFile).transform(({ upstreams }) => upstreams)
+const documentsFile = fileReadBy(readAllowedDocuments).transform(({ documents }) => documents)
 /** As browsers send them in `Origin`: scheme, host and a port other than the scheme's own. */
 const origins = z
   .string()
@@ -173,6 +180,8 @@ const environment = z.object({
   UPSTREAM_ID_POINTER: pointerOf.default('/id'),
   UPSTREAM_ERROR_POINTER: pointerOf.optional(),
   UPSTREAMS_FILE: upstreamsFile.default([]),
+  ALLOWED_DOCUMENTS_FILE: documentsFile.optional(),
+  GRAPHQL_INTROSPECTION: z.stringbool('expected true or false').optional(),
   GRAPHIQL: z.stringbool('expected true or false').optional(),
   LOG_LEVEL: z.enum(logLevels, `expected one of ${logLevels.join(', ')}`).default('info'),
 })

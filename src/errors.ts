@@ -1,6 +1,10 @@
 /** Every error code that callers can see, with the HTTP status that REST answers and the message used unless one is given. */
 const catalogue = {
   BAD_REQUEST: [400, 'The request is not valid.'],
+  GRAPHQL_PARSE_FAILED: [400, 'The document is not GraphQL.'],
+  GRAPHQL_VALIDATION_FAILED: [400, 'The document does not fit the schema.'],
+  OPERATION_RESOLUTION_FAILURE: [400, 'The document has no such operation.'],
+  DOCUMENT_TOO_COMPLEX: [400, 'The document asks for too much.'],
   INVALID_JSON: [400, 'The body is not valid JSON.'],
   INVALID_CNPJ: [400, 'This is not a valid CNPJ.'],
   DESTINATION_NOT_ALLOWED: [400, 'A destination may not be at this address.'],
@@ -9,11 +13,15 @@ const catalogue = {
   UNAUTHENTICATED: [401, 'A valid Bearer token is needed.'],
   INVALID_SIGNATURE: [401, 'The signature is missing, wrong or too old.'],
   FORBIDDEN: [403, 'This token does not allow that.'],
+  DOCUMENT_NOT_ALLOWED: [403, 'This document is not among those that tenants may send.'],
+  INTROSPECTION_OFF: [403, 'This instance does not tell its schema; schema.graphql of the project has it.'],
   OUTSIDE_ACCESS_WINDOW: [403, 'This token is not honoured at this hour.'],
   ORIGIN_NOT_ALLOWED: [403, 'Pages of this origin may not use this address.'],
   ADDRESS_NOT_ALLOWED: [403, 'This token is not honoured from this address.'],
   TENANT_INACTIVE: [403, 'This tenant is not active.'],
   NOT_FOUND: [404, 'There is nothing here.'],
+  // Clients look for this message (Apollo, automatic persisted queries).
+  PERSISTED_QUERY_NOT_FOUND: [404, 'PersistedQueryNotFound'],
   JOB_NOT_FOUND: [404, 'There is no such job.'],
   QUEUE_NOT_FOUND: [404, 'There is no such queue.'],
   TENANT_NOT_FOUND: [404, 'There is no such tenant.'],

@@ -52,6 +52,8 @@ export function createGatewaySide(deps: Deps): HttpServer {
     ...{ config, foundation, core, log },
     intake: reportedIntake(intake, report),
     report: metrics.streams,
+    // GraphiQL is of little use without.
+    introspection: config.GRAPHQL_INTROSPECTION ?? graphiql,
   })
   const { graphql, streams, eventStreams, upgrade } = endpoint
   const elsewhere = ['/webhook', '/webhook/:source(^src_.+$)', '/callback/:capability'].map((path) => ({

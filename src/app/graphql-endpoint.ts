@@ -3,6 +3,7 @@ import type { Config } from '../config.ts'
 import type { Intake } from '../events/intake.ts'
 import { createSpentOfBurst } from '../events/rate-limit.ts'
 import { operationOpener } from '../graphql/open-operation.ts'
+import { persistedDocuments } from '../graphql/persisted-documents.ts'
 import type { StreamReport } from '../graphql/stream-report.ts'
 import { createGraphql, requestBytes } from '../graphql/yoga.ts'
 import type { Core } from './core.ts'
@@ -16,10 +17,12 @@ type Deps = {
   intake: Intake
   log: Logger
   report: StreamReport
+  introspection: boolean
 }
 
 /** GraphQL over HTTP, and what carries its streams. */
-export function createGraphqlEndpoint({ config, foundation, core, intake, log, report }: Deps) {
+export function createGraphqlEndpoint(deps: Deps) {
+  const { config, foundation, core, intake, log, report, introspection } = deps
   const services = {
     ...core,
     intake,
@@ -27,10 +30,12 @@ export function createGraphqlEndpoint({ config, foundation, core, intake, log, r
     spentOfBurst: createSpentOfBurst(foundation.connections.commands),
     redis: foundation.connections.commands,
   }
-  const graphql = createGraphql({ services, log, maxEventBytes: config.MAX_BODY_BYTES })
+  const documents = persistedDocuments(config.ALLOWED_DOCUMENTS_FILE)
+  const maxEventBytes = config.MAX_BODY_BYTES
+  const graphql = createGraphql({ services, log, maxEventBytes, introspection, documents })
   const openOperation = operationOpener({ graphql, services, log })
   const streaming = createStreams({
-    ...{ config, core, log, openOperation, report },
+    ...{ config, core, log, openOperation, documents, report },
     fetch: async (url, init, context) => graphql.fetch(new URL(url), init, context),
     maxBodyBytes: requestBytes(config.MAX_BODY_BYTES),
   })

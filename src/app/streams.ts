@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import type { OpenOperation } from '../graphql/operation-stream.ts'
+import type { PersistedDocuments } from '../graphql/persisted-documents.ts'
 import type { StreamReport } from '../graphql/stream-report.ts'
 import { type EventStreamHandler, eventStreamHandler, type GraphqlFetch } from '../http/event-stream.ts'
 import { type OpenStreams, openStreams } from '../http/open-streams.ts'
@@ -14,6 +15,7 @@ type Deps = {
   core: Core
   log: Logger
   openOperation: OpenOperation
+  documents: PersistedDocuments
   fetch: GraphqlFetch
   maxBodyBytes: number
   report: StreamReport
@@ -32,7 +34,7 @@ const renewals = 4
 
 /** What keeps connections open to send results: event streams and sockets, and what bounds them. */
 export function createStreams(deps: Deps): Streaming {
-  const { config, core, log, openOperation, fetch, maxBodyBytes, report } = deps
+  const { config, core, log, openOperation, documents, fetch, maxBodyBytes, report } = deps
   const { identities, streamPlaces: places, streamTickets: tickets } = core
   const ticketMs = config.STREAM_TICKET_TTL_SECONDS * 1_000
   const streams = openStreams({
@@ -48,11 +50,11 @@ export function createStreams(deps: Deps): Streaming {
   }
   const bounds = { keepAliveMs: config.STREAM_KEEP_ALIVE_MS, stallMs: config.STREAM_STALL_MS }
   const eventStreams = eventStreamHandler({
-    ...{ identities, tickets, streams, openOperation, fetch, maxBodyBytes, report, log },
+    ...{ identities, tickets, streams, openOperation, documents, fetch, maxBodyBytes, report, log },
     ...{ ...bounds, vanishedPeers, maxMessageBytes: config.MAX_MESSAGE_BYTES },
   })
   const upgrade = webSocketUpgrades({
-    ...{ identities, streams, openOperation, report, log },
+    ...{ identities, streams, openOperation, documents, report, log },
     ...bounds,
     ...{ initTimeoutMs, maxOperations: maxOperationsPerSocket },
     maxMessageBytes: config.MAX_MESSAGE_BYTES,

@@ -1,4 +1,5 @@
 import SchemaBuilder from '@pothos/core'
+import ComplexityPlugin from '@pothos/plugin-complexity'
 import RelayPlugin from '@pothos/plugin-relay'
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth'
 import ValidationPlugin from '@pothos/plugin-validation'
@@ -8,6 +9,7 @@ import { decodeCursor, encodeCursor, type JournalPosition } from '../journal/cur
 import { parseCnpj } from '../tenants/cnpj.ts'
 import { mayWrite } from '../tenants/principal.ts'
 import type { GraphqlContext } from './context.ts'
+import { fieldCost } from './field-cost.ts'
 import { decodeGlobalId, encodeGlobalId } from './global-id.ts'
 
 type Types = {
@@ -26,7 +28,9 @@ type Types = {
 
 export const builder = new SchemaBuilder<Types>({
   defaultFieldNullability: false,
-  plugins: [ScopeAuthPlugin, RelayPlugin, ValidationPlugin],
+  plugins: [ScopeAuthPlugin, RelayPlugin, ValidationPlugin, ComplexityPlugin],
+  // No limit here: document-guards.ts asks for the cost before anything is done.
+  complexity: { fieldComplexity: fieldCost },
   scopeAuth: {
     // Else who may not see a stream would open it, and be refused each of its events.
     authorizeOnSubscribe: true,

@@ -27,8 +27,8 @@ export type KeysetList<Node, Key> = {
 /** `reached`: the key that a reader came to who had no time for a full page; there may be more beyond it. */
 export type PageRead<Node, Key> = { nodes: Node[]; reached: Key | null }
 
-const defaultSize = 50
-const maxSize = 200
+export const defaultSize = 50
+export const maxSize = 200
 /** No list is counted further than this. */
 export const maxCount = 10_000
 

@@ -3,6 +3,7 @@ import { AttemptRef, FailureRef } from './attempt.ts'
 import { builder } from './builder.ts'
 import type { GraphqlContext } from './context.ts'
 import { explain } from './explanation.ts'
+import { bodyCost } from './field-cost.ts'
 import { findJob } from './job-access.ts'
 import { bodyPayload, bodyText } from './job-body.ts'
 import { JobStatus } from './job-filter.ts'
@@ -57,12 +58,14 @@ builder.node(JobRef, {
     }),
     body: t.string({
       nullable: true,
+      complexity: bodyCost,
       description: 'As it came; null when it is not UTF-8 text.',
       resolve: async (job, _args, context) => bodyText(await loadBody(job, context)),
     }),
     payload: t.field({
       type: 'JSON',
       nullable: true,
+      complexity: bodyCost,
       description:
         'The body as JSON; null when it is none. Numbers beyond 2^53 lose digits here, not in `body`.',
       resolve: async (job, _args, context) => bodyPayload(await loadBody(job, context), job.contentType),

@@ -1,7 +1,7 @@
 import { type ExecutionResult, GraphQLError, Kind } from 'graphql'
 import { isAsyncIterable, mapAsyncIterator, type Plugin } from 'graphql-yoga'
 import type { Logger } from 'pino'
-import type { GanchoError } from '../errors.ts'
+import { type GanchoError, isErrorCode } from '../errors.ts'
 import { toGanchoError } from '../redis/redis-error.ts'
 import type { GraphqlServerContext } from './context.ts'
 
@@ -67,7 +67,8 @@ const codes: Readonly<Record<string, string>> = { REQUEST_ENTITY_TOO_LARGE: 'BOD
 function mistake(error: GraphQLError, requestId: string, executed: boolean): GraphQLError {
   const { message, nodes, source, positions, path, extensions } = error
   const given = typeof extensions.code === 'string' ? extensions.code : undefined
-  const code = given === undefined ? unnamedCode(error) : (codes[given] ?? given)
+  const named = given === undefined ? unnamedCode(error) : (codes[given] ?? given)
+  const code = isErrorCode(named) ? named : 'BAD_REQUEST'
   const http = extensions.http ?? (executed ? undefined : { status: 400, spec: true })
   return new GraphQLError(message, { nodes, source, positions, path, extensions: { code, requestId, http } })
 }

@@ -2,8 +2,10 @@ import { useCSRFPrevention } from '@graphql-yoga/plugin-csrf-prevention'
 import { createYoga } from 'graphql-yoga'
 import type { Logger } from 'pino'
 import type { GraphqlServerContext } from './context.ts'
-import { documentCaches, documentLimits } from './document.ts'
+import { type DocumentLimits, documentCaches } from './document.ts'
+import { documentGuards } from './document-guards.ts'
 import { createLoaders } from './loaders.ts'
+import { type PersistedDocuments, persistedDocuments, resolvePersisted } from './persisted-documents.ts'
 import { schema } from './schema.ts'
 import type { GraphqlServices } from './services.ts'
 import { subscriptionSources } from './subscription-sources.ts'
@@ -14,6 +16,11 @@ type Options = {
   log: Pick<Logger, 'error'>
   /** Longest body of an event, as `POST /webhook` takes it. */
   maxEventBytes: number
+  /** Whether callers may ask for the schema. */
+  introspection?: boolean
+  limits?: DocumentLimits
+  /** Those that the other transports know too. */
+  documents?: PersistedDocuments
 }
 
 /** In a JSON text quotes and line ends take two bytes; what needs more of them does not fit. */
@@ -23,13 +30,21 @@ export const requestBytes = (maxEventBytes: number) => 2 * maxEventBytes + 65_53
  * The GraphQL endpoint, to be called with a request, a response and who asks. Browsers cannot be made to call it by another site:
  * a request needs a header or a content type that makes them ask first, and no other origin gets permission.
  */
-export function createGraphql({ services, log, maxEventBytes }: Options) {
+export function createGraphql({
+  services,
+  log,
+  maxEventBytes,
+  introspection = false,
+  limits,
+  documents = persistedDocuments(),
+}: Options) {
   return createYoga<GraphqlServerContext, object>({
     schema,
     context: ({ principal }) => ({ services, loaders: createLoaders(services, principal), maxEventBytes }),
     plugins: [
       useCSRFPrevention({ requestHeaders: ['authorization'] }),
-      documentLimits,
+      resolvePersisted(documents),
+      documentGuards({ introspection, limits }),
       translateErrors(log),
       subscriptionSources,
     ],

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { type ErrorCode, GanchoError } from '../errors.ts'
 import type { GraphqlServerContext } from '../graphql/context.ts'
 import type { OpenOperation, OperationParams, OperationStream } from '../graphql/operation-stream.ts'
+import type { PersistedDocuments } from '../graphql/persisted-documents.ts'
 import type { StreamReport } from '../graphql/stream-report.ts'
 import { toGanchoError } from '../redis/redis-error.ts'
 import { readBody } from '../rest/request-body.ts'
@@ -33,6 +34,7 @@ export type EventStreamDeps = EventStreamOptions & {
   tickets: StreamTickets
   streams: OpenStreams
   openOperation: OpenOperation
+  documents: PersistedDocuments
   fetch: GraphqlFetch
   maxBodyBytes: number
   /** Longest request for a stream: what it holds is kept as long as the stream. */
@@ -77,7 +79,8 @@ async function serve(deps: EventStreamDeps, exchange: Exchange): Promise<void> {
   const { request } = exchange
   const asked = await admit(deps, request)
   const body = await readBody(request, deps.maxBodyBytes)
-  const params = graphqlParams(request, queryOf(request), body)
+  const given = graphqlParams(request, queryOf(request), body)
+  const params = deps.documents.resolve(given, asked.principal)
   const kind = operationKind(params)
   if (kind === 'subscription') {
     if (body.length > deps.maxMessageBytes)

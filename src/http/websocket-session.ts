@@ -4,7 +4,8 @@ import { GraphQLError } from 'graphql'
 import type { Logger } from 'pino'
 import type { WebSocket } from 'ws'
 import { GanchoError } from '../errors.ts'
-import type { OpenOperation, OperationParams, OperationStream } from '../graphql/operation-stream.ts'
+import type { OpenOperation, OperationStream } from '../graphql/operation-stream.ts'
+import type { PersistedDocuments } from '../graphql/persisted-documents.ts'
 import type { StreamReport } from '../graphql/stream-report.ts'
 import { toGanchoError } from '../redis/redis-error.ts'
 import { requestIdOf } from '../rest/request-id.ts'
@@ -19,6 +20,7 @@ export type SessionDeps = {
   identities: Pick<Identities, 'ask' | 'ofRequest'>
   streams: Pick<OpenStreams, 'take' | 'watch'>
   openOperation: OpenOperation
+  documents: PersistedDocuments
   report: StreamReport
   log: Logger
   /** How often a client is pinged. One that is silent for one and a half times as long is taken for dead. */
@@ -84,7 +86,7 @@ export class WebSocketSession {
   }
 
   /** Starts an operation. Never throws. */
-  async open(id: string, params: OperationParams): Promise<OpenedResults> {
+  async open(id: string, given: unknown): Promise<OpenedResults> {
     if (this.#operations.size >= this.#deps.maxOperations)
       return this.#refused(tooMany(this.#deps.maxOperations))
     const operation: Operation = { id, carried: undefined }
@@ -94,6 +96,7 @@ export class WebSocketSession {
       if (!this.#admitted) throw new GanchoError('UNAUTHENTICATED')
       const { claim } = this.#admitted
       const principal = await this.#deps.identities.ask(claim)
+      const params = this.#deps.documents.resolve(given, principal)
       if (operationKind(params) === 'subscription') giveBack = await this.#deps.streams.take(principal)
       const context = { principal, requestId: this.#requestId, identify: async () => claim.identity }
       const opened = await this.#deps.openOperation(params, context)

@@ -79,12 +79,12 @@ describe('a mistake in the request', () => {
       'null for an argument that must not be null',
       { query: 'query ($id: ID = "ID-1") { job(id: $id) { id } }', variables: { id: null } },
       'BAD_REQUEST',
-      200,
+      400,
     ],
     [
       'a document of too many parts',
       { query: `{ viewer { ${'kind '.repeat(2_000)} } }` },
-      'GRAPHQL_PARSE_FAILED',
+      'DOCUMENT_TOO_COMPLEX',
       400,
     ],
     [

@@ -2,6 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { jobId } from '../../src/events/job.ts'
+import { documentLimits } from '../../src/graphql/document.ts'
 import { createLoaders } from '../../src/graphql/loaders.ts'
 import { operationOpener } from '../../src/graphql/open-operation.ts'
 import type { OpenOperation, OperationStream } from '../../src/graphql/operation-stream.ts'
@@ -30,7 +31,8 @@ const streams: OperationStream[] = []
 
 beforeAll(async () => {
   services = await openTestServices()
-  const endpoint = createGraphql({ services, log: console, maxEventBytes: 1_000 })
+  const limits = { ...documentLimits, tokens: 2_000, aliases: 1_000 }
+  const endpoint = createGraphql({ services, log: console, maxEventBytes: 1_000, limits })
   open = operationOpener({ graphql: endpoint, services, log: console })
   owner = (await newTenant(services.tenants, numericCnpj, 'Owner')) as Principal
   stranger = (await newTenant(services.tenants, alphanumericCnpj, 'Stranger')) as Principal

@@ -5,6 +5,7 @@ import { pino } from 'pino'
 import { afterEach, describe, expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { GanchoError } from '../../src/errors.ts'
+import { persistedDocuments } from '../../src/graphql/persisted-documents.ts'
 import { carryEventStream, endingOf } from '../../src/http/event-stream-connection.ts'
 import { type SessionDeps, WebSocketSession } from '../../src/http/websocket-session.ts'
 import type { Admitted } from '../../src/tenants/identity.ts'
@@ -55,6 +56,7 @@ async function socketOf(stream: FedStream, keepAliveMs = 60_000) {
     identities: { ask: () => admin.principal, ofRequest: async () => admin },
     streams: { take: async () => () => undefined, watch: async () => () => undefined },
     openOperation: opening(stream),
+    documents: persistedDocuments(),
     report: { opened: () => {}, ended: () => {} },
     log: pino({ level: 'silent' }),
     ...{ keepAliveMs, stallMs, maxOperations: 1 },
