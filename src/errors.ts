@@ -44,6 +44,7 @@ const catalogue = {
   TOO_MANY_QUEUES: [409, 'There are as many queues as are allowed.'],
   PREVIEW_EXPIRED: [409, 'This preview is too old; look again.'],
   BODY_TOO_LARGE: [413, 'The body is too large.'],
+  UNSUPPORTED_MEDIA_TYPE: [415, 'Send JSON, as application/json.'],
   UNSUPPORTED_ENCODING: [415, 'This Content-Encoding is not taken.'],
   IDEMPOTENCY_CONFLICT: [422, 'This idempotency key was used with another body.'],
   RATE_LIMITED: [429, 'The tenant posts more events than its limit allows; try again later.'],

@@ -65,5 +65,5 @@ function checkOperation(args: ExecutionArgs, limits: DocumentLimits): void {
     variables,
   })
   keepWithin(limits, 'depth', depth)
-  keepWithin(limits, 'cost', cost)
+  keepWithin(limits, operation.operation === 'subscription' ? 'messageCost' : 'cost', cost)
 }

@@ -18,19 +18,24 @@ export const documentLimits = {
   introspections: 2,
   /** Fields within fields, through all fragments. */
   depth: 12,
-  /** Values that an answer may have, as `fieldCost` counts them. */
+  /** Values that the answer of a query or mutation may have, as `fieldCost` counts them. */
   cost: 50_000,
+  /** The same for each message of a subscription. */
+  messageCost: 5_000,
 }
 const maxKnown = 200
+
+const messages: Partial<Record<keyof DocumentLimits, (max: number) => string>> = {
+  depth: (max) => `Fields lie at most ${max} deep.`,
+  cost: (max) => `An answer has at most ${max} values, by the sizes of the lists that are asked for.`,
+  messageCost: (max) => `A message of a subscription has at most ${max} values.`,
+}
 
 /** @throws GanchoError DOCUMENT_TOO_COMPLEX for more than there may be */
 export function keepWithin(limits: DocumentLimits, name: keyof DocumentLimits, found: number): void {
   const max = limits[name]
   if (found <= max) return
-  const message =
-    name === 'depth' || name === 'cost'
-      ? `The operation has a ${name} beyond ${max}.`
-      : `A document has at most ${max} ${name}.`
+  const message = messages[name]?.(max) ?? `A document has at most ${max} ${name}.`
   throw new GanchoError('DOCUMENT_TOO_COMPLEX', message, { details: { limit: name, max } })
 }
 

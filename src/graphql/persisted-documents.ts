@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
-import { createLRUCache, type Plugin } from 'graphql-yoga'
+import { createLRUCache } from 'graphql-yoga'
 import { z } from 'zod'
 import { GanchoError } from '../errors.ts'
 import type { Principal } from '../tenants/principal.ts'
-import type { GraphqlServerContext } from './context.ts'
 import { checkedParams, type GivenParams } from './given-params.ts'
 import type { OperationParams } from './operation-stream.ts'
 
@@ -94,10 +93,3 @@ function hashOf(extensions: GivenParams['extensions']): string | undefined {
   const problems = parsed.error.issues.map(({ path, message }) => [...path, message].join(': '))
   throw new GanchoError('BAD_REQUEST', `extensions.persistedQuery: ${problems.join('; ')}.`)
 }
-
-/** For requests that the endpoint reads by itself, and checks after this. */
-export const resolvePersisted = (documents: PersistedDocuments): Plugin<object, GraphqlServerContext> => ({
-  onParams({ params, setParams, context }) {
-    setParams({ ...params, query: documents.resolve(params, context.principal).query })
-  },
-})

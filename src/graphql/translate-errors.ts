@@ -1,7 +1,7 @@
 import { type ExecutionResult, GraphQLError, Kind } from 'graphql'
 import { isAsyncIterable, mapAsyncIterator, type Plugin } from 'graphql-yoga'
 import type { Logger } from 'pino'
-import { type GanchoError, isErrorCode } from '../errors.ts'
+import { type ErrorCode, type GanchoError, isErrorCode } from '../errors.ts'
 import { toGanchoError } from '../redis/redis-error.ts'
 import type { GraphqlServerContext } from './context.ts'
 
@@ -62,19 +62,24 @@ function isOfRequest(cause: unknown, error: GraphQLError): boolean {
   return error.path === undefined || (cause.nodes ?? []).some((node) => node.kind !== Kind.FIELD)
 }
 
-const codes: Readonly<Record<string, string>> = { REQUEST_ENTITY_TOO_LARGE: 'BODY_TOO_LARGE' }
+/** Of what is refused before GraphQL looks at it. */
+const codesByStatus: Readonly<Record<number, ErrorCode>> = {
+  403: 'FORBIDDEN',
+  405: 'METHOD_NOT_ALLOWED',
+  413: 'BODY_TOO_LARGE',
+}
 
 function mistake(error: GraphQLError, requestId: string, executed: boolean): GraphQLError {
   const { message, nodes, source, positions, path, extensions } = error
-  const given = typeof extensions.code === 'string' ? extensions.code : undefined
-  const named = given === undefined ? unnamedCode(error) : (codes[given] ?? given)
-  const code = isErrorCode(named) ? named : 'BAD_REQUEST'
+  const code = codeOf(error)
   const http = extensions.http ?? (executed ? undefined : { status: 400, spec: true })
   return new GraphQLError(message, { nodes, source, positions, path, extensions: { code, requestId, http } })
 }
 
-function unnamedCode({ nodes, source, extensions }: GraphQLError): string {
-  if ((extensions.http as { status?: number } | undefined)?.status === 403) return 'FORBIDDEN'
+function codeOf({ nodes, source, extensions: { code, http } }: GraphQLError): ErrorCode {
+  const byStatus = codesByStatus[(http as { status?: number } | undefined)?.status ?? 0]
+  if (byStatus) return byStatus
+  if (typeof code === 'string') return isErrorCode(code) ? code : 'BAD_REQUEST'
   // A syntax error has a place in the source, but no nodes yet.
   return source && !nodes ? 'GRAPHQL_PARSE_FAILED' : 'BAD_REQUEST'
 }

@@ -5,7 +5,8 @@ import type { GraphqlServerContext } from './context.ts'
 import { type DocumentLimits, documentCaches } from './document.ts'
 import { documentGuards } from './document-guards.ts'
 import { createLoaders } from './loaders.ts'
-import { type PersistedDocuments, persistedDocuments, resolvePersisted } from './persisted-documents.ts'
+import { type PersistedDocuments, persistedDocuments } from './persisted-documents.ts'
+import { requestParams } from './request-params.ts'
 import { schema } from './schema.ts'
 import type { GraphqlServices } from './services.ts'
 import { subscriptionSources } from './subscription-sources.ts'
@@ -43,7 +44,7 @@ export function createGraphql({
     context: ({ principal }) => ({ services, loaders: createLoaders(services, principal), maxEventBytes }),
     plugins: [
       useCSRFPrevention({ requestHeaders: ['authorization'] }),
-      resolvePersisted(documents),
+      requestParams(documents),
       documentGuards({ introspection, limits }),
       translateErrors(log),
       subscriptionSources,

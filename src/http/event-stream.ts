@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import { type ErrorCode, GanchoError } from '../errors.ts'
 import type { GraphqlServerContext } from '../graphql/context.ts'
+import { paramsOf } from '../graphql/given-params.ts'
 import type { OpenOperation, OperationParams, OperationStream } from '../graphql/operation-stream.ts'
 import type { PersistedDocuments } from '../graphql/persisted-documents.ts'
 import type { StreamReport } from '../graphql/stream-report.ts'
@@ -19,8 +20,8 @@ import {
   isPassing,
 } from './event-stream-connection.ts'
 import { completeFrame, resultFrame } from './event-stream-frames.ts'
-import { graphqlParams, operationKind } from './graphql-params.ts'
 import type { OpenStreams } from './open-streams.ts'
+import { operationKind } from './operation-kind.ts'
 
 /** Answers with JSON, by the GraphQL endpoint. */
 export type GraphqlFetch = (
@@ -79,7 +80,9 @@ async function serve(deps: EventStreamDeps, exchange: Exchange): Promise<void> {
   const { request } = exchange
   const asked = await admit(deps, request)
   const body = await readBody(request, deps.maxBodyBytes)
-  const given = graphqlParams(request, queryOf(request), body)
+  const { method, headers } = request
+  const contentType = headers['content-type']
+  const given = paramsOf({ method, contentType, search: queryOf(request), body: body.toString() })
   const params = deps.documents.resolve(given, asked.principal)
   const kind = operationKind(params)
   if (kind === 'subscription') {

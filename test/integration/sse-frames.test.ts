@@ -145,9 +145,9 @@ describe('refused before a stream begins, in the form of every error:', () => {
   test('a body that is no JSON, and one that is too large', async () => {
     const post = { method: 'POST' as const }
     expect(await opened({ ...post, headers: { 'content-type': 'text/plain' } })).toEqual([
-      400,
+      415,
       json,
-      'BAD_REQUEST',
+      'UNSUPPORTED_MEDIA_TYPE',
     ])
     const long = `${query} #${'x'.repeat(3_000_000)}`
     expect(await opened({ ...post, query: long })).toEqual([413, json, 'BODY_TOO_LARGE'])
