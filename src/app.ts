@@ -6,11 +6,13 @@ import { createGatewaySide, showsGraphiql } from './app/gateway-side.ts'
 import { openRanges } from './app/guard.ts'
 import { processName } from './app/process-name.ts'
 import { openSampleUpstream, sampleUpstreamVariables, withSampleUpstream } from './app/sample-upstream.ts'
+import { openTracing } from './app/tracing.ts'
 import { within } from './app/within.ts'
 import { createWorkerSide } from './app/worker-side.ts'
 import type { Config } from './config.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { secondProcessCommand, writeSecondProcessEnv } from './redis/second-process.ts'
+import type { Tracing } from './tracing/tracing.ts'
 import { banner } from './welcome/banner.ts'
 import { developmentTenant } from './welcome/development-tenant.ts'
 import { type SampleReceiver, startSampleReceiver } from './welcome/sample-receiver.ts'
@@ -33,6 +35,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   }
   try {
     const metrics = createMetrics()
+    const tracing = await openTracing(config, log)
+    if (tracing) parts.push(tracing.close)
     let origin = ''
     const upstream = await openSampleUpstream(config, foundation, log)
     if (upstream) parts.push(upstream.close)
@@ -51,8 +55,11 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 
     let stopping = false
     let listening = false
-    const server = createGatewaySide({ config, foundation, core, metrics, log, isStopping: () => stopping })
-    const worker = createWorkerSideFor(config, foundation, core, log, destinationUrl, metrics)
+    const server = createGatewaySide({
+      ...{ config, foundation, core, metrics, tracing, log },
+      isStopping: () => stopping,
+    })
+    const worker = createWorkerSideFor(config, foundation, core, log, destinationUrl, metrics, tracing)
     worker?.start()
     // Both at once: while requests finish, no new delivery begins.
     parts.push(async () => {
@@ -111,9 +118,10 @@ function createWorkerSideFor(
   log: Logger,
   destinationUrl: string | undefined,
   { delivery: report }: Metrics,
+  tracing: Tracing | undefined,
 ) {
   if (config.ROLE === 'gateway' || destinationUrl === undefined) return undefined
-  return createWorkerSide({ config, foundation, destinations, log, owner: processName(), report })
+  return createWorkerSide({ config, foundation, destinations, log, owner: processName(), report, tracing })
 }
 
 function originOf({ HOST }: Config, port: number): string {

@@ -182,6 +182,10 @@ const environment = z.object({
   UPSTREAMS_FILE: upstreamsFile.default([]),
   ALLOWED_DOCUMENTS_FILE: documentsFile.optional(),
   GRAPHQL_INTROSPECTION: z.stringbool('expected true or false').optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl.optional(),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: httpUrl.optional(),
+  OTEL_SERVICE_NAME: z.string().default('gancho'),
+  OTEL_SDK_DISABLED: z.stringbool('expected true or false').default(false),
   GRAPHIQL: z.stringbool('expected true or false').optional(),
   LOG_LEVEL: z.enum(logLevels, `expected one of ${logLevels.join(', ')}`).default('info'),
 })

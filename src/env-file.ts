@@ -25,7 +25,7 @@ type Options = {
   known: readonly string[]
 }
 
-const secret = /(TOKENS?|SECRET|PASS|APIKEY)$/
+const secret = /(TOKENS?|SECRET|PASS|APIKEY|OTLP_HEADERS)$/
 const passwordInUrl = /:\/\/[^/@]*:[^/@]+@/
 const holdsSecret = (name: string, value: string) => secret.test(name) || passwordInUrl.test(value)
 const readableByOthers = 0o004
@@ -106,7 +106,7 @@ const ofTheCommandLine = ['GANCHO_URL', 'GANCHO_TOKEN']
 const unknown = (path: string, lines: readonly string[], known: readonly string[]) =>
   lines.flatMap((line, at) => {
     const name = nameOf(line)
-    return name === undefined || [...known, ...ofTheCommandLine].includes(name)
+    return name === undefined || [...known, ...ofTheCommandLine].includes(name) || name.startsWith('OTEL_')
       ? []
       : [`${path}, line ${at + 1}: Gancho has no variable ${name}`]
   })

@@ -12,6 +12,8 @@ const startGraceMs = 5_000
 function configOrExit() {
   try {
     const { env, warnings } = readEnvironment(process.env, environmentVariables)
+    // OpenTelemetry's SDK reads its own, and would miss those that stand in the file.
+    for (const name in env) if (name.startsWith('OTEL_')) process.env[name] ??= env[name]
     return { config: readConfig(env), warnings }
   } catch (error) {
     const problem = startProblem(error)

@@ -5,6 +5,7 @@ import { isEnvironments } from '../delivery/delivery-terms.ts'
 import type { Destination } from '../delivery/destination.ts'
 import { createHttpClient } from '../delivery/http-client.ts'
 import { createRetryPolicy } from '../delivery/retry-policy.ts'
+import { attemptTracer } from '../delivery/traced-attempt.ts'
 import { createWorkers } from '../delivery/worker.ts'
 import { maxQueues } from '../events/lanes.ts'
 import { guardOf } from './guard.ts'
@@ -18,7 +19,7 @@ const spareConnections = 16
 
 /** The workers of this process, with what they deliver by. */
 export function createDelivery(parts: WorkerParts) {
-  const { config, redis, lanes, errorQueue, transitions, destinations, log, owner, report } = parts
+  const { config, redis, lanes, errorQueue, transitions, destinations, log, owner, report, tracing } = parts
   const clients = openClients(config, guardOf(config, parts.foundation))
   const aborting = new AbortController()
   const policy = createRetryPolicy({
@@ -28,6 +29,7 @@ export function createDelivery(parts: WorkerParts) {
   })
   const deliverDeps = {
     ...{ transitions, errorQueue, leaseMarginMs, log, report },
+    trace: tracing && attemptTracer(tracing),
     clientFor: clients.of,
     defaults: { policy, timeoutMs: config.ATTEMPT_TIMEOUT_MS },
     disable: destinations.service.disable,

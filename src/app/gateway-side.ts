@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { reportedIntake } from '../events/event-report.ts'
 import { createIntake, type Intake } from '../events/intake.ts'
+import { tracedIntake } from '../events/traced-intake.ts'
 import { graphqlRoute } from '../http/graphql-route.ts'
 import { healthRoutes } from '../http/health-routes.ts'
 import { metricsRoute } from '../http/metrics-route.ts'
@@ -16,6 +17,7 @@ import { failedJobsRoute } from '../rest/failed-jobs.ts'
 import { newQrcodeRoute } from '../rest/new-qrcode.ts'
 import { sourceWebhookHandler } from '../rest/source-webhook.ts'
 import { webhookHandler } from '../rest/webhook.ts'
+import type { Tracing } from '../tracing/tracing.ts'
 import type { Core } from './core.ts'
 import type { Foundation } from './foundation.ts'
 import { createGraphqlEndpoint } from './graphql-endpoint.ts'
@@ -25,13 +27,14 @@ type Deps = {
   foundation: Foundation
   core: Core
   metrics: Metrics
+  tracing: Tracing | undefined
   log: Logger
   isStopping: () => boolean
 }
 
 /** The HTTP server: everything for a gateway, health and metrics for a worker. */
 export function createGatewaySide(deps: Deps): HttpServer {
-  const { config, foundation, core, metrics, log } = deps
+  const { config, foundation, core, metrics, tracing, log } = deps
   const { authenticate } = core
   const maxBodyBytes = config.MAX_BODY_BYTES
   const report = metrics.events
@@ -45,11 +48,11 @@ export function createGatewaySide(deps: Deps): HttpServer {
     return createHttpServer({ webhook: undefined, handle: withMiddleware(router), requestTimeoutMs, log })
   }
   const { correlator } = core
-  const intake = correlator.intakeOf(openIntake(config, foundation, core))
+  const intake = tracedIntake(correlator.intakeOf(openIntake(config, foundation, core)), tracing)
   const routes = [...adminTenantRoutes(core), failedJobsRoute(core), newQrcodeRoute(correlator)]
   const graphiql = showsGraphiql(config, foundation)
   const endpoint = createGraphqlEndpoint({
-    ...{ config, foundation, core, log },
+    ...{ config, foundation, core, log, tracing },
     intake: reportedIntake(intake, report),
     report: metrics.streams,
     // GraphiQL is of little use without.

@@ -6,6 +6,7 @@ import { operationOpener } from '../graphql/open-operation.ts'
 import { persistedDocuments } from '../graphql/persisted-documents.ts'
 import type { StreamReport } from '../graphql/stream-report.ts'
 import { createGraphql, requestBytes } from '../graphql/yoga.ts'
+import type { Tracing } from '../tracing/tracing.ts'
 import type { Core } from './core.ts'
 import type { Foundation } from './foundation.ts'
 import { createStreams } from './streams.ts'
@@ -18,11 +19,12 @@ type Deps = {
   log: Logger
   report: StreamReport
   introspection: boolean
+  tracing: Tracing | undefined
 }
 
 /** GraphQL over HTTP, and what carries its streams. */
 export function createGraphqlEndpoint(deps: Deps) {
-  const { config, foundation, core, intake, log, report, introspection } = deps
+  const { config, foundation, core, intake, log, report, introspection, tracing } = deps
   const services = {
     ...core,
     intake,
@@ -32,7 +34,7 @@ export function createGraphqlEndpoint(deps: Deps) {
   }
   const documents = persistedDocuments(config.ALLOWED_DOCUMENTS_FILE)
   const maxEventBytes = config.MAX_BODY_BYTES
-  const graphql = createGraphql({ services, log, maxEventBytes, introspection, documents })
+  const graphql = createGraphql({ services, log, tracing, maxEventBytes, introspection, documents })
   const openOperation = operationOpener({ graphql, services, log })
   const streaming = createStreams({
     ...{ config, core, log, openOperation, documents, report },

@@ -7,6 +7,7 @@ import { createJobRecords, type JobRecords } from '../events/job-records.ts'
 import { createLanes, type Lanes } from '../events/lanes.ts'
 import { defaultQueue } from '../events/routing.ts'
 import { createTransitions, type Transitions } from '../events/transitions.ts'
+import type { Tracing } from '../tracing/tracing.ts'
 import type { Destinations } from './destinations.ts'
 import type { Foundation } from './foundation.ts'
 
@@ -19,6 +20,7 @@ export type WorkerDeps = {
   destinations: Destinations
   /** Told what deliveries come to. */
   report: DeliveryReport
+  tracing: Tracing | undefined
 }
 
 /** What the parts of a worker share; all of it waits while Redis is away. */

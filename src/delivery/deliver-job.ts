@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { type Failure, type Job, jobId } from '../events/job.ts'
 import type { ScheduledJob } from '../events/lanes.ts'
 import type { FinishAs, Transitions } from '../events/transitions.ts'
-import { type AttemptResult, attempt } from './attempt.ts'
+import { type AttemptResult, attempt, type DeliveryRequest } from './attempt.ts'
 import type { DeliveryReport } from './delivery-report.ts'
 import { deliveryRequest } from './delivery-request.ts'
 import {
@@ -18,6 +18,7 @@ import type { FindDestination } from './find-destination.ts'
 import type { HttpClient } from './http-client.ts'
 import { attemptRecord, type Begun, failureOf, failureWithoutAttempt } from './outcome-record.ts'
 import { type NextStep, nextStep } from './retry-policy.ts'
+import type { TraceAttempt } from './traced-attempt.ts'
 
 /** What BullMQ has to do with its entry now. */
 export type Afterwards =
@@ -40,6 +41,7 @@ export type DeliverDeps = {
   leaseMarginMs: number
   log: Logger
   report?: DeliveryReport
+  trace?: TraceAttempt | undefined
   now: () => number
   /** Aborted when the process must stop before the attempts in flight are over. */
   aborted: AbortSignal
@@ -123,7 +125,8 @@ async function decide(
   }
   const request = deliveryRequest(destination, begun.job, begun.body, begun.attempt, deps.now())
   const limits = { timeoutMs, signal: deps.aborted }
-  const result = await attempt(deps.clientFor(destination), request, limits)
+  const send = (traced: DeliveryRequest) => attempt(deps.clientFor(destination), traced, limits)
+  const result = await (deps.trace?.(begun, request, send) ?? send(request))
   // That this process stops says nothing about the receiver: another one goes on at once.
   const isBrokenOff = deps.aborted.aborted && result.outcome.kind === 'unanswered'
   if (isBrokenOff) return { ...finishAs(deps, begun, result, { do: 'retry', delayMs: 0 }), uncounted: true }

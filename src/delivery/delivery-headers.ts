@@ -1,4 +1,5 @@
 import { type Job, jobId } from '../events/job.ts'
+import { traceHeadersOf } from '../tracing/tracing.ts'
 import type { Destination } from './destination.ts'
 
 /**
@@ -20,7 +21,7 @@ export function deliveryHeaders(
   if (encoding !== undefined) headers['content-encoding'] = encoding
   if (job.eventType !== null) headers['x-event-type'] = sendable(job.eventType)
   if (job.correlationId !== null) headers['x-correlation-id'] = sendable(job.correlationId)
-  return Object.assign(headers, {
+  return Object.assign(headers, traceHeadersOf(job.headers), {
     'webhook-id': `${job.eventId}_${destination.id}`,
     'webhook-timestamp': String(Math.floor(nowMs / 1000)),
     'x-gancho-job': jobId(job.n),

@@ -1,6 +1,7 @@
 import { useCSRFPrevention } from '@graphql-yoga/plugin-csrf-prevention'
 import { createYoga } from 'graphql-yoga'
 import type { Logger } from 'pino'
+import type { Tracing } from '../tracing/tracing.ts'
 import type { GraphqlServerContext } from './context.ts'
 import { type DocumentLimits, documentCaches } from './document.ts'
 import { documentGuards } from './document-guards.ts'
@@ -10,11 +11,13 @@ import { requestParams } from './request-params.ts'
 import { schema } from './schema.ts'
 import type { GraphqlServices } from './services.ts'
 import { subscriptionSources } from './subscription-sources.ts'
+import { tracedOperations } from './traced-operations.ts'
 import { translateErrors } from './translate-errors.ts'
 
 type Options = {
   services: GraphqlServices
   log: Pick<Logger, 'error'>
+  tracing?: Tracing | undefined
   /** Longest body of an event, as `POST /webhook` takes it. */
   maxEventBytes: number
   /** Whether callers may ask for the schema. */
@@ -34,6 +37,7 @@ export const requestBytes = (maxEventBytes: number) => 2 * maxEventBytes + 65_53
 export function createGraphql({
   services,
   log,
+  tracing,
   maxEventBytes,
   introspection = false,
   limits,
@@ -48,6 +52,7 @@ export function createGraphql({
       documentGuards({ introspection, limits }),
       translateErrors(log),
       subscriptionSources,
+      ...(tracing ? [tracedOperations(tracing)] : []),
     ],
     parserAndValidationCache: documentCaches(),
     maxRequestBodySize: requestBytes(maxEventBytes),

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { findCycle, readSource, readSources, type SourceFile } from '../support/source-files.ts'
@@ -5,7 +6,7 @@ import { findCycle, readSource, readSources, type SourceFile } from '../support/
 /** Each part uses only parts of lines above its own; parts of one line do not know each other. */
 const order = [
   ['errors'],
-  ['redis'],
+  ['redis', 'tracing'],
   ['tenants', 'journal'],
   ['events'],
   ['delivery'],
@@ -60,6 +61,8 @@ const metricsUsers = (files: readonly SourceFile[]) =>
   files
     .filter(({ path, packages }) => packages.includes('prom-client') && partOf(path) !== 'metrics')
     .map(({ path }) => path)
+const usersOf = (scope: string, files: readonly SourceFile[]) =>
+  files.filter(({ packages }) => packages.some((name) => name.startsWith(scope))).map(({ path }) => path)
 const tooLong = (files: readonly SourceFile[]) =>
   files.filter(({ lines }) => lines > maxLines).map(({ path }) => path)
 const badlyNamed = (files: readonly SourceFile[]) =>
@@ -101,6 +104,18 @@ describe('the source', () => {
 
   test('knows the client of Prometheus in metrics alone', () => {
     expect(metricsUsers(files)).toEqual([])
+  })
+
+  test('knows OpenTelemetry in one file alone, which is read only where a collector is named', () => {
+    expect(usersOf('@opentelemetry/', files)).toEqual(['tracing/open-telemetry.ts'])
+    const importers = files
+      .filter(({ uses }) => uses.includes('tracing/open-telemetry.ts'))
+      .map(({ path }) => path)
+    expect(importers).toEqual(['app/tracing.ts'])
+    const [importer] = importers
+    const text = readFileSync(new URL(`../../src/${importer}`, import.meta.url), 'utf8')
+    expect(text).toContain("await import('../tracing/open-telemetry.ts')")
+    expect(text).not.toMatch(/ from '..\/tracing\/open-telemetry\.ts'/)
   })
 
   test('has no file over 300 lines', () => {

@@ -50,6 +50,20 @@ test('a body that was compressed by its sender is still said to be', () => {
   expect(sent).toMatchObject({ 'content-encoding': 'gzip', 'user-agent': 'Gancho' })
 })
 
+test.each([
+  ['00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', true],
+  ['00-00000000000000000000000000000000-b7ad6b7169203331-01', false],
+  ['00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01', false],
+  ['00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01', false],
+  ['anything, anything', false],
+])('the trace that an event came with goes on where it is one: %s', (traceparent, isOne) => {
+  const headers = { traceparent, tracestate: 'vendor=1' }
+  const sent = deliveryHeaders({ ...job, headers }, 1, now, destination)
+  expect([sent.traceparent, sent.tracestate]).toEqual(
+    isOne ? [traceparent, 'vendor=1'] : [undefined, undefined],
+  )
+})
+
 test('headers of the destination are sent, but cannot pretend another delivery', () => {
   const headers = {
     Authorization: 'Bearer t',

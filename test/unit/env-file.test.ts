@@ -100,7 +100,7 @@ describe('a line that cannot be meant', () => {
 
 describe('a warning', () => {
   test('tells of names that Gancho does not know, with their lines', () => {
-    write('PORT=1\nREDIS_URI=redis://a\nGANCHO_URL=http://a\n')
+    write('PORT=1\nREDIS_URI=redis://a\nGANCHO_URL=http://a\nOTEL_TRACES_SAMPLER=always_on\n')
     expect(read().warnings).toEqual([`${path}, line 2: Gancho has no variable REDIS_URI`])
   })
 
