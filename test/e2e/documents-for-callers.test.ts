@@ -1,0 +1,105 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { getOperationAST, parse } from 'graphql'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { clientOf, until } from '../support/client.ts'
+import { blocksOf, shownCommands, withoutChance } from '../support/documents.ts'
+import { openEventStream } from '../support/event-stream.ts'
+import { clientsOf, type Fleet, openFleet, untilStatus } from '../support/fleet.ts'
+import { adminToken, type GanchoProcess } from '../support/gancho.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+
+let fleet: Fleet
+let gancho: GanchoProcess
+let token: string
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+
+beforeAll(async () => {
+  folder = await temporaryFolder()
+  fleet = await openFleet({ answer: (response) => response.end(), env: { ATTEMPT_TIMEOUT_MS: '20000' } })
+  gancho = await fleet.start('all')
+  token = (await clientsOf(gancho)).token
+})
+afterAll(async () => {
+  await fleet.close()
+  await folder.remove()
+})
+
+/** Runs it in a shell as a reader would, with the variables that the document has them set. */
+async function run(command: string): Promise<string> {
+  const node = `${process.execPath} --disable-warning=ExperimentalWarning`
+  const child = spawn('bash', ['-c', command.replace(/^node /, `${node} `)], {
+    cwd: folder.path,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: process.env.PATH ?? '', GANCHO: gancho.origin, TOKEN: token },
+  })
+  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+  return out + err
+}
+
+describe('docs/webhooks-for-senders.md', () => {
+  const path = 'docs/webhooks-for-senders.md'
+
+  test('shows commands, one after the other, with the answers that they get', async () => {
+    for (const block of blocksOf(path)) {
+      const name = /^\/\/ file: (\S+)\n/.exec(block.text)?.[1]
+      if (name !== undefined) await writeFile(join(folder.path, name), block.text)
+    }
+    const commands = shownCommands(path)
+    expect(commands).toHaveLength(7)
+    for (const { command, output } of commands) {
+      // The page goes on with what has been delivered by then.
+      if (command.includes('ID-1')) await untilStatus(clientOf(gancho), 'ID-1', 'DELIVERED')
+      expect(withoutChance(await run(command)), command).toBe(withoutChance(output))
+    }
+  })
+})
+
+describe('docs/dashboards.md', () => {
+  const documents = blocksOf('docs/dashboards.md').flatMap(({ language, text: document }) =>
+    language === 'graphql' ? [document] : [],
+  )
+  const typeOf = (document: string) => getOperationAST(parse(document))?.operation
+  const ofType = (type: string) => documents.filter((document) => typeOf(document) === type)
+
+  test('shows operations of all three kinds', () => {
+    expect(['query', 'mutation', 'subscription'].map((type) => ofType(type).length)).toEqual([5, 2, 2])
+  })
+
+  const isOfQueues = (document: string) => /\b(queues|queueStats)\b/.test(document)
+  /** The first answer to it. */
+  const answerTo = async (document: string, used: string): Promise<unknown> => {
+    if (typeOf(document) === 'query') return clientOf(gancho, used).graphql(document)
+    const stream = await openEventStream(gancho.origin, { query: document, token: used })
+    if (stream.status !== 200) return stream.ended.then(() => Promise.reject(new Error(stream.raw())))
+    await clientOf(gancho, token).postJob({ shown: true })
+    const answered = () => stream.results()[0] as { data?: unknown } | undefined
+    await until(answered, { what: `a result of ${document}` })
+    stream.close()
+    return answered()?.data
+  }
+
+  test.each(['an administrator', 'a tenant'])('shows what %s gets answers to', async (who) => {
+    const isTenant = who === 'a tenant'
+    const id = await clientOf(gancho, token).postJob({ shown: true })
+    for (const document of [...ofType('query'), ...ofType('subscription')]) {
+      const answer = answerTo(document.replace('ID-1', id), isTenant ? token : adminToken)
+      if (isTenant && isOfQueues(document)) await expect(answer).rejects.toThrow('FORBIDDEN')
+      else for (const value of Object.values((await answer) as object)) expect(value, document).not.toBeNull()
+    }
+  })
+
+  test('shows buttons that answer as it says', async () => {
+    const id = await clientOf(gancho, token).postJob({ shown: true })
+    await untilStatus(clientOf(gancho), id, 'DELIVERED')
+    const [again = '', discard = ''] = ofType('mutation').map((document) => document.replace('ID-1', id))
+    const client = clientOf(gancho, token)
+    expect(await client.graphql(again)).toMatchObject({ reprocessJob: { id, reprocessCount: 1 } })
+    await expect(client.graphql(again)).rejects.toThrow(/ALREADY_REQUEUED|JOB_STATE_CONFLICT/)
+    await untilStatus(clientOf(gancho), id, 'DELIVERED')
+    await expect(client.graphql(discard)).rejects.toThrow('JOB_STATE_CONFLICT')
+  })
+})
