@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { until } from './client.ts'
 import { noEnvFile } from './processes.ts'
 
 const program = fileURLToPath(new URL('../../script/gancho.mjs', import.meta.url))
@@ -9,11 +10,16 @@ const program = fileURLToPath(new URL('../../script/gancho.mjs', import.meta.url
 export type Ran = { code: number | null; stdout: string; stderr: string }
 type Options = { env?: Record<string, string>; stdin?: string | Buffer; cwd?: string; interruptAt?: RegExp }
 
-/** Runs `gancho` with these arguments as a user does, with no variables but these. Once its output matches `interruptAt`, Ctrl-C is sent. */
-export async function gancho(
-  args: readonly string[],
-  { env = {}, stdin = '', cwd, interruptAt }: Options = {},
-): Promise<Ran> {
+export type Running = {
+  /** What it printed to stdout so far. */
+  shown(): string
+  /** Ctrl-C. */
+  interrupt(): void
+  ended: Promise<Ran>
+}
+
+/** Starts `gancho` with these arguments as a user does, with no variables but these. */
+export function startCommand(args: readonly string[], { env = {}, stdin = '', cwd }: Options = {}): Running {
   const child = spawn(process.execPath, [program, ...args], {
     ...(cwd === undefined ? {} : { cwd }),
     env: { PATH: process.env.PATH ?? '', ...noEnvFile, ...env },
@@ -22,15 +28,23 @@ export async function gancho(
   let seen = ''
   child.stdout.on('data', (chunk) => {
     seen += chunk
-    if (interruptAt?.test(seen)) child.kill('SIGINT')
   })
   // A command that reads no input may be over before it is written.
   child.stdin.on('error', () => undefined)
   child.stdin.end(stdin)
   const closed = once(child, 'close')
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
-  const [code] = await closed
-  return { code: code as number | null, stdout, stderr }
+  const ended = Promise.all([text(child.stdout), text(child.stderr), closed]).then(
+    ([stdout, stderr, [code]]) => ({ code: code as number | null, stdout, stderr }),
+  )
+  return { shown: () => seen, interrupt: () => void child.kill('SIGINT'), ended }
+}
+
+/** Runs it until it ends. Once its output matches `interruptAt`, Ctrl-C is sent. */
+export async function gancho(args: readonly string[], options: Options = {}): Promise<Ran> {
+  const { shown, interrupt, ended } = startCommand(args, options)
+  const { interruptAt } = options
+  if (interruptAt) void until(() => interruptAt.test(shown()), { what: `${interruptAt}` }).finally(interrupt)
+  return ended
 }
 
 /** The result that a command printed for programs. @throws Error when it failed */
