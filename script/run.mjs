@@ -63,5 +63,15 @@ const child = spawn(
 const atTerminal = [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY)
 process.on('SIGINT', () => atTerminal || child.kill('SIGINT'))
 for (const signal of ['SIGTERM', 'SIGHUP', 'SIGUSR2']) process.on(signal, () => child.kill(signal))
+// npm ends at SIGTERM and takes its shell along, but not what that runs.
+if (process.env.npm_lifecycle_event) {
+  const parent = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(watch)
+    child.kill('SIGTERM')
+  }, 500)
+  watch.unref()
+}
 child.on('error', (error) => fail(`Cannot start ${target}: ${error.message}`))
 child.on('exit', (code, signal) => process.exit(signal ? 128 + constants.signals[signal] : (code ?? 1)))

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { findNode } from '../../script/find-node.mjs'
@@ -73,6 +74,24 @@ describe('the launcher', () => {
     await once(child.stdout, 'data')
     child.kill(signal)
     expect(await once(child, 'exit')).toEqual([code, null])
+  })
+
+  it('ends what it runs when the npm that started it is ended', async () => {
+    install()
+    program(
+      `process.on("SIGTERM", () => { console.log("stopped"); process.exit() }); setInterval(() => {}, 1000); console.log("ready")`,
+    )
+    const manifest = { name: 'project', scripts: { start: 'node script/run.mjs program.ts' } }
+    writeFileSync(join(project, 'package.json'), JSON.stringify(manifest))
+    const child = spawn('npm', ['start'], { cwd: project, stdio: ['ignore', 'pipe', 'ignore'] })
+    // Over when everything that writes to it is: npm, its shell, the launcher and the program.
+    const over = text(child.stdout)
+    let said = ''
+    child.stdout.on('data', (chunk) => {
+      said += chunk
+      if (/^ready$/m.test(said)) child.kill('SIGTERM')
+    })
+    expect(await over).toMatch(/^ready\nstopped$/m)
   })
 
   it('says in one line that nothing is installed', () => {
