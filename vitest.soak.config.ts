@@ -3,8 +3,8 @@ import base from './vitest.config.ts'
 
 /**
  * Long runs: the ledger over many events (SOAK_EVENTS, SOAK_SEED), subscribers that are cut off (SOAK_SUBSCRIBERS, SOAK_CHANGES), what
- * subscriptions leave in memory, calls that wait at a time (SOAK_CALLS), a bulk that is cut (SOAK_JOBS) and the transition property over
- * many runs (PROPERTY_RUNS).
+ * subscriptions leave in memory, calls that wait at a time (SOAK_CALLS), a bulk that is cut (SOAK_JOBS), an install from a clone and what
+ * the Dockerfile does, and the transition property over many runs (PROPERTY_RUNS).
  */
 export default defineConfig({
   ...base,

@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type SampleReceiver, startSampleReceiver } from '../../src/welcome/sample-receiver.ts'
 
@@ -86,4 +89,22 @@ it('listens on the port that it is given, once another has left it', async () =>
   await receiver.close()
   receiver = await startSampleReceiver({ port, log: { info: () => {} } })
   expect(Number(new URL(receiver.url).port)).toBe(port)
+})
+
+it('is a process of its own where it is started as one, until it is told to stop', async () => {
+  const script = fileURLToPath(new URL('../../script/sample-receiver.ts', import.meta.url))
+  const child = spawn(process.execPath, [script, '--host', '127.0.0.1', '--port', '0'])
+  try {
+    const [said] = await once(child.stdout, 'data')
+    const url = /at (http:\/\/127\.0\.0\.1:\d+\/events)\n/.exec(String(said))?.[1] ?? ''
+    const logged = once(child.stdout, 'data')
+    expect((await post(url, 'hello', { 'x-gancho-job': 'ID-1' })).status).toBe(200)
+    expect(String(await logged)).toContain('Sample receiver got ID-1')
+    expect((await fetch(new URL('/health/live', url))).status, 'as the image asks').toBe(200)
+    const exited = once(child, 'exit')
+    child.kill('SIGTERM')
+    expect(await exited).toEqual([0, null])
+  } finally {
+    child.kill('SIGKILL')
+  }
 })
