@@ -5,7 +5,6 @@ import { type BulkService, createBulkService } from '../bulk/bulk-service.ts'
 import { type BulkStore, createBulkStore } from '../bulk/bulk-store.ts'
 import { createBulkWork } from '../bulk/bulk-work.ts'
 import { previewTokens } from '../bulk/preview-token.ts'
-import type { Config } from '../config.ts'
 import { createReprocess } from '../delivery/reprocess.ts'
 import type { HistoryStore } from '../history/history-store.ts'
 import { createJobReader } from '../history/job-reader.ts'
@@ -15,6 +14,7 @@ import { createLease } from '../redis/lease.ts'
 import { type RecordUpdates, recordUpdates } from '../sync/record-updates.ts'
 import { redisPubSub } from '../sync/redis-pub-sub.ts'
 import type { TokenCipher } from '../tenants/token-cipher.ts'
+import { retentionMs } from './retention.ts'
 import type { WorkerParts } from './worker-parts.ts'
 
 /** What callers ask for and watch; workers do it. */
@@ -32,8 +32,6 @@ type Deps = {
   keepMs: number
 }
 
-const dayMs = 86_400_000
-export const bulkKeepMs = ({ RETENTION_DAYS }: Config) => RETENTION_DAYS * dayMs
 /** Running at a time, of one tenant and of all administrators together. */
 const mostOfTenant = 1
 const mostOfAdmins = 5
@@ -70,7 +68,7 @@ export function bulkRunnerOf({ config, foundation, redis, lanes, errorQueue, ...
   const maxRounds = config.MAX_REPROCESS_ROUNDS
   const reprocess = createReprocess({ transitions, lanes, errorQueue, finished: jobs, maxRounds })
   return createBulkRunner({
-    store: storeOf(redis, bulkKeepMs(config)),
+    store: storeOf(redis, retentionMs(config)),
     work: createBulkWork({ history, jobs, reprocess }),
     leaseOf: (id) => createLease(redis, `bulk:${id}`, owner, config.LOCK_DURATION_MS),
     hasRoom: async () => !foundation.memory.isShort(),

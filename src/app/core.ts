@@ -9,6 +9,7 @@ import { createLanes, type Lanes } from '../events/lanes.ts'
 import { defaultQueue } from '../events/routing.ts'
 import { createTransitions } from '../events/transitions.ts'
 import { createJobReader, type JobReader } from '../history/job-reader.ts'
+import { createStatsReader, type StatsReader } from '../history/stats-reader.ts'
 import { createLiveJournal, type LiveJournal } from '../journal/live-journal.ts'
 import type { AwaitReport } from '../sync/await-report.ts'
 import type { Correlator } from '../sync/correlator.ts'
@@ -28,9 +29,10 @@ import { type TenantService, tenantService } from '../tenants/tenant-service.ts'
 import { tokenHashing } from '../tenants/token.ts'
 import { type TokenCipher, tokenCipher } from '../tenants/token-cipher.ts'
 import { openAwaiting } from './awaiting.ts'
-import { type Bulks, bulkKeepMs, createBulks } from './bulks.ts'
+import { type Bulks, createBulks } from './bulks.ts'
 import { createDestinations, type Destinations } from './destinations.ts'
 import type { Foundation } from './foundation.ts'
+import { minutesKeptMs, retentionMs } from './retention.ts'
 import { upstreamSettings } from './upstream-settings.ts'
 import { warnOfOtherSecret } from './warn-of-other-secret.ts'
 
@@ -59,6 +61,7 @@ export type Core = {
   queueStats: QueueStats
   liveJournal: LiveJournal
   bulks: Bulks
+  stats: StatsReader
   close(): Promise<void>
 }
 
@@ -159,7 +162,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
   liveJournal.start()
   const queueOverview = createQueueOverview({ lanes, errorQueue, redis: connections.commands })
   const queueStats = createQueueStats({ lanes, overview: queueOverview, log })
-  const bulks = createBulks({ connections, history: stores.history, cipher, keepMs: bulkKeepMs(config) })
+  const bulks = createBulks({ connections, history: stores.history, cipher, keepMs: retentionMs(config) })
   const close = async () => {
     await correlator.close()
     await bulks.close()
@@ -193,6 +196,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     queueStats,
     liveJournal,
     bulks,
+    stats: createStatsReader({ store: stores.stats, minutesKeptMs: minutesKeptMs(config), now: Date.now }),
     close,
   }
 }

@@ -10,6 +10,7 @@ import { repeat } from '../redis/repeat.ts'
 import { bulkRunnerOf } from './bulks.ts'
 import { createDelivery } from './delivery.ts'
 import { exchangingQueues } from './destinations.ts'
+import { retentionMs, statsKept } from './retention.ts'
 import { handBackMs, within } from './within.ts'
 import { openWorkerParts, type WorkerDeps, type WorkerParts } from './worker-parts.ts'
 
@@ -19,7 +20,6 @@ export type WorkerSide = {
   close(withinMs: number): Promise<void>
 }
 
-const dayMs = 86_400_000
 const projectorLeaseMs = 10_000
 
 /** Dispatcher, delivery, sweeper, projector and maintenance. */
@@ -84,7 +84,9 @@ function maintenanceOf({ config, foundation, redis, lanes, errorQueue, records, 
     history: foundation.stores.history,
     tenants: foundation.stores.tenants,
     log,
-    retentionMs: config.RETENTION_DAYS * dayMs,
+    retentionMs: retentionMs(config),
+    statsKept: statsKept(config),
+    stats: foundation.stores.stats,
     maxJournalEntries: config.JOURNAL_MAX_ENTRIES,
     cron: config.MAINTENANCE_CRON,
     now: Date.now,
@@ -116,7 +118,7 @@ function sweeperOf(parts: WorkerParts, onNewDataSet: () => Promise<void>) {
     knownEpoch = epoch
     if (!(await lease.hold())) return false
     await sweeper.sweep()
-    const oldestMs = now() - config.RETENTION_DAYS * dayMs
+    const oldestMs = now() - retentionMs(config)
     await trimJournal(redis, { maxEntries: config.JOURNAL_MAX_ENTRIES, oldestMs })
     return false
   }

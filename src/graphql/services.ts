@@ -11,6 +11,7 @@ import type { Intake } from '../events/intake.ts'
 import type { Lanes } from '../events/lanes.ts'
 import type { SpentOfBurst } from '../events/rate-limit.ts'
 import type { JobReader } from '../history/job-reader.ts'
+import type { StatsReader } from '../history/stats-reader.ts'
 import type { LiveJournal } from '../journal/live-journal.ts'
 import type { Correlator } from '../sync/correlator.ts'
 import type { RecordUpdates } from '../sync/record-updates.ts'
@@ -45,6 +46,7 @@ export type GraphqlServices = {
   queueOverview: QueueOverview
   queueStats: Pick<QueueStats, 'watch'>
   liveJournal: LiveJournal
+  stats: StatsReader
   bulks: { service: BulkService; updates: Pick<RecordUpdates<Bulk>, 'of'> }
   redis: Redis
 }

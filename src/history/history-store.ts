@@ -1,4 +1,5 @@
 import type { Attempt, Failure, Job, JobStatus } from '../events/job.ts'
+import type { JobStats } from './job-stats.ts'
 
 /** A job as the projector found it: its record, the attempts known by then, and its body, null once that is written. */
 export type JobSnapshot = { job: Job; body: Buffer | null; attempts: Attempt[] }
@@ -46,6 +47,9 @@ export type Tally = { count: number; isExact: boolean }
 /** Where the projector stands: the data set (epoch) and the journal id up to which history is written. */
 export type ProjectorPosition = { epoch: string; journalId: string }
 
+/** What happened from one position of the projector to the next, counted by whoever read it from there. */
+export type CountedStats = { from: ProjectorPosition; stats: readonly JobStats[] }
+
 /** Tables of finished and running jobs, written by the projector alone. Every method may throw GanchoError DATABASE_UNAVAILABLE. */
 export interface HistoryStore {
   /** Name of this database, made when its tables were. A Redis data set belongs to one of them. */
@@ -57,8 +61,15 @@ export interface HistoryStore {
    * Writes the snapshots and the new position in one transaction. A snapshot whose journal id is not newer than its row's changes
    * nothing, so repeats and late writers are harmless; bodies are written once, attempts by number. The position never moves back
    * within an epoch.
+   *
+   * With `counted`, the position moves only when history stands where the counting began, and only then is anything added: of two who
+   * read the same changes, one counts. False when it was not this one.
    */
-  record(snapshots: readonly JobSnapshot[], position: ProjectorPosition): Promise<void>
+  record(
+    snapshots: readonly JobSnapshot[],
+    position: ProjectorPosition,
+    counted?: CountedStats,
+  ): Promise<boolean>
   /**
    * Makes up to `limit` jobs FAILED that are neither finished nor FAILED, all with this failure. For those that a lost data set left
    * behind. Returns how many.

@@ -10,6 +10,7 @@ import { bullPrefix, keys } from '../redis/keys.ts'
 import type { TenantStore } from '../tenants/tenant-store.ts'
 import type { ForgetJobs } from './forget-jobs.ts'
 import type { HistoryStore } from './history-store.ts'
+import type { StatsStore } from './stats-store.ts'
 
 /** What one run removed. Times are epoch milliseconds. */
 export type MaintenanceRun = {
@@ -37,6 +38,9 @@ type Deps = {
   /** Deletes records of FAILED jobs. */
   forgetFailed: ForgetJobs
   history: Pick<HistoryStore, 'removeFinished'>
+  stats: Pick<StatsStore, 'removeBefore'>
+  /** How long statistics of each span are kept. */
+  statsKept: readonly { spanMs: number; keepMs: number }[]
   tenants: Pick<TenantStore, 'removeEndedTokens'>
   log: Logger
   retentionMs: number
@@ -55,6 +59,7 @@ export async function runMaintenance(deps: Omit<Deps, 'cron' | 'log'>): Promise<
   let removedErrorEntries = 0
   for (const { name } of deps.lanes.all()) removedErrorEntries += await expireFailed(deps, name, before)
   const removedJobs = await inBatches((limit) => deps.history.removeFinished(before, limit))
+  await removeStats(deps, startedAt)
   const removedTokens = await inBatches((limit) => deps.tenants.removeEndedTokens(before, limit))
   const bounds: JournalBounds = { maxEntries: deps.maxJournalEntries, oldestMs: before }
   const trimmedJournalEntries = await trimJournal(deps.redis, bounds)
@@ -93,6 +98,14 @@ async function expireFailed(
     removed += expired.length
     if (entries.length < batchSize || expired.length < failed.length) return removed
     start += entries.length - expired.length
+  }
+}
+
+/** Ten spans a time, of however many tenants. */
+async function removeStats({ stats, statsKept }: Pick<Deps, 'stats' | 'statsKept'>, now: number) {
+  for (const { spanMs, keepMs } of statsKept) {
+    const old = { spanMs, before: now - keepMs - spanMs, widthMs: 10 * spanMs }
+    while ((await stats.removeBefore(old)) > 0);
   }
 }
 

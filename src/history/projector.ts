@@ -11,13 +11,14 @@ import { loadScript } from '../redis/scripts.ts'
 import type { DropAttempts } from './drop-attempts.ts'
 import type { ForgetJobs } from './forget-jobs.ts'
 import type { HistoryStore, ProjectorPosition } from './history-store.ts'
+import { countEntries } from './job-stats.ts'
 
 type Deps = {
   /** A connection of its own: it blocks. */
   reader: Redis
   redis: Redis
   records: JobRecords
-  history: Pick<HistoryStore, 'position' | 'record' | 'failUnfinished'>
+  history: Pick<HistoryStore, 'position' | 'record' | 'failUnfinished' | 'jobs'>
   forget: ForgetJobs
   dropAttempts: DropAttempts
   /** Only its holder projects; a second one for a moment writes the same rows and harms nothing. */
@@ -84,23 +85,38 @@ export function createProjector(deps: Deps): Repeating {
     return (streams?.[0]?.[1] ?? []).map(parseEntry)
   }
 
-  /** The position moves with the last part: until then a crash makes the whole batch be read again, which changes nothing. */
-  const project = async (changes: readonly JournalEntry[], { epoch, journalId }: ProjectorPosition) => {
+  /** Records go as soon as history has their last state, which may be before their last change is read: then history knows. */
+  const count = async (changes: readonly JournalEntry[], receivedAt: Map<number, number>) => {
+    const missing = changes.filter(({ n, status }) => status === 'DELIVERED' && !receivedAt.has(n))
+    if (missing.length > 0)
+      for (const job of await history.jobs(missing.map(({ n }) => n))) receivedAt.set(job.n, job.receivedAt)
+    return countEntries(changes, receivedAt)
+  }
+
+  /**
+   * The position moves with the last part: until then a crash makes the whole batch be read again, which changes nothing. Undefined
+   * when history stands elsewhere by then.
+   */
+  const project = async (changes: readonly JournalEntry[], from: ProjectorPosition) => {
     const ns = [...new Set(changes.map(({ n }) => n))]
     // A body never changes, so it is read once: when its job was received.
     const received = new Set(changes.filter(({ status }) => status === 'RECEIVED').map(({ n }) => n))
-    const end = changes.at(-1)?.id ?? journalId
+    const to = { epoch: from.epoch, journalId: changes.at(-1)?.id ?? from.journalId }
     const over: Job[] = []
+    const receivedAt = new Map<number, number>()
     const parts = partsOf(ns, await records.bodyBytes([...received]))
     for (const [i, part] of parts.entries()) {
       const snapshots = await records.snapshots(part, received)
-      await history.record(snapshots, { epoch, journalId: i === parts.length - 1 ? end : journalId })
+      for (const { job } of snapshots) receivedAt.set(job.n, job.receivedAt)
+      if (i < parts.length - 1) await history.record(snapshots, from)
+      else if (!(await history.record(snapshots, to, { from, stats: await count(changes, receivedAt) })))
+        return undefined
       await deps.dropAttempts(snapshots.filter(({ job }) => !isOver(job)))
       over.push(...snapshots.map(({ job }) => job).filter(isOver))
     }
-    await setProjected([keys.projected], [end])
+    await setProjected([keys.projected], [to.journalId])
     await deps.forget(over)
-    return { epoch, journalId: end }
+    return to
   }
 
   const turn = async (): Promise<boolean> => {

@@ -1,5 +1,6 @@
 import type { DestinationStore } from '../delivery/destination-store.ts'
 import type { HistoryStore } from '../history/history-store.ts'
+import type { StatsStore } from '../history/stats-store.ts'
 import type { SourceStore } from '../tenants/sources/source-store.ts'
 import type { TenantStore } from '../tenants/tenant-store.ts'
 import { SqlDestinationStore } from './destination-store.ts'
@@ -13,6 +14,7 @@ import { openSqlite, type SqliteOptions } from './sqlite/database.ts'
 import { SqliteHistoryStore } from './sqlite/history-store.ts'
 import { migrate } from './sqlite/migrations.ts'
 import { SqliteTenantStore } from './sqlite/tenant-store.ts'
+import { SqlStatsStore } from './stats-store.ts'
 
 /** All stores of one database, and the one way to close it. */
 export type Stores = {
@@ -20,6 +22,7 @@ export type Stores = {
   sources: SourceStore
   destinations: DestinationStore
   history: HistoryStore
+  stats: StatsStore
   close(): Promise<void>
 }
 
@@ -45,6 +48,7 @@ export async function openSqliteStores(options: SqliteOptions): Promise<Stores> 
     sources: new SqlSourceStore(database),
     destinations: new SqlDestinationStore(database, 'LIMIT :limit'),
     history: new SqliteHistoryStore(database),
+    stats: new SqlStatsStore(database),
     close: () => database.close(),
   }
 }
@@ -64,6 +68,7 @@ export async function oracleStores(database: SqlDatabase): Promise<Stores> {
     sources: new SqlSourceStore(database),
     destinations: new SqlDestinationStore(database, 'FETCH FIRST :limit ROWS ONLY'),
     history: new OracleHistoryStore(database),
+    stats: new SqlStatsStore(database),
     close: () => database.close(),
   }
 }

@@ -8,6 +8,7 @@ import { destinationStoreContract } from './destination-store.contract.ts'
 import { historyStoreContract } from './history-store.contract.ts'
 import { sampleAttempt, sampleJob, snapshot } from './sample-jobs.ts'
 import { sourceStoreContract } from './source-store.contract.ts'
+import { statsStoreContract } from './stats-store.contract.ts'
 import { tenantStoreContract } from './tenant-store.contract.ts'
 
 describe.skipIf(missingH2)('the SQL for OracleDB, on H2', () => {
@@ -24,6 +25,7 @@ describe.skipIf(missingH2)('the SQL for OracleDB, on H2', () => {
   })
   sourceStoreContract(open)
   destinationStoreContract(open)
+  statsStoreContract(open)
   historyStoreContract(async () => {
     const database = await openH2(h2.port)
     const { history, close } = await oracleStores(database)
@@ -47,6 +49,7 @@ describe.skipIf(missingH2)('the SQL for OracleDB, on H2', () => {
         { version: 4 },
         { version: 5 },
         { version: 7 },
+        { version: 8 },
       ])
       await database.close()
     })
@@ -60,7 +63,7 @@ describe.skipIf(missingH2)('the SQL for OracleDB, on H2', () => {
         expect(await database.all('SELECT id FROM history_meta')).toEqual(
           await first.all('SELECT id FROM history_meta'),
         )
-      expect(await first.all('SELECT count(*) AS counted FROM schema_migrations')).toEqual([{ counted: 6 }])
+      expect(await first.all('SELECT count(*) AS counted FROM schema_migrations')).toEqual([{ counted: 7 }])
       await Promise.all(databases.map((database) => database.close()))
     })
 

@@ -7,6 +7,7 @@ import type { SqlDatabase } from '../../src/storage/sql.ts'
 import { destinationStoreContract } from './destination-store.contract.ts'
 import { historyStoreContract } from './history-store.contract.ts'
 import { sourceStoreContract } from './source-store.contract.ts'
+import { statsStoreContract } from './stats-store.contract.ts'
 import { tenantStoreContract } from './tenant-store.contract.ts'
 
 const { ORACLE_TEST_CONNECT: connectString, ORACLE_TEST_USER: user, ORACLE_TEST_PASS: password } = process.env
@@ -17,6 +18,8 @@ if (missing)
   )
 
 const clear = [
+  'job_latencies',
+  'job_stats',
   'attempts',
   'job_bodies',
   'jobs',
@@ -28,7 +31,10 @@ const clear = [
   sql: `DELETE FROM ${table}`,
   rows: [{}],
 }))
-const forget = { sql: 'UPDATE history_meta SET highest = 0, epoch = NULL, journal = NULL', rows: [{}] }
+const forget = {
+  sql: 'UPDATE history_meta SET highest = 0, epoch = NULL, journal = NULL, last_batch = NULL',
+  rows: [{}],
+}
 
 async function openEmpty(): Promise<SqlDatabase> {
   const database = await openOracle({
@@ -50,6 +56,7 @@ describe.skipIf(missing)('OracleDB', () => {
   })
   sourceStoreContract(open)
   destinationStoreContract(open)
+  statsStoreContract(open)
   historyStoreContract(async () => {
     const database = await openEmpty()
     const { history, close } = await oracleStores(database)

@@ -8,6 +8,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts'
 import { destinationStoreContract } from './destination-store.contract.ts'
 import { historyStoreContract } from './history-store.contract.ts'
 import { sourceStoreContract } from './source-store.contract.ts'
+import { statsStoreContract } from './stats-store.contract.ts'
 import { tenantStoreContract } from './tenant-store.contract.ts'
 
 describe('SQLite', () => {
@@ -17,6 +18,7 @@ describe('SQLite', () => {
   })
   sourceStoreContract(startTestStores)
   destinationStoreContract(startTestStores)
+  statsStoreContract(startTestStores)
   historyStoreContract(async () => {
     const folder = await temporaryFolder()
     const database = openSqlite({ path: join(folder.path, 'gancho.sqlite') })

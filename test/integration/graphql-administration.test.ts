@@ -148,6 +148,7 @@ test('the last run of maintenance tells what it removed', async () => {
   const run = await runMaintenance({
     ...{ lanes, errorQueue, records, redis, forgetFailed },
     ...{ history: services.stores.history, tenants: services.stores.tenants },
+    ...{ stats: services.stores.stats, statsKept: [] },
     ...{ retentionMs: 86_400_000, maxJournalEntries: 1_000, now: Date.now },
   })
   const { maintenance } = await client.data(Maintenance)

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { bullJobId } from '../../src/events/job.ts'
 import { defaultQueue } from '../../src/events/routing.ts'
 import { forgetJobs } from '../../src/history/forget-jobs.ts'
+import { countEntries, statSpans } from '../../src/history/job-stats.ts'
 import {
   createMaintenance,
   lastMaintenance,
@@ -17,8 +18,10 @@ import { jobSteps } from '../support/job-steps.ts'
 import { startProjecting } from '../support/projecting.ts'
 import { startTestRedis, type TestRedis } from '../support/redis.ts'
 import { tenantRow, tokenRow } from '../support/tenant-rows.ts'
+import { unusedCnpj } from '../support/tenants.ts'
 
 const retentionMs = 86_400_000
+const [minuteMs, hourMs] = statSpans
 const plenty = 1_000_000
 const cnpj = '11222333000181'
 
@@ -48,6 +51,11 @@ const deps = () => ({
     },
   },
   tenants: history.stores.tenants,
+  stats: history.stores.stats,
+  statsKept: [
+    { spanMs: minuteMs, keepMs: hourMs },
+    { spanMs: hourMs, keepMs: retentionMs },
+  ],
   retentionMs,
   maxJournalEntries: plenty,
   now: () => boundary + retentionMs,
@@ -235,4 +243,29 @@ describe('maintenance', () => {
     expect(Math.abs(next.startedAt - Date.now())).toBeLessThan(20_000)
     await maintenance.close()
   })
+})
+
+test('statistics are removed when they are too old, those by the minute before those by the hour', async () => {
+  const { stats, history: jobs } = history.stores
+  const now = Date.now()
+  const ages = [0, hourMs / 2, 5 * hourMs, 2 * retentionMs]
+  const entries = ages.map((age, i) => ({
+    ...{ id: '1-0', n: i, status: 'RECEIVED', previous: null, round: 0, attempts: 0 },
+    ...{
+      eventId: 'e',
+      cnpj: unusedCnpj,
+      destination: 'default',
+      queue: 'nifi',
+      eventType: null,
+      at: now - age,
+    },
+  }))
+  const from = (await jobs.position()) ?? { epoch: '', journalId: '0-0' }
+  expect(await jobs.record([], from, { from, stats: countEntries(entries, new Map()) })).toBe(true)
+  await runMaintenance({ ...deps(), now: () => now })
+  const counted = async (spanMs: number) => {
+    const range = { spanMs, sizeMs: spanMs, from: 0, to: now + hourMs, filter: { cnpj: unusedCnpj } }
+    return [...(await stats.counts(range)).values()].reduce((sum, { received }) => sum + received, 0)
+  }
+  expect([await counted(minuteMs), await counted(hourMs)]).toEqual([2, 3])
 })

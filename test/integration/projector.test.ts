@@ -10,7 +10,12 @@ import type { Failure } from '../../src/events/job.ts'
 import { createDataSet, type DataSet } from '../../src/history/data-set.ts'
 import { dropAttempts } from '../../src/history/drop-attempts.ts'
 import { forgetOver } from '../../src/history/forget-jobs.ts'
-import type { HistoryStore, JobSnapshot, ProjectorPosition } from '../../src/history/history-store.ts'
+import type {
+  CountedStats,
+  HistoryStore,
+  JobSnapshot,
+  ProjectorPosition,
+} from '../../src/history/history-store.ts'
 import { createProjector } from '../../src/history/projector.ts'
 import { openConnections } from '../../src/redis/connections.ts'
 import { keys } from '../../src/redis/keys.ts'
@@ -67,9 +72,10 @@ function watched(history: HistoryStore) {
     written,
     position: () => history.position(),
     failUnfinished: (failure: Failure, limit: number) => history.failUnfinished(failure, limit),
-    record(snapshots: readonly JobSnapshot[], position: ProjectorPosition) {
+    jobs: (ns: readonly number[]) => history.jobs(ns),
+    record(snapshots: readonly JobSnapshot[], position: ProjectorPosition, counted?: CountedStats) {
       written.push(snapshots.map(({ job }) => job.n))
-      return history.record(snapshots, position)
+      return history.record(snapshots, position, counted)
     },
   }
 }

@@ -61,13 +61,16 @@ export async function cutBulk(plan: BulkPlan): Promise<CutBulk> {
   const { id } = commitReprocess
   const show = () => showBulk(tenant, id)
   const doneAtKill = await interrupt({ plan, fleet, workers, id, show })
-  const isOver = async () => (await show()).status === 'COMPLETED'
-  await until(isOver, { what: 'the bulk is over', withinMs: plan.withinMs })
+  const ended = async () => {
+    const bulk = await show()
+    return bulk?.status === 'COMPLETED' && bulk
+  }
+  const bulk = await until(ended, { what: 'the bulk is over', withinMs: plan.withinMs })
   const delivered = async () => (await matching(tenant, { statuses: ['DELIVERED'] })).count === plan.jobs
   await until(delivered, { what: 'all delivered', withinMs: plan.withinMs })
   const arrivals = attemptsAt(fleet.receiver)
   const sentTwice = arrivals.filter((one, at) => arrivals.indexOf(one) !== at)
-  return { bulk: await show(), jobs: await allJobs(admin), doneAtKill, sentTwice, fleet }
+  return { bulk, jobs: await allJobs(admin), doneAtKill, sentTwice, fleet }
 }
 
 type Interrupted = {
@@ -75,7 +78,7 @@ type Interrupted = {
   fleet: Fleet
   workers: GanchoProcess[]
   id: string
-  show: () => Promise<Bulk>
+  show: () => Promise<Bulk | undefined>
 }
 
 /** At even parts of the way: first kills of the worker that has the bulk, then restarts. */
@@ -86,7 +89,7 @@ async function interrupt({ plan, fleet, workers, id, show }: Interrupted): Promi
     const from = (plan.jobs * cut) / (cuts + 2)
     const done = await until(
       async () => {
-        const bulk = await show().catch(() => undefined)
+        const bulk = await show()
         return bulk && bulk.done >= from && bulk.done
       },
       { what: `${from} jobs are queued again`, withinMs: plan.withinMs },
@@ -119,9 +122,15 @@ async function matching(client: Client, filter: object): Promise<{ count: number
     .previewReprocess
 }
 
-async function showBulk(client: Client, id: string): Promise<Bulk> {
+/** Undefined while Redis is away. */
+async function showBulk(client: Client, id: string): Promise<Bulk | undefined> {
   const query = 'query ($id: ID!) { bulkReprocess(id: $id) { status total done skipped { reason count } } }'
-  return (await client.graphql<{ bulkReprocess: Bulk }>(query, { id })).bulkReprocess
+  try {
+    return (await client.graphql<{ bulkReprocess: Bulk }>(query, { id })).bulkReprocess
+  } catch (error) {
+    if (String(error).includes('REDIS_UNAVAILABLE')) return undefined
+    throw error
+  }
 }
 
 async function allJobs(client: Client): Promise<Job[]> {

@@ -22,6 +22,7 @@ import { forgetOver } from '../../src/history/forget-jobs.ts'
 import type { HistoryStore } from '../../src/history/history-store.ts'
 import { createJobReader } from '../../src/history/job-reader.ts'
 import { createProjector } from '../../src/history/projector.ts'
+import { createStatsReader } from '../../src/history/stats-reader.ts'
 import { createLiveJournal } from '../../src/journal/live-journal.ts'
 import { openConnections } from '../../src/redis/connections.ts'
 import { keys } from '../../src/redis/keys.ts'
@@ -153,6 +154,7 @@ export async function openTestServices(options: Options = {}) {
     ...{
       jobs,
       ...{ liveJournal, queueOverview, queueStats, bulks },
+      stats: createStatsReader({ store: stores.stats, minutesKeptMs: 172_800_000, now: Date.now }),
       reprocess,
       intake,
       correlator,

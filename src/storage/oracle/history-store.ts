@@ -1,5 +1,11 @@
 import type { Attempt, Failure, Job } from '../../events/job.ts'
-import type { HistoryStore, JobPart, JobSnapshot, ProjectorPosition } from '../../history/history-store.ts'
+import type {
+  CountedStats,
+  HistoryStore,
+  JobPart,
+  JobSnapshot,
+  ProjectorPosition,
+} from '../../history/history-store.ts'
 import { inList } from '../in-list.ts'
 import {
   attemptBinds,
@@ -12,7 +18,8 @@ import {
   listColumns,
 } from '../job-row.ts'
 import { jobSearch, type SearchLimits } from '../job-search.ts'
-import { plainJournalId, sortableJournalId } from '../journal-order.ts'
+import { plainJournalId } from '../journal-order.ts'
+import { positionSteps } from '../position-step.ts'
 import { type Binds, ConstraintError, type Row, type SqlDatabase, type Step } from '../sql.ts'
 import { matching } from './job-query.ts'
 import { errorWords, searchedWords } from './searched-words.ts'
@@ -37,10 +44,6 @@ const updateJob = `UPDATE jobs SET ${changingColumns.map((column) => `${column} 
 const insertBody = insertMissing('job_bodies', ['n'], ['n', 'body', 'words'])
 const insertAttempt = insertMissing('attempts', ['n', 'attempt_number'], attemptColumns)
 const raiseHighest = 'UPDATE history_meta SET highest = :highest WHERE highest < :highest'
-// A reader that lost its lease may come late: it must not move its successor's position back.
-const movePosition = `UPDATE history_meta SET epoch = :epoch, journal = :journal
-  WHERE epoch IS NULL OR epoch <> :epoch OR journal < :journal`
-
 const oldestFinished = ['DELIVERED', 'FAILED', 'DISCARDED']
   .map(
     (status) => `SELECT n, updated_at FROM (SELECT n, updated_at FROM jobs
@@ -85,15 +88,18 @@ export class OracleHistoryStore implements HistoryStore {
     return typeof epoch === 'string' ? { epoch, journalId: plainJournalId(String(journal)) } : null
   }
 
-  async record(snapshots: readonly JobSnapshot[], position: ProjectorPosition): Promise<void> {
-    const steps = stepsOf(snapshots, position)
-    try {
-      await this.#database.transaction(steps)
-    } catch (error) {
+  async record(
+    snapshots: readonly JobSnapshot[],
+    position: ProjectorPosition,
+    counted?: CountedStats,
+  ): Promise<boolean> {
+    const steps = [...positionSteps(position, counted, insertMissing), ...snapshotSteps(snapshots)]
+    const [moved = 0] = await this.#database.transaction(steps).catch((error) => {
       // A late writer that adds the same row at the same moment shows as a broken key; by now its row is there to be found.
       if (!(error instanceof ConstraintError)) throw error
-      await this.#database.transaction(steps)
-    }
+      return this.#database.transaction(steps)
+    })
+    return moved > 0
   }
 
   failUnfinished(failure: Failure, limit: number): Promise<number> {
@@ -146,7 +152,7 @@ export class OracleHistoryStore implements HistoryStore {
   }
 }
 
-function stepsOf(snapshots: readonly JobSnapshot[], position: ProjectorPosition): Step[] {
+function snapshotSteps(snapshots: readonly JobSnapshot[]): Step[] {
   const jobs = snapshots.map(({ job }) => ({ ...jobBinds(job), error_words: errorWords(job) }))
   const highest = snapshots.reduce((top, { job }) => Math.max(top, job.n), 0)
   return [
@@ -163,10 +169,6 @@ function stepsOf(snapshots: readonly JobSnapshot[], position: ProjectorPosition)
       rows: snapshots.flatMap(({ job, attempts }) => attempts.map((attempt) => attemptBinds(job.n, attempt))),
     },
     { sql: raiseHighest, rows: [{ highest }] },
-    {
-      sql: movePosition,
-      rows: [{ epoch: position.epoch, journal: sortableJournalId(position.journalId) }],
-    },
   ]
 }
 

@@ -130,6 +130,34 @@ const createMeta = `
     journal VARCHAR2(40 CHAR)
   )`
 
+const createStats = `
+  CREATE TABLE job_stats (
+    span_ms NUMBER(10) NOT NULL,
+    begins_at NUMBER(16) NOT NULL,
+    cnpj VARCHAR2(14 CHAR) NOT NULL,
+    queue VARCHAR2(${maxQueueLength} CHAR) NOT NULL,
+    destination VARCHAR2(255 CHAR) NOT NULL,
+    received NUMBER(16) NOT NULL,
+    delivered NUMBER(16) NOT NULL,
+    failed NUMBER(16) NOT NULL,
+    retried NUMBER(16) NOT NULL,
+    requeued NUMBER(16) NOT NULL,
+    discarded NUMBER(16) NOT NULL,
+    PRIMARY KEY (span_ms, begins_at, cnpj, queue, destination)
+  )`
+
+const createLatencies = `
+  CREATE TABLE job_latencies (
+    span_ms NUMBER(10) NOT NULL,
+    begins_at NUMBER(16) NOT NULL,
+    cnpj VARCHAR2(14 CHAR) NOT NULL,
+    queue VARCHAR2(${maxQueueLength} CHAR) NOT NULL,
+    destination VARCHAR2(255 CHAR) NOT NULL,
+    latency NUMBER(10) NOT NULL,
+    jobs NUMBER(16) NOT NULL,
+    PRIMARY KEY (span_ms, begins_at, cnpj, queue, destination, latency)
+  )`
+
 /** Whoever comes first names the database. */
 const nameHistory = (): Step => ({
   sql: `MERGE INTO history_meta USING dual ON (history_meta.one_row = 1)
@@ -196,6 +224,17 @@ const migrations: readonly Migration[] = [
       ddl('ALTER TABLE jobs ADD error_words CLOB'),
       ddl('ALTER TABLE job_bodies ADD words CLOB'),
       ddl(createRounds),
+    ],
+  },
+  {
+    version: 8,
+    name: 'statistics',
+    steps: () => [
+      ddl(createStats),
+      ddl('CREATE INDEX job_stats_by_cnpj ON job_stats (cnpj, span_ms, begins_at)'),
+      ddl(createLatencies),
+      ddl('CREATE INDEX job_latencies_by_cnpj ON job_latencies (cnpj, span_ms, begins_at)'),
+      ddl('ALTER TABLE history_meta ADD last_batch VARCHAR2(64 CHAR)'),
     ],
   },
 ]

@@ -1,5 +1,11 @@
 import type { Attempt, Failure, Job } from '../../events/job.ts'
-import type { HistoryStore, JobPart, JobSnapshot, ProjectorPosition } from '../../history/history-store.ts'
+import type {
+  CountedStats,
+  HistoryStore,
+  JobPart,
+  JobSnapshot,
+  ProjectorPosition,
+} from '../../history/history-store.ts'
 import {
   attemptBinds,
   attemptColumns,
@@ -11,8 +17,10 @@ import {
   listColumns,
 } from '../job-row.ts'
 import { jobSearch, type SearchLimits } from '../job-search.ts'
-import { plainJournalId, sortableJournalId } from '../journal-order.ts'
+import { plainJournalId } from '../journal-order.ts'
+import { positionSteps } from '../position-step.ts'
 import type { Row, SqlDatabase, Step } from '../sql.ts'
+import type { InsertMissing } from '../stats-steps.ts'
 import { matching } from './job-query.ts'
 
 /** A look takes some 20 ms at most. */
@@ -23,12 +31,11 @@ const values = (columns: readonly string[]) => columns.map((column) => `:${colum
 const upsertJob = `INSERT INTO jobs (${jobColumns.join(', ')}) VALUES (${values(jobColumns)})
   ON CONFLICT (n) DO UPDATE SET ${changingJobColumns.map((column) => `${column} = excluded.${column}`).join(', ')}
   WHERE excluded.journal > jobs.journal`
-const insertBody = 'INSERT INTO job_bodies (n, body) VALUES (:n, :body) ON CONFLICT DO NOTHING'
-const insertAttempt = `INSERT INTO attempts (${attemptColumns.join(', ')}) VALUES (${values(attemptColumns)}) ON CONFLICT DO NOTHING`
+const insertMissing: InsertMissing = (table, _key, columns) =>
+  `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${values(columns)}) ON CONFLICT DO NOTHING`
+const insertBody = insertMissing('job_bodies', ['n'], ['n', 'body'])
+const insertAttempt = insertMissing('attempts', ['n', 'attempt_number'], attemptColumns)
 const raiseHighest = 'UPDATE history_meta SET highest = :highest WHERE highest < :highest'
-// A reader that lost its lease may come late: it must not move its successor's position back.
-const movePosition = `UPDATE history_meta SET epoch = :epoch, journal = :journal
-  WHERE epoch IS NULL OR epoch <> :epoch OR journal < :journal`
 /** Left to itself, SQLite sorts all finished jobs instead of walking this index. */
 export const removeFinished = `DELETE FROM jobs WHERE n IN (
   SELECT n FROM jobs INDEXED BY jobs_finished WHERE status IN ('DELIVERED', 'FAILED', 'DISCARDED') AND updated_at < :before
@@ -68,9 +75,14 @@ export class SqliteHistoryStore implements HistoryStore {
     return typeof epoch === 'string' ? { epoch, journalId: plainJournalId(String(journal)) } : null
   }
 
-  async record(snapshots: readonly JobSnapshot[], position: ProjectorPosition): Promise<void> {
+  async record(
+    snapshots: readonly JobSnapshot[],
+    position: ProjectorPosition,
+    counted?: CountedStats,
+  ): Promise<boolean> {
     const highest = snapshots.reduce((top, { job }) => Math.max(top, job.n), 0)
     const steps: Step[] = [
+      ...positionSteps(position, counted, insertMissing),
       { sql: upsertJob, rows: snapshots.map(({ job }) => jobBinds(job)) },
       {
         sql: insertBody,
@@ -83,12 +95,9 @@ export class SqliteHistoryStore implements HistoryStore {
         ),
       },
       { sql: raiseHighest, rows: [{ highest }] },
-      {
-        sql: movePosition,
-        rows: [{ epoch: position.epoch, journal: sortableJournalId(position.journalId) }],
-      },
     ]
-    await this.#database.transaction(steps)
+    const [moved = 0] = await this.#database.transaction(steps)
+    return moved > 0
   }
 
   failUnfinished(failure: Failure, limit: number): Promise<number> {

@@ -123,6 +123,34 @@ const createDestinations = `
     version INTEGER NOT NULL
   ) STRICT`
 
+const createStats = `
+  CREATE TABLE job_stats (
+    span_ms INTEGER NOT NULL,
+    begins_at INTEGER NOT NULL,
+    cnpj TEXT NOT NULL,
+    queue TEXT NOT NULL,
+    destination TEXT NOT NULL,
+    received INTEGER NOT NULL,
+    delivered INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    retried INTEGER NOT NULL,
+    requeued INTEGER NOT NULL,
+    discarded INTEGER NOT NULL,
+    PRIMARY KEY (span_ms, begins_at, cnpj, queue, destination)
+  ) STRICT, WITHOUT ROWID`
+
+const createLatencies = `
+  CREATE TABLE job_latencies (
+    span_ms INTEGER NOT NULL,
+    begins_at INTEGER NOT NULL,
+    cnpj TEXT NOT NULL,
+    queue TEXT NOT NULL,
+    destination TEXT NOT NULL,
+    latency INTEGER NOT NULL,
+    jobs INTEGER NOT NULL,
+    PRIMARY KEY (span_ms, begins_at, cnpj, queue, destination, latency)
+  ) STRICT, WITHOUT ROWID`
+
 /** SQLite's own `lower` leaves letters outside ASCII alone. Of those, the ones that Portuguese and its neighbours write. */
 const withoutAccents = [...'ÁÀÂÃÄÇÉÈÊËÍÌÎÏÑÓÒÔÕÖÚÙÛÜ'].reduce((sql, letter) => {
   const bare = letter.normalize('NFD').charAt(0).toLowerCase()
@@ -202,6 +230,17 @@ const migrations: readonly Migration[] = [
     version: 9,
     name: 'filters, search and rounds of jobs',
     steps: () => [...listIndexes, ...wordIndexes, createRounds],
+  },
+  {
+    version: 10,
+    name: 'statistics',
+    steps: () => [
+      ddl(createStats),
+      ddl('CREATE INDEX job_stats_by_cnpj ON job_stats (cnpj, span_ms, begins_at)'),
+      ddl(createLatencies),
+      ddl('CREATE INDEX job_latencies_by_cnpj ON job_latencies (cnpj, span_ms, begins_at)'),
+      ddl('ALTER TABLE history_meta ADD COLUMN last_batch TEXT'),
+    ],
   },
 ]
 
