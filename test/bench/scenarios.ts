@@ -1,5 +1,6 @@
 import type { Scenario } from './harness/scenario.ts'
 import { awaitedReply } from './scenarios/awaited-reply.ts'
+import { historyPages } from './scenarios/history-pages.ts'
 
 /** Everything that `npm run bench` measures, in this order. */
-export const scenarios: readonly Scenario[] = [awaitedReply]
+export const scenarios: readonly Scenario[] = [awaitedReply, historyPages]

@@ -12,6 +12,7 @@ const keyColumns = [
   ['queue', 'queue', 'q'],
 ] as const satisfies readonly (readonly [keyof JobsFilter, string, string])[]
 
+const bothIndexes = ['job_words', 'job_error_words']
 const end = Number.MAX_SAFE_INTEGER
 
 /**
@@ -34,7 +35,7 @@ export function matching(filter: JobsFilter, page: JobsPage, candidates: number)
     }
   }
   const found = byWords(filter, order)
-  if (!filter.statuses && timeConditions(filter).length === 0)
+  if (!filter.statuses && receiptConditions(filter).length === 0)
     return {
       numbers: { sql: `${found.sql} LIMIT :limit`, binds: { ...binds, ...found.binds } },
       candidates: null,
@@ -51,7 +52,7 @@ const matchesNothing = ({ ns, statuses, text }: JobsFilter) =>
 
 /** One SELECT for each status, because SQLite merges those lazily along their index, while `status IN (…)` makes it sort every match. */
 function alongIndex(filter: JobsFilter, key: (typeof keyColumns)[number] | undefined): Query {
-  const common = ['n < :after', 'n > :before', ...timeConditions(filter)]
+  const common = listConditions(filter)
   if (!key && !filter.statuses) return { sql: select('jobs NOT INDEXED', common), binds: {} }
   const statuses = [...new Set(filter.statuses ?? jobStatuses)]
   const index = key ? `jobs_by_${key[1]}_status` : 'jobs_by_status'
@@ -70,6 +71,18 @@ function alongIndex(filter: JobsFilter, key: (typeof keyColumns)[number] | undef
 }
 
 function byWords(filter: JobsFilter, order: string): Query {
+  // What went wrong has its own words, but every job is in the index of bodies with its keys.
+  const indexes = filter.text === undefined ? ['job_words'] : bothIndexes
+  const selects = indexes.map((index) =>
+    [`SELECT rowid AS n FROM ${index} WHERE ${index} MATCH :words`, ...numberRange(filter, 'rowid')].join(
+      ' AND ',
+    ),
+  )
+  return { sql: `${selects.join(' UNION ')} ${order}`, binds: { words: wordsToMatch(filter) } }
+}
+
+/** FTS5's query language; quoted, nothing of it is left in what callers give. */
+function wordsToMatch(filter: JobsFilter): string {
   const keys = keyColumns.flatMap(([name, , letter]) => {
     const value = filter[name]
     return value === undefined ? [] : [wordOfKey(letter, value)]
@@ -79,12 +92,7 @@ function byWords(filter: JobsFilter, order: string): Query {
     ...(keys.length > 0 ? [`keys : (${allOf(keys)})`] : []),
     ...(words.length > 0 ? [`words : (${allOf(words)})`] : []),
   ]
-  const range = ['rowid < :after', 'rowid > :before', ...numberRange(filter, 'rowid')]
-  const indexes = words.length > 0 ? ['job_words', 'job_error_words'] : ['job_words']
-  const selects = indexes.map((index) =>
-    [`SELECT rowid AS n FROM ${index} WHERE ${index} MATCH :words`, ...range].join(' AND '),
-  )
-  return { sql: `${selects.join(' UNION ')} ${order}`, binds: { words: parts.join(' AND ') } }
+  return parts.join(' AND ')
 }
 
 function lookedThrough(filter: JobsFilter, candidates: string, order: string, binds: Binds): Matching {
@@ -108,20 +116,21 @@ function lookedThrough(filter: JobsFilter, candidates: string, order: string, bi
 /** At most a thousand, so they are looked up one by one and sorted. */
 function amongNumbers(filter: JobsFilter, order: string, binds: Binds): Query {
   const given = keyColumns.filter(([name]) => filter[name] !== undefined)
-  const { sql, binds: words } =
-    filter.text === undefined ? { sql: '', binds: {} } : byWords({ text: filter.text }, '')
+  const words = filter.text === undefined ? undefined : wordsToMatch({ text: filter.text })
+  const hasWords = (index: string) =>
+    `EXISTS (SELECT 1 FROM ${index} WHERE ${index} MATCH :words AND rowid = jobs.n)`
   const conditions = [
     ...['n IN (SELECT value FROM json_each(:ns))', 'n < :after', 'n > :before'],
     ...given.map(([name, column]) => `+${column} = :${name}`),
     ...(filter.statuses ? ['+status IN (SELECT value FROM json_each(:statuses))'] : []),
     ...receiptConditions(filter),
-    ...(sql ? [`n IN (${sql})`] : []),
+    ...(words ? [`(${bothIndexes.map(hasWords).join(' OR ')})`] : []),
   ]
   return {
     sql: `${select('jobs', conditions)} ${order} LIMIT :limit`,
     binds: {
       ...binds,
-      ...words,
+      ...(words ? { words } : {}),
       ns: JSON.stringify(filter.ns),
       ...Object.fromEntries(given.map(([name]) => [name, filter[name] ?? null])),
       ...(filter.statuses ? { statuses: JSON.stringify(filter.statuses) } : {}),
@@ -144,23 +153,22 @@ const receiptConditions = ({ receivedFrom, receivedTo }: JobsFilter) => [
   ...(receivedTo === undefined ? [] : ['received_at < :receivedTo']),
 ]
 
-const timeConditions = (filter: JobsFilter) => [...numberRange(filter, 'n'), ...receiptConditions(filter)]
+const listConditions = (filter: JobsFilter) => [...numberRange(filter, 'n'), ...receiptConditions(filter)]
 
-/** The range of numbers that a range of times can be in, see `clockSlackMs`. */
-const numberRange = ({ receivedFrom, receivedTo }: JobsFilter, column: string) => [
-  ...(receivedFrom === undefined
-    ? []
-    : [
-        `${column} > coalesce((SELECT n FROM jobs WHERE received_at < :receivedFrom - ${clockSlackMs}
-        ORDER BY received_at DESC, n DESC LIMIT 1), 0)`,
-      ]),
-  ...(receivedTo === undefined
-    ? []
-    : [
-        `${column} < coalesce((SELECT n FROM jobs WHERE received_at >= :receivedTo + ${clockSlackMs}
-        ORDER BY received_at, n LIMIT 1), ${end})`,
-      ]),
-]
+/**
+ * The page's range of numbers within the one that a range of times can be in, see `clockSlackMs`. One bound on each side, because
+ * SQLite looks up only one and compares the others row by row. Numbers are bound as floating point, for which the word index has no use.
+ */
+function numberRange({ receivedFrom, receivedTo }: JobsFilter, column: string): string[] {
+  const lower = `coalesce((SELECT n FROM jobs WHERE received_at < :receivedFrom - ${clockSlackMs}
+    ORDER BY received_at DESC, n DESC LIMIT 1), 0)`
+  const upper = `coalesce((SELECT n FROM jobs WHERE received_at >= :receivedTo + ${clockSlackMs}
+    ORDER BY received_at, n LIMIT 1), ${end})`
+  return [
+    `${column} < CAST(${receivedTo === undefined ? ':after' : `min(:after, ${upper})`} AS INTEGER)`,
+    `${column} > CAST(${receivedFrom === undefined ? ':before' : `max(:before, ${lower})`} AS INTEGER)`,
+  ]
+}
 
 const timeBinds = ({ receivedFrom, receivedTo }: JobsFilter): Binds => ({
   ...(receivedFrom === undefined ? {} : { receivedFrom }),
