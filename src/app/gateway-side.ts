@@ -13,6 +13,7 @@ import type { Metrics } from '../metrics/metrics.ts'
 import { redisFigures } from '../metrics/redis-figures.ts'
 import { adminTenantRoutes } from '../rest/admin-tenants.ts'
 import { callbackHandler } from '../rest/callback.ts'
+import { exportJobsRoute } from '../rest/export-jobs.ts'
 import { failedJobsRoute } from '../rest/failed-jobs.ts'
 import { newQrcodeRoute } from '../rest/new-qrcode.ts'
 import { sourceWebhookHandler } from '../rest/source-webhook.ts'
@@ -49,7 +50,10 @@ export function createGatewaySide(deps: Deps): HttpServer {
   }
   const { correlator } = core
   const intake = tracedIntake(correlator.intakeOf(openIntake(config, foundation, core)), tracing)
-  const routes = [...adminTenantRoutes(core), failedJobsRoute(core), newQrcodeRoute(correlator)]
+  const routes = [
+    ...adminTenantRoutes(core),
+    ...[failedJobsRoute(core), newQrcodeRoute(correlator), exportJobsRoute(core)],
+  ]
   const graphiql = showsGraphiql(config, foundation)
   const endpoint = createGraphqlEndpoint({
     ...{ config, foundation, core, log, tracing },

@@ -6,6 +6,7 @@ import { errorAnswer, sendAnswer } from '../rest/answer.ts'
 import { readBody } from '../rest/request-body.ts'
 import { requestIdOf } from '../rest/request-id.ts'
 import type { Route, RouteAnswer } from '../rest/route.ts'
+import { sendStream } from '../rest/send-stream.ts'
 import { type Authenticate, mayWrite, type Principal } from '../tenants/principal.ts'
 import type { RequestHandler } from './middleware.ts'
 
@@ -72,7 +73,8 @@ function respond(
   const requestId = requestIdOf(request)
   response.setHeader('x-request-id', requestId)
   make(requestId).then(
-    (made) => sendAnswer(response, made),
+    (made) =>
+      made.lines ? sendStream(response, made, made.lines, { requestId, log }) : sendAnswer(response, made),
     (error) => sendAnswer(response, errorAnswer(error, requestId, log)),
   )
 }

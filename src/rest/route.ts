@@ -15,8 +15,16 @@ export type RouteRequest = {
   signal: AbortSignal
 }
 
-/** `body` is sent as JSON, or as it is when it is bytes, whose content type the headers name; without one, nothing is. */
-export type RouteAnswer = { status: number; body?: unknown; headers?: Record<string, string> }
+/**
+ * `body` is sent as JSON, or as it is when it is bytes, whose content type the headers name; without one, nothing is. `lines` are sent
+ * as they come, in place of a body.
+ */
+export type RouteAnswer = {
+  status: number
+  body?: unknown
+  lines?: AsyncIterable<string>
+  headers?: Record<string, string>
+}
 
 /** `access` is checked before `handle` is called. What `handle` throws becomes the error answer. */
 export type Route = {
