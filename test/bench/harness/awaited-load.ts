@@ -20,6 +20,7 @@ const inFlight = 500
 /** Callbacks at each rate: 2 s of them or more. */
 const callbacksAt = (perSecond: number) => Math.max(300, 2 * perSecond)
 const settleMs = 200
+const beginTogether = 50
 
 const reply = JSON.stringify({
   ...{ status: 'PAID', amount: 1990, at: '2026-01-01T00:00:00Z' },
@@ -61,15 +62,19 @@ export async function startAwaitedLoad(redisUrl: string): Promise<AwaitedLoad> {
   }
 }
 
+/** Some at a time: all of them at once are a burst, which is another scenario. */
 async function begin(callers: Helper, system: Waitable, count: number): Promise<Callback[]> {
-  const ids = Array.from({ length: count }, () => randomUUID())
-  const ready = ids.map(system.untilReady)
-  await callers.ask(
-    'begin',
-    ids.map((id) => ({ id, ...system.wait(id) })),
-  )
-  const urls = await Promise.all(ready)
-  return ids.map((id, at) => ({ id, url: urls[at] ?? '' }))
+  const begun: Callback[] = []
+  while (begun.length < count) {
+    const ids = Array.from({ length: Math.min(beginTogether, count - begun.length) }, () => randomUUID())
+    const ready = Promise.all(ids.map(async (id) => ({ id, url: await system.untilReady(id) })))
+    await callers.ask(
+      'begin',
+      ids.map((id) => ({ id, ...system.wait(id) })),
+    )
+    begun.push(...(await Promise.race([ready, callers.ended])))
+  }
+  return begun
 }
 
 async function answer({ callers, callbacks }: Record<'callers' | 'callbacks', Helper>, sending: Sending) {

@@ -5,7 +5,12 @@ import { fileURLToPath } from 'node:url'
 export type Child = { origin: string; close(): Promise<void> }
 
 /** A process that does what the bench asks of it, see `serveBench`. */
-export type Helper = { ask<Answer>(name: string, payload?: unknown): Promise<Answer>; close(): Promise<void> }
+export type Helper = {
+  ask<Answer>(name: string, payload?: unknown): Promise<Answer>
+  /** Rejects when the process ends by itself. */
+  ended: Promise<never>
+  close(): Promise<void>
+}
 
 type Answered = { id: number; answer?: unknown; error?: string }
 
@@ -17,7 +22,7 @@ export async function startBaseline(file: string, args: readonly string[] = []):
 
 /** Starts one of `test/bench/load/` as a process of its own; resolves when it can be asked. */
 export async function startHelper(file: string, args: readonly string[] = []): Promise<Helper> {
-  const { child, close } = await start(`../load/${file}`, args)
+  const { child, ended, close } = await start(`../load/${file}`, args)
   const asked = new Map<number, PromiseWithResolvers<unknown>>()
   let last = 0
   child.on('message', ({ id, answer, error }: Answered) => {
@@ -37,6 +42,7 @@ export async function startHelper(file: string, args: readonly string[] = []): P
       child.send({ id: last, name, payload })
       return waiting.promise as Promise<Answer>
     },
+    ended,
     close,
   }
 }
@@ -54,5 +60,5 @@ async function start(file: string, args: readonly string[]) {
     if (child.connected) child.disconnect()
     await exited
   }
-  return { child, first, close }
+  return { child, first, ended, close }
 }
