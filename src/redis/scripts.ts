@@ -15,6 +15,7 @@ export type ScriptName =
   | 'await-bind'
   | 'await-fail'
   | 'await-deadline'
+  | 'await-ended'
   | 'await-strays'
   | 'journal-state'
   | 'queue-flow'
@@ -39,6 +40,7 @@ const keyCounts: Record<ScriptName, number> = {
   'await-bind': 1,
   'await-fail': 1,
   'await-deadline': 1,
+  'await-ended': 1,
   'await-strays': 1,
   'journal-state': 3,
   'queue-flow': 1,

@@ -58,7 +58,7 @@ export type AwaitedReplies = {
   deadline(at: { cnpj: string; id: string }): Promise<AtDeadline>
   read(id: string): Promise<AwaitedReply | null>
   findByKey(cnpj: string, idempotencyKey: string): Promise<AwaitedReply | null>
-  /** Which of these have an end by now: a reply, a failed call, or no record any more. One round trip. */
+  /** Which of these have an end by now: a reply, a failed call, or no record any more. One command. */
   ended(ids: readonly string[]): Promise<string[]>
   /** How many replies a tenant waits for now. */
   waiting(cnpj: string): Promise<number>
@@ -78,6 +78,7 @@ export function createAwaitedReplies({ redis, owner, ttlMs }: Options): AwaitedR
   const bind = loadScript(redis, 'await-bind')
   const fail = loadScript(redis, 'await-fail')
   const deadline = loadScript(redis, 'await-deadline')
+  const ended = loadScript(redis, 'await-ended')
   const strays = loadScript(redis, 'await-strays')
   const prefix = keys.awaitPrefix
   const read = async (id: string) => {
@@ -109,14 +110,7 @@ export function createAwaitedReplies({ redis, owner, ttlMs }: Options): AwaitedR
       const id = await redis.get(keys.awaitKey(cnpj, keyHash(idempotencyKey)))
       return id === null ? null : read(id)
     },
-    async ended(ids) {
-      const pipeline = redis.pipeline()
-      for (const id of ids) pipeline.hget(keys.await(id), 'status')
-      const answers = (await pipeline.exec()) ?? []
-      const failed = answers.find(([error]) => error)?.[0]
-      if (failed) throw failed
-      return ids.filter((_, i) => !underWay.has(answers[i]?.[1]))
-    },
+    ended: async (ids) => (await ended([keys.awaitOwner(owner)], [prefix, ...ids])) as string[],
     async waiting(cnpj) {
       const now = msOf(await redis.time())
       return redis.zcount(keys.awaitOpen(cnpj), now, '+inf')
@@ -132,8 +126,6 @@ export function createAwaitedReplies({ redis, owner, ttlMs }: Options): AwaitedR
 /** Seconds and microseconds, as Redis tells its time. */
 const msOf = ([seconds = 0, microseconds = 0]: readonly (number | string)[]) =>
   Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000)
-
-const underWay = new Set<unknown>(['OPEN', 'BOUND'])
 
 const keyHash = (key: string) => hash('sha256', key, 'base64url')
 const callHash = (upstream: string, body: Buffer) =>

@@ -52,7 +52,7 @@ export type Correlator = {
 const defaultPollMs = 2_000
 /** After which silence an instance counts as gone, and with it the calls that it had begun. */
 const goneAfterMs = 4_000
-/** Bounds of one round trip. */
+/** Redis serves nobody else meanwhile. */
 const idsPerPoll = 500
 
 /** Opens it; resolves when it hears of replies. */
