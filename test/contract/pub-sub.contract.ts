@@ -110,7 +110,7 @@ export function pubSubContract(open: () => Promise<PubSubUnderTest>): void {
       first.stop()
       const second = await hearing(there, topic)
       await here.publish(topic, turn)
-      await until(() => second.heard.length === 1, { what: `turn ${turn}`, withinMs: 2_000 })
+      await until(() => second.heard.length === 1, { what: `turn ${turn}` })
     }
   })
 }

@@ -49,7 +49,7 @@ describe('pub/sub over Redis', () => {
       await reconnected
       stop()
       await here.publish('topic', turn)
-      await until(() => heard.at(-1) === turn, { what: `message ${turn}`, withinMs: 5_000 })
+      await until(() => heard.at(-1) === turn, { what: `message ${turn}` })
     }
     await close()
   })

@@ -18,7 +18,6 @@ describe.skipIf(missingCaddy)('behind the proxy of docker-compose.yml', () => {
 
   beforeAll(async () => {
     const env = {
-      ATTEMPT_TIMEOUT_MS: '20000',
       TRUSTED_PROXIES: '127.0.0.1/32',
       MAX_BODY_BYTES: '100000',
       SHUTDOWN_DELAY_MS: '2000',
@@ -51,7 +50,7 @@ describe.skipIf(missingCaddy)('behind the proxy of docker-compose.yml', () => {
     })
     const id = await clientOf(proxy, token).postJob({ live: true })
     const delivered = { data: { jobEvents: { jobId: id, status: 'DELIVERED' } } }
-    await expect.poll(() => stream.results(), { timeout: 10_000 }).toContainEqual(delivered)
+    await expect.poll(() => stream.results()).toContainEqual(delivered)
     expect(await openStreams('sse')).toBe(1)
     stream.close()
     await until(async () => (await openStreams('sse')) === 0, {

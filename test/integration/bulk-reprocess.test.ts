@@ -203,7 +203,7 @@ test('jobs are queued no faster than the rate', async () => {
 
 test('a bulk that is cancelled touches no more than the batch in hand', async () => {
   const ns = await failedJobs(12)
-  const { id } = await commit({ ns }, { ratePerSecond: 5 })
+  const { id } = await commit({ ns }, { ratePerSecond: 2 })
   world.startRunner()
   await until(async () => ((await world.store.read(id))?.done ?? 0) > 0, { what: 'the first is done' })
   expect((await services.bulks.service.cancel(id)).status).toBe('CANCELLED')
@@ -228,7 +228,9 @@ test('what a runner leaves behind in the middle of a batch is finished by anothe
   }
   const leaseMs = 200
   world.startRunner({ reprocess: dying, lease: createLease(services.redis, `bulk:${id}`, 'dying', leaseMs) })
-  await until(async () => (await roundsOf(ns)).filter((one) => one === 'QUEUED 1').length === 7)
+  await until(async () => (await roundsOf(ns)).filter((one) => one === 'QUEUED 1').length === 7, {
+    what: 'it is stuck',
+  })
   expect((await world.store.read(id))?.done).toBe(0)
   const other = bulkWorld(services)
   other.startRunner({ lease: createLease(services.redis, `bulk:${id}`, 'other', leaseMs) })
@@ -260,7 +262,7 @@ test('while Redis has no room, it waits', async () => {
       return room
     },
   })
-  await until(() => asked > 0)
+  await until(() => asked > 0, { what: 'a look for room' })
   expect(await services.redis.hget(keys.job(ns[0] ?? 0), 'round')).toBe('0')
   room = true
   expect(await world.over(id)).toMatchObject({ done: 1 })

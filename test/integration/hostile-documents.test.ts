@@ -134,4 +134,4 @@ test('who sends one document after the other that is refused costs little time a
   for (let i = 0; i < 2; i++) await round()
   const after = await inspector.memory()
   expect(after.held - before.held).toBeLessThan(5_000_000)
-}, 60_000)
+})

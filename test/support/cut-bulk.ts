@@ -1,7 +1,7 @@
 import { keys } from '../../src/redis/keys.ts'
 import { type clientOf, until } from './client.ts'
 import { attemptsAt, clientsOf, type Fleet, openFleet } from './fleet.ts'
-import type { GanchoProcess } from './gancho.ts'
+import { type GanchoProcess, soonTakenOver } from './gancho.ts'
 
 export type BulkPlan = {
   jobs: number
@@ -38,7 +38,7 @@ export async function cutBulk(plan: BulkPlan): Promise<CutBulk> {
     response.statusCode = isGone ? 410 : 200
     response.end()
   }
-  const fleet = await openFleet({ answer })
+  const fleet = await openFleet({ answer, env: soonTakenOver })
   const [gateway, ...workers] = await Promise.all([
     fleet.start('gateway'),
     fleet.start('worker'),
