@@ -1,19 +1,14 @@
 import { Writable } from 'node:stream'
 import { pino } from 'pino'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { DestinationAuth } from '../../src/delivery/destination.ts'
-import { coreForFile } from '../support/core-for-file.ts'
-import { startDelivery } from '../support/delivery.ts'
-import { type Answer, startReceiver } from '../support/receiver.ts'
+import { deliveryForFile } from '../support/delivery-for-file.ts'
+import type { Answer } from '../support/receiver.ts'
 import { jobBecomes, scheduledJob } from '../support/scheduled-job.ts'
 
-const { core } = await coreForFile()
-const opened: (() => Promise<unknown>)[] = []
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close()
-})
+const { core, receive, deliverTo } = await deliveryForFile()
 
-type Options = Omit<Parameters<typeof startDelivery>[1], 'url'>
+type Options = Omit<Parameters<typeof deliverTo>[0], 'url'>
 
 async function deliver(answer: Answer, options: Options) {
   let logged = ''
@@ -22,9 +17,8 @@ async function deliver(answer: Answer, options: Options) {
     done()
   }
   const log = pino({ level: 'trace' }, new Writable({ write }))
-  const receiver = await startReceiver(answer)
-  const delivery = startDelivery({ ...core, log }, { url: receiver.url, ...options })
-  opened.push(receiver.close, delivery.stop)
+  const receiver = await receive(answer)
+  deliverTo({ url: receiver.url, ...options }, log)
   const n = await scheduledJob(core)
   await jobBecomes(core, n, 'DELIVERED')
   const [attempt] = await core.attempts(n)
@@ -119,10 +113,9 @@ test('a receiver that repeats a secret as JSON tells no more, and headers that h
 })
 
 test('a header that cannot be sent is told by its name, not by its value', async () => {
-  const receiver = await startReceiver(ok)
+  const receiver = await receive(ok)
   const destination = { auth: { kind: 'header', name: 'x-acme', value: 'two\nlines-s3cret' } as const }
-  const delivery = startDelivery(core, { url: receiver.url, scheduleSeconds: [], destination })
-  opened.push(receiver.close, delivery.stop)
+  deliverTo({ url: receiver.url, scheduleSeconds: [], destination })
   const n = await scheduledJob(core)
   await jobBecomes(core, n, 'FAILED')
   const job = await core.job(n)

@@ -1,32 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { deliverJob } from '../../src/delivery/deliver-job.ts'
 import { bullJobId, type JobStatus } from '../../src/events/job.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { until } from '../support/client.ts'
 import type { Core } from '../support/core.ts'
-import { coreForFile } from '../support/core-for-file.ts'
-import { startDelivery } from '../support/delivery.ts'
-import { type Answer, type Receiver, startReceiver } from '../support/receiver.ts'
+import { deliveryForFile } from '../support/delivery-for-file.ts'
 import { jobBecomes, scheduledJob } from '../support/scheduled-job.ts'
 
-const { core } = await coreForFile()
-const opened: (() => Promise<unknown>)[] = []
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close()
-})
-
-const receive = async (answer: Answer): Promise<Receiver> => {
-  const receiver = await startReceiver(answer)
-  opened.push(receiver.close)
-  return receiver
-}
-const deliverTo = (options: Parameters<typeof startDelivery>[1]) => {
-  const delivery = startDelivery(core, options)
-  opened.push(delivery.stop)
-  return delivery
-}
+const { core, receive, deliverTo } = await deliveryForFile()
 const scheduled = (event: Parameters<Core['accept']>[0] = {}) => scheduledJob(core, event)
 const becomes = (n: number, status: JobStatus) => jobBecomes(core, n, status)
 const mainQueue = () => core.lanes.get('nifi').queue.getJobCountByTypes('wait', 'active', 'delayed', 'failed')

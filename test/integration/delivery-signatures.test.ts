@@ -1,29 +1,23 @@
 import { randomBytes } from 'node:crypto'
 import { Webhook, WebhookVerificationError } from 'standardwebhooks'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { newSigningSecret } from '../../src/delivery/destination-secrets.ts'
 import { standardWebhooks } from '../../src/tenants/sources/standard-webhooks.ts'
-import { coreForFile } from '../support/core-for-file.ts'
-import { startDelivery } from '../support/delivery.ts'
-import { type Received, startReceiver } from '../support/receiver.ts'
+import { deliveryForFile } from '../support/delivery-for-file.ts'
+import type { Received } from '../support/receiver.ts'
 import { jobBecomes, scheduledJob } from '../support/scheduled-job.ts'
 
-const { core } = await coreForFile()
-const opened: (() => Promise<unknown>)[] = []
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close()
-})
+const { core, receive, deliverTo } = await deliveryForFile()
 
 type Event = Parameters<typeof scheduledJob>[1]
-type Options = Omit<Parameters<typeof startDelivery>[1], 'url'> & { statuses?: number[]; event?: Event }
+type Options = Omit<Parameters<typeof deliverTo>[0], 'url'> & { statuses?: number[]; event?: Event }
 
 /** Delivers one event with a destination's settings, and answers what arrived and what was recorded. */
 async function delivered({ statuses = [200], event, ...options }: Options) {
-  const receiver = await startReceiver((response) =>
+  const receiver = await receive((response) =>
     response.writeHead(statuses[receiver.received.length - 1] ?? 200, { 'retry-after': '1' }).end(),
   )
-  const delivery = startDelivery(core, { url: receiver.url, ...options })
-  opened.push(receiver.close, delivery.stop)
+  deliverTo({ url: receiver.url, ...options })
   const n = await scheduledJob(core, event)
   await jobBecomes(core, n, 'DELIVERED')
   return { received: receiver.received, attempts: await core.attempts(n) }

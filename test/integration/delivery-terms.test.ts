@@ -1,27 +1,12 @@
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { keys } from '../../src/redis/keys.ts'
 import { until } from '../support/client.ts'
-import { coreForFile } from '../support/core-for-file.ts'
-import { startDelivery } from '../support/delivery.ts'
-import { type Answer, type Receiver, startReceiver } from '../support/receiver.ts'
+import { deliveryForFile } from '../support/delivery-for-file.ts'
+import type { Answer } from '../support/receiver.ts'
 import { jobBecomes, scheduledJob } from '../support/scheduled-job.ts'
 
-const { core } = await coreForFile()
-const opened: (() => Promise<unknown>)[] = []
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close()
-})
+const { core, receive, deliverTo } = await deliveryForFile()
 
-const receive = async (answer: Answer): Promise<Receiver> => {
-  const receiver = await startReceiver(answer)
-  opened.push(receiver.close)
-  return receiver
-}
-const deliverTo = (options: Parameters<typeof startDelivery>[1]) => {
-  const delivery = startDelivery(core, options)
-  opened.push(delivery.stop)
-  return delivery
-}
 const status =
   (code: number, headers = {}): Answer =>
   (response) =>

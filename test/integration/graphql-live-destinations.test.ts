@@ -1,14 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { jobId } from '../../src/events/job.ts'
-import { operationOpener } from '../../src/graphql/open-operation.ts'
-import { createGraphql } from '../../src/graphql/yoga.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { graphql } from '../gql/gql.ts'
 import { eventually } from '../support/eventually.ts'
-import { admin, graphqlClient } from '../support/graphql-client.ts'
-import { operationClient } from '../support/operations.ts'
-import { openTestServices, type TestServices } from '../support/services.ts'
-import { newTenant, numericCnpj } from '../support/tenants.ts'
+import { graphqlForFile } from '../support/graphql-for-file.ts'
+import { numericCnpj } from '../support/tenants.ts'
 
 const Add = graphql(`
   mutation AddLiveDestination($input: CreateDestinationInput!) {
@@ -35,20 +31,7 @@ const Stats = graphql(`
   }
 `)
 
-let services: TestServices
-let administrator: ReturnType<typeof operationClient>
-let tenant: ReturnType<typeof operationClient>
-let client: ReturnType<typeof graphqlClient>
-
-beforeAll(async () => {
-  services = await openTestServices()
-  const endpoint = createGraphql({ services, log: console, maxEventBytes: 1_000 })
-  const open = operationOpener({ graphql: endpoint, services, log: console })
-  administrator = operationClient(open, admin)
-  tenant = operationClient(open, await newTenant(services.tenants, numericCnpj, 'One'))
-  client = graphqlClient(endpoint, admin)
-})
-afterAll(() => services.close())
+const { services, client, administrator, tenant } = await graphqlForFile()
 
 const add = async (input: object) =>
   (await client.data(Add, { input: { name: 'one', url: 'https://example.com/hook', ...input } }))

@@ -1,16 +1,12 @@
 import { pino } from 'pino'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { createQueueStats } from '../../src/delivery/queue-stats.ts'
-import { operationOpener } from '../../src/graphql/open-operation.ts'
-import { createGraphql } from '../../src/graphql/yoga.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { graphql } from '../gql/gql.ts'
 import { eventually } from '../support/eventually.ts'
-import { admin, graphqlClient } from '../support/graphql-client.ts'
+import { graphqlForFile } from '../support/graphql-for-file.ts'
 import { jobSteps } from '../support/job-steps.ts'
-import { operationClient } from '../support/operations.ts'
-import { openTestServices, type TestServices } from '../support/services.ts'
-import { newTenant, numericCnpj } from '../support/tenants.ts'
+import { numericCnpj } from '../support/tenants.ts'
 
 const Stats = graphql(`
   subscription Stats($name: String, $everyMs: Int) {
@@ -21,20 +17,7 @@ const Stats = graphql(`
 `)
 const Queues = graphql(`query Rates { queues { name waiting oldestWaitingAt inPerSecond outPerSecond } }`)
 
-let services: TestServices
-let administrator: ReturnType<typeof operationClient>
-let tenant: ReturnType<typeof operationClient>
-let client: ReturnType<typeof graphqlClient>
-
-beforeAll(async () => {
-  services = await openTestServices()
-  const endpoint = createGraphql({ services, log: console, maxEventBytes: 1_000 })
-  const open = operationOpener({ graphql: endpoint, services, log: console })
-  administrator = operationClient(open, admin)
-  tenant = operationClient(open, await newTenant(services.tenants, numericCnpj, 'One'))
-  client = graphqlClient(endpoint, admin)
-})
-afterAll(() => services.close())
+const { services, client, administrator, tenant } = await graphqlForFile()
 
 const accept = async (): Promise<number> => {
   const event = { cnpj: numericCnpj, eventType: null, correlationId: null, contentType: null, headers: {} }

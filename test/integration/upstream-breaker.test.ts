@@ -1,22 +1,20 @@
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { closeAfter, json, openUpstream, startUpstreamServer } from '../support/upstream-server.ts'
+import { json, upstreamsForFile } from '../support/upstream-server.ts'
 
-const keep = closeAfter(afterEach)
+const { startServer, open } = upstreamsForFile()
 const breaker = { threshold: 0.5, minimumCalls: 10, windowMs: 10_000, openMs: 2_000 }
 type Mode = 'works' | 'fails' | 'refuses' | 'hangs'
 
 async function start(settings: { timeoutMs?: number } = {}) {
   const how = { mode: 'works' as Mode }
   const status = () => ({ works: 201, fails: 500, refuses: 400, hangs: 0 })[how.mode]
-  const server = keep(
-    await startUpstreamServer({
-      call: (response) => {
-        if (how.mode !== 'hangs') json(response, status(), { id: 1 })
-      },
-    }),
-  )
-  const opened = keep(openUpstream(server.origin, { tokenPath: null, ...settings }, { breaker }))
+  const server = await startServer({
+    call: (response) => {
+      if (how.mode !== 'hangs') json(response, status(), { id: 1 })
+    },
+  })
+  const opened = open(server.origin, { tokenPath: null, ...settings }, { breaker })
   const codes = async (count: number, signal?: () => AbortSignal) => {
     const found: string[] = []
     while (found.length < count) {

@@ -1,23 +1,12 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import type { Received } from '../support/receiver.ts'
 import { startRawReceiver } from '../support/receiver.ts'
-import {
-  accessToken,
-  apiKey,
-  callbackUrl,
-  closeAfter,
-  json,
-  openUpstream,
-  startUpstreamServer,
-} from '../support/upstream-server.ts'
+import { accessToken, apiKey, callbackUrl, json, upstreamsForFile } from '../support/upstream-server.ts'
 
-const keep = closeAfter(afterEach)
-const startServer = async (...args: Parameters<typeof startUpstreamServer>) =>
-  keep(await startUpstreamServer(...args))
-const open = (...args: Parameters<typeof openUpstream>) => keep(openUpstream(...args))
+const { keep, startServer, open } = upstreamsForFile()
 type Response = Parameters<typeof json>[0]
 const withCall = async (answer: (response: Response, received: Received) => void, settings = {}) => {
   const server = await startServer({ call: answer })

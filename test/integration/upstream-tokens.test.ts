@@ -1,18 +1,8 @@
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import {
-  accessToken,
-  apiKey,
-  closeAfter,
-  json,
-  openUpstream,
-  startUpstreamServer,
-} from '../support/upstream-server.ts'
+import { accessToken, apiKey, json, upstreamsForFile } from '../support/upstream-server.ts'
 
-const keep = closeAfter(afterEach)
-const startServer = async (...args: Parameters<typeof startUpstreamServer>) =>
-  keep(await startUpstreamServer(...args))
-const open = (...args: Parameters<typeof openUpstream>) => keep(openUpstream(...args))
+const { startServer, open } = upstreamsForFile()
 const bearers = (calls: { headers: { authorization?: string } }[]) =>
   calls.map(({ headers }) => headers.authorization?.replace(`Bearer ${accessToken}-`, 'token '))
 const times = <Value>(count: number, make: () => Value) => Array.from({ length: count }, make)

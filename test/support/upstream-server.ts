@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { afterEach } from 'vitest'
 import { createHttpClient } from '../../src/delivery/http-client.ts'
 import { createUpstream, type UpstreamDeps } from '../../src/sync/upstream/create-upstream.ts'
 import type { UpstreamAnswer, UpstreamRequest } from '../../src/sync/upstream/upstream.ts'
@@ -84,8 +85,19 @@ export function openUpstream(origin: string, settings: Partial<UpstreamSettings>
   return { upstream, call, lines, close: () => client.close() }
 }
 
+/** For the tests of one file: upstreams and clients of them, each of which ends with the test that opened it, like what it `keep`s. */
+export function upstreamsForFile() {
+  const keep = closeAfterEach()
+  return {
+    keep,
+    startServer: async (...args: Parameters<typeof startUpstreamServer>) =>
+      keep(await startUpstreamServer(...args)),
+    open: (...args: Parameters<typeof openUpstream>) => keep(openUpstream(...args)),
+  }
+}
+
 /** What a test opened, closed after it. */
-export function closeAfter(afterEach: (close: () => Promise<void>) => void) {
+function closeAfterEach() {
   const open: { close(): Promise<void> }[] = []
   afterEach(async () => {
     for (const part of open.splice(0).reverse()) await part.close()
