@@ -10,6 +10,7 @@ import { blocksOf, shownCommands, withoutChance } from '../support/documents.ts'
 import { openEventStream } from '../support/event-stream.ts'
 import { clientsOf, type Fleet, openFleet, untilStatus } from '../support/fleet.ts'
 import { adminToken, type GanchoProcess } from '../support/gancho.ts'
+import type { Answer } from '../support/receiver.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 let fleet: Fleet
@@ -17,9 +18,13 @@ let gancho: GanchoProcess
 let token: string
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 
+/** A receiver that takes what it is not told to refuse. */
+let refuses = false
+const answer: Answer = (response) => response.writeHead(refuses ? 410 : 200).end()
+
 beforeAll(async () => {
   folder = await temporaryFolder()
-  fleet = await openFleet({ answer: (response) => response.end(), env: { ATTEMPT_TIMEOUT_MS: '20000' } })
+  fleet = await openFleet({ answer, env: { ATTEMPT_TIMEOUT_MS: '20000' } })
   gancho = await fleet.start('all')
   token = (await clientsOf(gancho)).token
 })
@@ -66,9 +71,11 @@ describe('docs/dashboards.md', () => {
   const ofType = (type: string) => documents.filter((document) => typeOf(document) === type)
 
   test('shows operations of all three kinds', () => {
-    expect(['query', 'mutation', 'subscription'].map((type) => ofType(type).length)).toEqual([5, 2, 2])
+    expect(['query', 'mutation', 'subscription'].map((type) => ofType(type).length)).toEqual([6, 4, 3])
   })
 
+  const named = (name: string) => documents.find((document) => document.includes(` ${name}`)) ?? ''
+  const isOfBulk = (document: string) => document.includes('bulkReprocess')
   const isOfQueues = (document: string) => /\b(queues|queueStats)\b/.test(document)
   /** The first answer to it. */
   const answerTo = async (document: string, used: string): Promise<unknown> => {
@@ -82,24 +89,64 @@ describe('docs/dashboards.md', () => {
     return answered()?.data
   }
 
-  test.each(['an administrator', 'a tenant'])('shows what %s gets answers to', async (who) => {
-    const isTenant = who === 'a tenant'
+  const answered = ofType('query')
+    .concat(ofType('subscription'))
+    .filter((document) => !isOfBulk(document))
+
+  const expectAnswers = async (wanted: readonly string[], used: string) => {
     const id = await clientOf(gancho, token).postJob({ shown: true })
-    for (const document of [...ofType('query'), ...ofType('subscription')]) {
-      const answer = answerTo(document.replace('ID-1', id), isTenant ? token : adminToken)
-      if (isTenant && isOfQueues(document)) await expect(answer).rejects.toThrow('FORBIDDEN')
-      else for (const value of Object.values((await answer) as object)) expect(value, document).not.toBeNull()
+    for (const document of wanted) {
+      const answer = (await answerTo(document.replace('ID-1', id), used)) as object
+      for (const value of Object.values(answer)) expect(value, document).not.toBeNull()
     }
+  }
+
+  test('shows what an administrator gets answers to', () => expectAnswers(answered, adminToken))
+
+  test('shows what a tenant gets answers to, but for queues', async () => {
+    await expectAnswers(
+      answered.filter((document) => !isOfQueues(document)),
+      token,
+    )
+    for (const document of answered.filter(isOfQueues))
+      await expect(answerTo(document, token)).rejects.toThrow('FORBIDDEN')
   })
 
   test('shows buttons that answer as it says', async () => {
     const id = await clientOf(gancho, token).postJob({ shown: true })
     await untilStatus(clientOf(gancho), id, 'DELIVERED')
-    const [again = '', discard = ''] = ofType('mutation').map((document) => document.replace('ID-1', id))
+    const [again, discard] = [named('DeliverAgain'), named('Discard')].map((document) =>
+      document.replace('ID-1', id),
+    ) as [string, string]
     const client = clientOf(gancho, token)
     expect(await client.graphql(again)).toMatchObject({ reprocessJob: { id, reprocessCount: 1 } })
     await expect(client.graphql(again)).rejects.toThrow(/ALREADY_REQUEUED|JOB_STATE_CONFLICT/)
     await untilStatus(clientOf(gancho), id, 'DELIVERED')
     await expect(client.graphql(discard)).rejects.toThrow('JOB_STATE_CONFLICT')
+  })
+
+  test('shows how many jobs are delivered again, and how far that is', async () => {
+    const client = clientOf(gancho, token)
+    refuses = true
+    const ids = [await client.postJob({ shown: 1 }), await client.postJob({ shown: 2 })]
+    for (const id of ids) await untilStatus(clientOf(gancho), id, 'FAILED')
+    refuses = false
+    type Preview = { previewReprocess: { count: number; token: string } }
+    const preview = async () => (await client.graphql<Preview>(named('Preview'))).previewReprocess
+    // It counts what history has.
+    const shown = await until(async () => ((one) => one.count === 2 && one)(await preview()), {
+      what: 'both',
+    })
+    const begun = await client.graphql<{ commitReprocess: { id: string } }>(named('Begin'), {
+      token: shown.token,
+    })
+    const variables = { id: begun.commitReprocess.id }
+    const stream = await openEventStream(gancho.origin, { query: named('Progress'), variables, token })
+    const done = {
+      data: { bulkReprocess: expect.objectContaining({ status: 'COMPLETED', done: 2, total: 2 }) },
+    }
+    await expect.poll(() => stream.results(), { timeout: 10_000 }).toContainEqual(done)
+    stream.close()
+    for (const id of ids) await untilStatus(clientOf(gancho), id, 'DELIVERED')
   })
 })
