@@ -204,6 +204,6 @@ const exposed = Number(instructions('EXPOSE')[0])
 /** As Compose fills it in, where `.env` gives the secrets alone. */
 function given(value: string): string {
   return value.replace(/\$\{[A-Z_]+:([-?])(.*)\}$/, (_all, how: string, rest: string) =>
-    how === '-' ? rest : 'a secret of many characters'.replaceAll(' ', '-'),
+    how === '-' ? given(rest) : 'a secret of many characters'.replaceAll(' ', '-'),
   )
 }
