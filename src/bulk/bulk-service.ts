@@ -2,7 +2,8 @@ import { hash } from 'node:crypto'
 import { GanchoError } from '../errors.ts'
 import type { Job, JobStatus } from '../events/job.ts'
 import type { HistoryStore, JobsFilter } from '../history/history-store.ts'
-import type { Bulk, BulkCaller } from './bulk.ts'
+import type { Requester } from '../tenants/principal.ts'
+import type { Bulk } from './bulk.ts'
 import type { BulkStore } from './bulk-store.ts'
 import type { PreviewTokens } from './preview-token.ts'
 
@@ -21,12 +22,12 @@ export type Preview = {
 
 export type BulkService = {
   /** @throws GanchoError BAD_REQUEST for statuses that are no end */
-  preview(filter: JobsFilter, by: BulkCaller): Promise<Preview>
+  preview(filter: JobsFilter, by: Requester): Promise<Preview>
   /**
    * Begins what a preview has shown; the same token begins it once.
    * @throws GanchoError INVALID_PREVIEW, PREVIEW_EXPIRED, TOO_MANY_BULKS
    */
-  commit(token: string, by: BulkCaller, options: CommitOptions): Promise<Bulk>
+  commit(token: string, by: Requester, options: CommitOptions): Promise<Bulk>
   find(id: string): Promise<Bulk | null>
   /** Has it stop after the batch in hand. @throws GanchoError BULK_NOT_FOUND */
   cancel(id: string): Promise<Bulk>

@@ -1,5 +1,6 @@
 import type { Reprocess } from '../delivery/reprocess.ts'
 import { GanchoError } from '../errors.ts'
+import type { RoundAudit } from '../events/job.ts'
 import type { ScheduledJob } from '../events/lanes.ts'
 import type { HistoryStore } from '../history/history-store.ts'
 import type { JobReader } from '../history/job-reader.ts'
@@ -21,7 +22,7 @@ export type BulkWork = {
 
 type Deps = {
   history: Pick<HistoryStore, 'list'>
-  jobs: Pick<JobReader, 'job'>
+  jobs: Pick<JobReader, 'rounds'>
   reprocess: Reprocess
 }
 
@@ -34,7 +35,7 @@ const maxPages = 20
 export function createBulkWork({ history, jobs, reprocess }: Deps): BulkWork {
   const act = async (bulk: Bulk, job: ScheduledJob, isResumed: boolean): Promise<'done' | string> => {
     try {
-      const outcome = await reprocess.reprocess({ ...job })
+      const outcome = await reprocess.reprocess({ ...job, audit: auditOf(bulk) })
       if (outcome.kind === 'requeued') return 'done'
       return isResumed && (await isItsOwn(bulk, job)) ? 'done' : outcome.reason
     } catch (error) {
@@ -42,7 +43,11 @@ export function createBulkWork({ history, jobs, reprocess }: Deps): BulkWork {
       throw error
     }
   }
-  const isItsOwn = async (_bulk: Bulk, { n, round }: ScheduledJob) => (await jobs.job(n))?.round === round + 1
+  /** Whether this bulk began the round that followed. */
+  const isItsOwn = async ({ id }: Bulk, { n, round }: ScheduledJob) => {
+    const rounds = (await jobs.rounds([n])).get(n)
+    return rounds?.some((one) => one.number === round + 1 && one.audit?.bulk === id) ?? false
+  }
 
   return {
     async next(bulk) {
@@ -66,6 +71,8 @@ export function createBulkWork({ history, jobs, reprocess }: Deps): BulkWork {
     },
   }
 }
+
+const auditOf = ({ id, by, reason }: Bulk): RoundAudit => ({ trigger: 'BULK', by, reason, bulk: id })
 
 function added(skipped: Skipped, reasons: readonly string[]): Skipped {
   const sum: Record<string, number> = { ...skipped }

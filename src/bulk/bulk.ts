@@ -1,5 +1,6 @@
 import type { ScheduledJob } from '../events/lanes.ts'
 import type { JobsFilter } from '../history/history-store.ts'
+import type { Requester } from '../tenants/principal.ts'
 
 /** CANCELLED and COMPLETED are final: what was begun is finished, and nothing more is touched. */
 export const bulkStatuses = ['RUNNING', 'COMPLETED', 'CANCELLED'] as const
@@ -9,13 +10,10 @@ export type BulkStatus = (typeof bulkStatuses)[number]
 export const bulkActions = ['REPROCESS', 'DISCARD'] as const
 export type BulkAction = (typeof bulkActions)[number]
 
-/** Who asked: a tenant, by its CNPJ, or an administrator, by name. */
-export type BulkCaller = { kind: 'tenant' | 'admin'; name: string }
-
 /** What a bulk is to do; it never changes. Times are epoch milliseconds. */
 export type BulkPlan = {
   action: BulkAction
-  by: BulkCaller
+  by: Requester
   /** Why, in the words of whoever asked. */
   reason: string | null
   filter: JobsFilter
@@ -52,4 +50,4 @@ export const skippedCount = ({ skipped }: Pick<Bulk, 'skipped'>) =>
 
 /** Stands for all administrators where bulks of one owner are counted. */
 export const adminsOwner = 'admin'
-export const ownerOf = (by: BulkCaller) => (by.kind === 'tenant' ? by.name : adminsOwner)
+export const ownerOf = (by: Requester) => (by.kind === 'tenant' ? by.name : adminsOwner)

@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import { GanchoError } from '../errors.ts'
 import type { JobsFilter } from '../history/history-store.ts'
+import type { Requester } from '../tenants/principal.ts'
 import type { TokenCipher } from '../tenants/token-cipher.ts'
-import type { BulkCaller } from './bulk.ts'
 
 /** What a preview has shown, and to whom. `expiresAt`: epoch milliseconds. */
 export type Previewed = {
-  by: BulkCaller
+  by: Requester
   filter: JobsFilter
   /** Journal id up to which history was written. */
   asOf: string
@@ -18,7 +18,7 @@ export type Previewed = {
 export type PreviewTokens = {
   seal(previewed: Previewed): string
   /** @throws GanchoError INVALID_PREVIEW for what nobody sealed for this caller, PREVIEW_EXPIRED */
-  open(token: string, by: BulkCaller): Previewed
+  open(token: string, by: Requester): Previewed
 }
 
 const prefix = 'gpv_'

@@ -1,5 +1,5 @@
 import { GanchoError } from '../errors.ts'
-import { type Job, jobId } from '../events/job.ts'
+import { type Job, jobId, type RoundAudit } from '../events/job.ts'
 import type { Lanes } from '../events/lanes.ts'
 import type { Requeued, RequeueRefusal, RequeueRequest, Transitions } from '../events/transitions.ts'
 import type { ErrorQueue } from './error-queue.ts'
@@ -9,7 +9,12 @@ export interface FinishedJobs {
   snapshot(n: number): Promise<{ job: Job; body: Buffer } | null>
 }
 
-export type ReprocessRequest = { n: number; round?: number | undefined; report?: string | undefined }
+export type ReprocessRequest = {
+  n: number
+  round?: number | undefined
+  report?: string | undefined
+  audit?: RoundAudit | undefined
+}
 
 export type ReprocessOutcome = { kind: 'requeued' } | { kind: 'skipped'; reason: RequeueRefusal }
 
@@ -51,8 +56,9 @@ export function createReprocess(deps: Deps): Reprocess {
   }
 
   return {
-    async reprocess({ n, round, report }) {
-      const requeued = await requeue({ n, round, report, maxRounds: deps.maxRounds })
+    async reprocess(request) {
+      const { n } = request
+      const requeued = await requeue({ ...request, maxRounds: deps.maxRounds })
       if (requeued.kind === 'missing') throw notFound(n)
       if (requeued.kind === 'refused') return { kind: 'skipped', reason: requeued.reason }
       if (requeued.kind === 'requeued') {

@@ -1,5 +1,5 @@
 import type { ScriptArgument } from '../redis/scripts.ts'
-import { type Failure, isOver, type Job, type JobStatus } from './job.ts'
+import { type Failure, isOver, type Job, type JobRound, type JobStatus, type RoundAudit } from './job.ts'
 
 const text = (value: Buffer | undefined) =>
   value === undefined || value.length === 0 ? null : value.toString()
@@ -30,6 +30,22 @@ export function jobFromFields(n: number, fields: Record<string, Buffer>): Job {
     reported: text(fields.reported),
     journalId: String(fields.journalId),
   }
+}
+
+/** Reads the rounds of a job from the field `rounds` of its record, where the transition script writes a line for each. */
+export function roundsOfField(field: string | null): JobRound[] {
+  return (field ?? '')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [round, startedAt, previous, ...audit] = line.split(' ')
+      return {
+        number: Number(round),
+        startedAt: Number(startedAt),
+        previous: previous as JobRound['previous'],
+        audit: JSON.parse(audit.join(' ')) as RoundAudit | null,
+      }
+    })
 }
 
 /**

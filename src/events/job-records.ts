@@ -1,9 +1,9 @@
 import type { ChainableCommander, Redis } from 'ioredis'
 import { keys } from '../redis/keys.ts'
-import type { Attempt, Job } from './job.ts'
-import { jobFromFields } from './job-record.ts'
+import type { Attempt, Job, JobRound } from './job.ts'
+import { jobFromFields, roundsOfField } from './job-record.ts'
 
-export type RecordSnapshot = { job: Job; body: Buffer | null; attempts: Attempt[] }
+export type RecordSnapshot = { job: Job; body: Buffer | null; attempts: Attempt[]; rounds: JobRound[] }
 
 /** Reads job records and their attempts from Redis. Records that are gone are left out. */
 export type JobRecords = {
@@ -11,9 +11,11 @@ export type JobRecords = {
   body(n: number): Promise<Buffer | null>
   bodies(ns: readonly number[]): Promise<Map<number, Buffer>>
   attempts(ns: readonly number[]): Promise<Map<number, Attempt[]>>
+  /** Rounds after the first that the records know of, in order. */
+  rounds(ns: readonly number[]): Promise<Map<number, JobRound[]>>
   /** Lengths of the bodies; 0 for records that are gone. */
   bodyBytes(ns: readonly number[]): Promise<Map<number, number>>
-  /** Each job with its attempts, and the bodies of those in `withBody`, in one round trip. */
+  /** Each job with its attempts and rounds, and the bodies of those in `withBody`, in one round trip. */
   snapshots(ns: readonly number[], withBody: ReadonlySet<number>): Promise<RecordSnapshot[]>
 }
 
@@ -61,6 +63,10 @@ export function createJobRecords(redis: Redis): JobRecords {
       const rows = await answers(redis.pipeline(ns.map((n) => ['lrange', keys.attempts(n), 0, -1])))
       return new Map(ns.map((n, i) => [n, parseAttempts(rows[i] as string[])]))
     },
+    async rounds(ns) {
+      const rows = await answers(redis.pipeline(ns.map((n) => ['hget', keys.job(n), 'rounds'])))
+      return new Map(ns.map((n, i) => [n, roundsOfField(rows[i] as string | null)]))
+    },
     async bodyBytes(ns) {
       const rows = await answers(redis.pipeline(ns.map((n) => ['hstrlen', keys.job(n), 'body'])))
       return new Map(ns.map((n, i) => [n, Number(rows[i])]))
@@ -69,14 +75,16 @@ export function createJobRecords(redis: Redis): JobRecords {
       const reads = ns.flatMap((n) => [
         ['hmgetBuffer', keys.job(n), ...withoutBody],
         ['lrange', keys.attempts(n), 0, -1],
+        ['hget', keys.job(n), 'rounds'],
         ...(withBody.has(n) ? [['hgetBuffer', keys.job(n), 'body']] : []),
       ])
       const rows = (await answers(redis.pipeline(reads))).values()
       return ns.flatMap((n) => {
         const fields = named(rows.next().value as (Buffer | null)[])
         const attempts = parseAttempts(rows.next().value as string[])
+        const rounds = roundsOfField(rows.next().value as string | null)
         const body = withBody.has(n) ? (rows.next().value as Buffer) : null
-        return fields.status ? [{ job: jobFromFields(n, fields), body, attempts }] : []
+        return fields.status ? [{ job: jobFromFields(n, fields), body, attempts, rounds }] : []
       })
     },
   }

@@ -1,4 +1,5 @@
 import { GanchoError } from '../errors.ts'
+import type { Requester } from '../tenants/principal.ts'
 
 export const jobStatuses = [
   'RECEIVED',
@@ -56,6 +57,30 @@ export type Attempt = {
   /** First 16 KiB, decoded as UTF-8. */
   responseBody: string | null
   timing: AttemptTiming
+}
+
+/** Why a round was begun: somebody asked for this job, for many at once, or downstream reported that it could do nothing with it. */
+export type RoundTrigger = 'MANUAL' | 'BULK' | 'REPORTED'
+
+/** Who had a job queued again, and why, in words. */
+export type RoundAudit = {
+  trigger: RoundTrigger
+  by: Requester
+  reason: string | null
+  /** Id of the bulk that the job was part of. */
+  bulk?: string
+}
+
+/** A round after the first: the job was queued again. */
+export type JobRound = {
+  /** From 1. */
+  number: number
+  /** Epoch milliseconds. */
+  startedAt: number
+  /** How the round before it ended. */
+  previous: 'FAILED' | 'DELIVERED'
+  /** Null when nobody said. */
+  audit: RoundAudit | null
 }
 
 /** A job as its record in Redis, or its row in the history, tells it. Times are epoch milliseconds. */

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { keys } from '../redis/keys.ts'
 import { loadScript, type ScriptArgument } from '../redis/scripts.ts'
-import type { Attempt, Failure, Job, JobStatus } from './job.ts'
+import type { Attempt, Failure, Job, JobStatus, RoundAudit } from './job.ts'
 import { jobFromFields, recordFields } from './job-record.ts'
 
 type Change = { name: string; n: number; args: readonly ScriptArgument[] }
@@ -68,6 +68,8 @@ export type RequeueRequest = {
   /** What downstream reported; undefined when a person asked. */
   report?: string | undefined
   maxRounds: number
+  /** Who asked, and why; kept with the round. */
+  audit?: RoundAudit | undefined
   /** Record and body from history, for a job whose record is gone. */
   snapshot?: { job: Job; body: Buffer } | undefined
 }
@@ -128,12 +130,12 @@ export function createTransitions(redis: Redis, { graceMs }: { graceMs: number }
       }
     },
     async requeue(request) {
-      const { n, round, report, maxRounds } = request
+      const { n, round, report, maxRounds, audit = null } = request
       const changes = request.snapshot ? [restoring(request.snapshot, graceMs)] : []
       changes.push({
         name: 'requeue',
         n,
-        args: [round ?? '', report ?? '', maxRounds, requeueGapMs, graceMs],
+        args: [round ?? '', report ?? '', maxRounds, requeueGapMs, graceMs, JSON.stringify(audit)],
       })
       return requeued((await run(changes)).at(-1) as [string, ...unknown[]])
     },

@@ -1,4 +1,5 @@
 import type { Attempt, AttemptTiming, Failure } from '../events/job.ts'
+import { phaseNames, phasesOf, type TimingPhase } from '../events/timing-phases.ts'
 import { builder } from './builder.ts'
 
 const AttemptOutcome = builder.enumType('AttemptOutcome', {
@@ -8,6 +9,18 @@ const AttemptOutcome = builder.enumType('AttemptOutcome', {
     FAILED: { description: 'It did not succeed, and none follows in its round.' },
     LOST: { description: 'Its worker stopped before it could tell; the destination may have got it.' },
   } as const,
+})
+
+const TimingPhaseRef = builder.objectRef<TimingPhase>('TimingPhase').implement({
+  description: 'A part of an attempt, in milliseconds since it began.',
+  fields: (t) => ({
+    name: t.field({
+      type: builder.enumType('TimingPhaseName', { values: phaseNames }),
+      resolve: ({ name }) => name,
+    }),
+    startMs: t.exposeFloat('startMs'),
+    durationMs: t.exposeFloat('durationMs'),
+  }),
 })
 
 const AttemptTimingRef = builder.objectRef<AttemptTiming>('AttemptTiming').implement({
@@ -20,6 +33,12 @@ const AttemptTimingRef = builder.objectRef<AttemptTiming>('AttemptTiming').imple
     firstByteMs: t.exposeFloat('firstByteMs', { nullable: true }),
     totalMs: t.exposeFloat('totalMs'),
     socketReused: t.exposeBoolean('socketReused', { nullable: true }),
+    phases: t.field({
+      type: [TimingPhaseRef],
+      description:
+        'The same as the bars of a waterfall, without gaps, over `totalMs`. What was not measured belongs to RECEIVING, or to WAITING where no answer came.',
+      resolve: (timing) => phasesOf(timing),
+    }),
   }),
 })
 

@@ -2,8 +2,9 @@ import { z } from 'zod'
 import type { Bulk } from '../bulk/bulk.ts'
 import { defaultRatePerSecond, maxRatePerSecond, type Preview } from '../bulk/bulk-service.ts'
 import { visibleJobs } from '../history/visible-jobs.ts'
+import { requesterOf } from '../tenants/principal.ts'
 import { builder } from './builder.ts'
-import { BulkRef, callerOf, findBulk, requireBulk } from './bulk.ts'
+import { BulkRef, findBulk, requireBulk } from './bulk.ts'
 import { JobRef } from './job.ts'
 import { JobFilter } from './job-filter.ts'
 
@@ -32,7 +33,7 @@ builder.mutationFields((t) => ({
       'Shows which jobs would be queued again, and changes nothing. Those that FAILED, unless `statuses` names DELIVERED.',
     args: { filter: t.arg({ type: JobFilter, required: true }) },
     resolve: (_root, { filter }, { services, principal }) =>
-      services.bulks.service.preview(visibleJobs(filter, principal), callerOf(principal)),
+      services.bulks.service.preview(visibleJobs(filter, principal), requesterOf(principal)),
   }),
   commitReprocess: t.field({
     type: BulkRef,
@@ -43,7 +44,7 @@ builder.mutationFields((t) => ({
       reason: t.arg.string({ description: 'Kept with each of the jobs.', validate: reason.nullish() }),
     },
     resolve: (_root, { token, ratePerSecond, reason }, { services, principal }) =>
-      services.bulks.service.commit(token, callerOf(principal), {
+      services.bulks.service.commit(token, requesterOf(principal), {
         ratePerSecond: ratePerSecond ?? undefined,
         reason: reason ?? undefined,
       }),

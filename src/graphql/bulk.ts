@@ -1,4 +1,4 @@
-import { type Bulk, type BulkCaller, bulkActions, bulkStatuses } from '../bulk/bulk.ts'
+import { type Bulk, bulkActions, bulkStatuses } from '../bulk/bulk.ts'
 import { GanchoError } from '../errors.ts'
 import type { Principal } from '../tenants/principal.ts'
 import { builder } from './builder.ts'
@@ -51,11 +51,6 @@ export const BulkRef = builder.objectRef<Bulk>('BulkReprocess').implement({
     }),
   }),
 })
-
-export const callerOf = (principal: Principal): BulkCaller =>
-  principal.kind === 'admin'
-    ? { kind: 'admin', name: principal.name }
-    : { kind: 'tenant', name: principal.tenant.cnpj }
 
 const maySee = (principal: Principal, { by }: Bulk) =>
   principal.kind === 'admin' || (by.kind === 'tenant' && by.name === principal.tenant.cnpj)

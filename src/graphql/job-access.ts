@@ -21,6 +21,7 @@ export function changedJob(id: string, n: number, context: GraphqlContext): Prom
   const { loaders } = context
   loaders.job.clear(n)
   loaders.attempts.clear(n)
+  loaders.rounds.clear(n)
   loaders.queueCounts.clearAll()
   return requireJob(id, context)
 }

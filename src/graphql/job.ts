@@ -7,6 +7,7 @@ import { bodyCost } from './field-cost.ts'
 import { findJob } from './job-access.ts'
 import { bodyPayload, bodyText } from './job-body.ts'
 import { JobStatus } from './job-filter.ts'
+import { JobRoundRef, roundsOf } from './job-round.ts'
 import { QueueRef } from './queue.ts'
 import { TenantRef, tenantOfJob } from './tenant.ts'
 
@@ -55,6 +56,11 @@ builder.node(JobRef, {
       type: [AttemptRef],
       description: 'In their order; one that is under way is not among them yet.',
       resolve: ({ n }, _args, { loaders }) => loaders.attempts.load(n),
+    }),
+    rounds: t.field({
+      type: [JobRoundRef],
+      description: 'Its deliveries from first to last: who had it queued again, why, and what came of it.',
+      resolve: async (job, _args, { loaders }) => roundsOf(job, await loaders.rounds.load(job.n)),
     }),
     body: t.string({
       nullable: true,

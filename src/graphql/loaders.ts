@@ -1,6 +1,6 @@
 import DataLoader from 'dataloader'
 import type { QueueCounts } from '../delivery/queue-overview.ts'
-import type { Attempt, Job } from '../events/job.ts'
+import type { Attempt, Job, JobRound } from '../events/job.ts'
 import { maySee } from '../history/visible-jobs.ts'
 import type { Principal } from '../tenants/principal.ts'
 import type { Source } from '../tenants/sources/source.ts'
@@ -12,6 +12,8 @@ export type Loaders = {
   /** Null for what the principal may not see, as for what is not there. */
   job: DataLoader<number, Job | null>
   attempts: DataLoader<number, Attempt[]>
+  /** Rounds after the first. */
+  rounds: DataLoader<number, JobRound[]>
   body: DataLoader<number, Buffer | null>
   tenant: DataLoader<string, Tenant | null>
   /** When a tenant last used one of its tokens or sources, epoch milliseconds. */
@@ -61,6 +63,10 @@ export function createLoaders(
     }),
     attempts: loader(async (ns) => {
       const found = await jobs.attempts(ns)
+      return ns.map((n) => found.get(n) ?? [])
+    }),
+    rounds: loader(async (ns) => {
+      const found = await jobs.rounds(ns)
       return ns.map((n) => found.get(n) ?? [])
     }),
     body: loader(

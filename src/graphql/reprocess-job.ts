@@ -1,5 +1,7 @@
+import { z } from 'zod'
 import { GanchoError } from '../errors.ts'
 import type { RequeueRefusal } from '../events/transitions.ts'
+import { requesterOf } from '../tenants/principal.ts'
 import { builder } from './builder.ts'
 import { JobRef } from './job.ts'
 import { changedJob, requireJob } from './job-access.ts'
@@ -20,14 +22,21 @@ function refused(id: string, reason: RequeueRefusal): GanchoError {
   })
 }
 
+const reason = z.string().max(1_000, 'reason has at most 1,000 characters')
+
 builder.mutationFields((t) => ({
   reprocessJob: t.field({
     type: JobRef,
     description: 'Queues a job that failed or was delivered for another round.',
-    args: { id: t.arg.id({ required: true }) },
-    resolve: async (_root, { id }, context) => {
+    args: {
+      id: t.arg.id({ required: true }),
+      reason: t.arg.string({ description: 'Kept with its new round.', validate: reason.nullish() }),
+    },
+    resolve: async (_root, { id, reason }, context) => {
       const { n } = await requireJob(id, context)
-      const outcome = await context.services.reprocess.reprocess({ n })
+      const by = requesterOf(context.principal)
+      const audit = { trigger: 'MANUAL', by, reason: reason ?? null } as const
+      const outcome = await context.services.reprocess.reprocess({ n, audit })
       if (outcome.kind === 'skipped') throw refused(id, outcome.reason)
       return changedJob(id, n, context)
     },

@@ -1,8 +1,8 @@
-import type { Attempt, Failure, Job, JobStatus } from '../events/job.ts'
+import type { Attempt, Failure, Job, JobRound, JobStatus } from '../events/job.ts'
 import type { JobStats } from './job-stats.ts'
 
-/** A job as the projector found it: its record, the attempts known by then, and its body, null once that is written. */
-export type JobSnapshot = { job: Job; body: Buffer | null; attempts: Attempt[] }
+/** A job as the projector found it: its record, the attempts and rounds known by then, and its body, null once that is written. */
+export type JobSnapshot = { job: Job; body: Buffer | null; attempts: Attempt[]; rounds: JobRound[] }
 
 /** All that is given must hold; an empty list matches nothing. */
 export type JobsFilter = {
@@ -59,7 +59,7 @@ export interface HistoryStore {
   position(): Promise<ProjectorPosition | null>
   /**
    * Writes the snapshots and the new position in one transaction. A snapshot whose journal id is not newer than its row's changes
-   * nothing, so repeats and late writers are harmless; bodies are written once, attempts by number. The position never moves back
+   * nothing, so repeats and late writers are harmless; bodies are written once, attempts and rounds by number. The position never moves back
    * within an epoch.
    *
    * With `counted`, the position moves only when history stands where the counting began, and only then is anything added: of two who
@@ -82,6 +82,8 @@ export interface HistoryStore {
   bodies(ns: readonly number[]): Promise<Map<number, Buffer>>
   /** By job and in order of their numbers; jobs without attempts are left out. */
   attempts(ns: readonly number[]): Promise<Map<number, Attempt[]>>
+  /** Rounds after the first, by job and in order; jobs without any are left out. */
+  rounds(ns: readonly number[]): Promise<Map<number, JobRound[]>>
   /** Newest first, at most `page.limit`, with the large parts in `parts`. Takes a bounded time, whatever the filter. */
   search(filter: JobsFilter, page: JobsPage, parts?: readonly JobPart[]): Promise<JobsFound>
   /** The same and whole, however long that takes; others are answered meanwhile. */

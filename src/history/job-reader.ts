@@ -1,4 +1,4 @@
-import type { Attempt, Job } from '../events/job.ts'
+import type { Attempt, Job, JobRound } from '../events/job.ts'
 import type { JobRecords } from '../events/job-records.ts'
 import type { HistoryStore, JobPart, JobsFilter, JobsFound, JobsPage, Tally } from './history-store.ts'
 
@@ -12,6 +12,8 @@ export type JobReader = {
   bodies(ns: readonly number[]): Promise<Map<number, Buffer>>
   /** In order of their numbers. */
   attempts(ns: readonly number[]): Promise<Map<number, Attempt[]>>
+  /** Rounds after the first, in order. */
+  rounds(ns: readonly number[]): Promise<Map<number, JobRound[]>>
   snapshot(n: number): Promise<{ job: Job; body: Buffer } | null>
   /** From history alone, which is a moment behind. */
   list(filter: JobsFilter, page: JobsPage): Promise<Job[]>
@@ -48,6 +50,10 @@ export function createJobReader(records: JobRecords, history: HistoryStore): Job
       const past = await history.attempts(ns)
       return new Map(ns.map((n) => [n, merged(past.get(n) ?? [], live.get(n) ?? [])]))
     },
+    async rounds(ns) {
+      const [live, past] = await Promise.all([records.rounds(ns), history.rounds(ns)])
+      return new Map(ns.map((n) => [n, merged(past.get(n) ?? [], live.get(n) ?? [])]))
+    },
     async snapshot(n) {
       const [job] = await history.jobs([n])
       const body = job && (await history.body(n))
@@ -60,7 +66,10 @@ export function createJobReader(records: JobRecords, history: HistoryStore): Job
   }
 }
 
-function merged(past: readonly Attempt[], live: readonly Attempt[]): Attempt[] {
-  const byNumber = new Map([...past, ...live].map((attempt) => [attempt.number, attempt]))
+function merged<Numbered extends { number: number }>(
+  past: readonly Numbered[],
+  live: readonly Numbered[],
+): Numbered[] {
+  const byNumber = new Map([...past, ...live].map((one) => [one.number, one]))
   return [...byNumber.values()].sort((a, b) => a.number - b.number)
 }

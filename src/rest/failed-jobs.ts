@@ -2,10 +2,10 @@ import { z } from 'zod'
 import type { ErrorQueue } from '../delivery/error-queue.ts'
 import type { Reprocess, ReprocessRequest } from '../delivery/reprocess.ts'
 import { GanchoError } from '../errors.ts'
-import { type Job, jobId, parseJobId } from '../events/job.ts'
+import { type Job, jobId, parseJobId, type RoundAudit, type RoundTrigger } from '../events/job.ts'
 import type { Lanes } from '../events/lanes.ts'
 import type { JobReader } from '../history/job-reader.ts'
-import type { Principal } from '../tenants/principal.ts'
+import { type Principal, requesterOf } from '../tenants/principal.ts'
 import { jsonBody } from './json-body.ts'
 import type { Route, RouteRequest } from './route.ts'
 
@@ -65,7 +65,8 @@ async function reported(deps: Deps, queue: string, request: RouteRequest): Promi
       throw new GanchoError('JOB_NOT_FOUND', `There is no job ${jobId(n)} in queue ${queue}.`)
     }
   }
-  return ns.map((n) => ({ n, round: input.round, report: input.error }))
+  const audit = auditOf('REPORTED', request.principal, input.error)
+  return ns.map((n) => ({ n, round: input.round, report: input.error, audit }))
 }
 
 function readReport(request: RouteRequest): { ids: string[]; error: string; round: number | undefined } {
@@ -87,17 +88,25 @@ function readReport(request: RouteRequest): { ids: string[]; error: string; roun
  */
 async function resting(deps: Deps, queue: string, principal: Principal): Promise<ReprocessRequest[]> {
   const { errorQueue, jobs } = deps
-  if (principal.kind === 'admin') return errorQueue.page(queue, 0, maxJobs)
+  const audit = auditOf('MANUAL', principal, null)
+  if (principal.kind === 'admin')
+    return (await errorQueue.page(queue, 0, maxJobs)).map((job) => ({ ...job, audit }))
   const filter = { cnpj: principal.tenant.cnpj, queue, statuses: ['FAILED'] as const }
   const known = await jobs.list(filter, { limit: maxJobs, fromEnd: true })
   const newest = await errorQueue.page(queue, Math.max(0, (await errorQueue.count(queue)) - maxJobs), maxJobs)
   const found = await jobs.jobs([...new Set([...known, ...newest].map(({ n }) => n))])
   const own = found.filter((job) => job.status === 'FAILED' && mayTouch(principal, job))
   return own
-    .map(({ n, round }) => ({ n, round }))
+    .map(({ n, round }) => ({ n, round, audit }))
     .sort((a, b) => a.n - b.n)
     .slice(0, maxJobs)
 }
+
+const auditOf = (trigger: RoundTrigger, principal: Principal, reason: string | null): RoundAudit => ({
+  trigger,
+  by: requesterOf(principal),
+  reason,
+})
 
 const mayTouch = (principal: Principal, job: Job) =>
   principal.kind === 'admin' || principal.tenant.cnpj === job.cnpj

@@ -1,4 +1,4 @@
-import type { Attempt, AttemptOutcome, Job, JobStatus } from '../events/job.ts'
+import type { Attempt, AttemptOutcome, Job, JobRound, JobStatus, RoundAudit } from '../events/job.ts'
 import type { JobPart } from '../history/history-store.ts'
 import { plainJournalId, sortableJournalId } from './journal-order.ts'
 import type { Binds, Row, SqlValue } from './sql.ts'
@@ -56,6 +56,8 @@ export const attemptColumns = [
   'response_body',
   'timing',
 ] as const
+
+export const roundColumns = ['n', 'round', 'started_at', 'previous', 'requested'] as const
 
 const json = (value: unknown): string | null => (value === null ? null : JSON.stringify(value))
 const parsed = <T>(value: SqlValue | undefined): T => (value === null ? null : JSON.parse(String(value))) as T
@@ -146,5 +148,20 @@ export function attemptOfRow(row: Row): Attempt {
     responseHeaders: parsed(row.response_headers),
     responseBody: textOrNull(row.response_body),
     timing: parsed(row.timing),
+  }
+}
+
+/** Binds for `roundColumns`. */
+export function roundBinds(n: number, { number, startedAt, previous, audit }: JobRound): Binds {
+  return { n, round: number, started_at: startedAt, previous, requested: JSON.stringify(audit) }
+}
+
+/** The round that `roundBinds` was given. */
+export function roundOfRow(row: Row): JobRound {
+  return {
+    number: number(row.round),
+    startedAt: number(row.started_at),
+    previous: text(row.previous) as JobRound['previous'],
+    audit: parsed<RoundAudit | null>(row.requested),
   }
 }

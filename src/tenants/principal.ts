@@ -9,6 +9,14 @@ import type { Tenant } from './tenant.ts'
 /** Who asks. */
 export type Principal = Administrator | { kind: 'tenant'; tenant: Tenant }
 
+/** Somebody's name for the record: a tenant's CNPJ, or that of an administrator's token. */
+export type Requester = { kind: 'tenant' | 'admin'; name: string }
+
+export const requesterOf = (principal: Principal): Requester =>
+  principal.kind === 'admin'
+    ? { kind: 'admin', name: principal.name }
+    : { kind: 'tenant', name: principal.tenant.cnpj }
+
 export type AuthenticatorDeps = {
   admins: readonly AdminToken[]
   /** Hours in which administrators are served; always, without one. */

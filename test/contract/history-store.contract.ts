@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Job } from '../../src/events/job.ts'
+import type { Job, JobRound } from '../../src/events/job.ts'
 import { lostWithRedis } from '../../src/events/job-record.ts'
 import type { HistoryStore, JobPart, JobsFilter, JobsPage } from '../../src/history/history-store.ts'
 import { sampleAttempt, sampleJob, snapshot } from './sample-jobs.ts'
@@ -133,6 +133,18 @@ export function historyStoreContract(open: () => Promise<Opened>) {
       expect((await store.attempts([1])).get(1)).toEqual([sampleAttempt(1), sampleAttempt(2)])
     })
 
+    it('keeps each round once, in order, with who asked for it and why', async () => {
+      const by = { kind: 'admin', name: 'ops' } as const
+      const first: JobRound = { number: 1, startedAt: start, previous: 'FAILED', audit: null }
+      const audit = { trigger: 'BULK', by, reason: 'não leu', bulk: 'bulk_1' } as const
+      const second: JobRound = { number: 2, startedAt: start + 1, previous: 'DELIVERED', audit }
+      await store.record([{ ...snapshot(sampleJob(1)), rounds: [first] }, snapshot(sampleJob(2))], at('1-0'))
+      const again = { ...first, startedAt: start + 5 }
+      await store.record([{ ...snapshot(sampleJob(1)), rounds: [second, again] }], at('2-0'))
+      expect(await store.rounds([1, 2])).toEqual(new Map([[1, [first, second]]]))
+      expect(await store.rounds([])).toEqual(new Map())
+    })
+
     it('writes all of a batch or nothing', async () => {
       const broken = sampleJob(2, { status: null as never })
       await expect(store.record([snapshot(sampleJob(1)), snapshot(broken)], at('9-0'))).rejects.toThrow()
@@ -158,7 +170,7 @@ export function historyStoreContract(open: () => Promise<Opened>) {
         const find = async (text: string) => (await store.list({ text }, { limit: 10 })).map(({ n }) => n)
         const write = (changes: Partial<Job>, journalId: string) =>
           store.record(
-            [{ job: sampleJob(2, { ...changes, journalId }), body: null, attempts: [] }],
+            [{ job: sampleJob(2, { ...changes, journalId }), body: null, attempts: [], rounds: [] }],
             at(journalId),
           )
         await write(

@@ -48,5 +48,5 @@ export function snapshot(
   attempts: Attempt[] = [],
   body = Buffer.from(`{"n":${job.n}}`),
 ): JobSnapshot {
-  return { job, body, attempts }
+  return { job, body, attempts, rounds: [] }
 }

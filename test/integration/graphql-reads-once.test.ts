@@ -15,6 +15,7 @@ const Everything = graphql(`
         node {
           id status payload body explanation
           attempts { number }
+          rounds { number outcome }
           tenant { name }
           queue { name waiting active delayed failed paused }
         }
@@ -93,7 +94,10 @@ beforeEach(() => {
   searched.length = 0
 })
 
-const all = ['redis attempts', 'redis bodies', 'sql attempts', 'sql bodies', 'sql byCnpjs', 'sql search']
+const all = [
+  ...['redis attempts', 'redis bodies', 'redis rounds'],
+  ...['sql attempts', 'sql bodies', 'sql byCnpjs', 'sql rounds', 'sql search'],
+]
 
 test.each([2, 6])('a list of %i jobs with everything is read with the same few calls', async (first) => {
   const { jobs } = await client.data(Everything, { first })

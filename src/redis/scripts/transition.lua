@@ -42,7 +42,7 @@ end
 -- A worker that never came back: its attempt counts, because it may have reached the destination.
 local function recordLost(recordKey, record)
   -- What downstream reported of the lost attempt is answered by the one that follows.
-  redis.call('HDEL', recordKey, 'report', 'reportLimit')
+  redis.call('HDEL', recordKey, 'report', 'reportLimit', 'reportAudit')
   record.report = false
   redis.call('HINCRBY', recordKey, 'lost', 1)
   local startedAt, none = tonumber(redis.call('HGET', recordKey, 'startedAt')), cjson.null
@@ -97,9 +97,12 @@ local function whyNotRequeue(record, round, maxRounds, gapMs)
   return nil
 end
 
-local function beginRound(n, recordKey, record, report, graceMs)
+-- `audit`: who asked and why, as JSON. Rounds are kept a line each: round, ms, how the one before ended, audit.
+local function beginRound(n, recordKey, record, report, graceMs, audit)
+  local rounds = redis.call('HGET', recordKey, 'rounds') or ''
+  local line = table.concat({ int(record.round + 1), int(now), record.status, audit }, ' ') .. '\n'
   redis.call('HSET', recordKey, 'status', 'QUEUED', 'round', record.round + 1, 'roundStart', record.attempts,
-    'requeuedAt', int(now), 'reported', report)
+    'requeuedAt', int(now), 'reported', report, 'rounds', rounds .. line)
   redis.call('HDEL', recordKey, 'failure', 'report', 'deliveredAt', 'nextAttemptAt', 'lost')
   journal(journalKey, recordKey, n, record.status, now)
   lookAt(n, graceMs)
@@ -108,7 +111,7 @@ end
 -- FAILED or DELIVERED -> QUEUED of the next round. A report that overtakes the outcome of the attempt it is about is kept with
 -- the record and counts when that attempt turns out delivered.
 -- Arguments: round the caller saw ('' for any), what downstream reported ('' when nobody did), most rounds, ms within which a
--- second call without a round is taken for the same, ms until the sweeper looks.
+-- second call without a round is taken for the same, ms until the sweeper looks, who asked and why.
 -- {'ok', queue, round, round before} | {'noted', queue} | {'refused', reason} | {'missing'}
 local function requeue(n, recordKey, record, args)
   if not record.status then return { 'missing' } end
@@ -118,10 +121,10 @@ local function requeue(n, recordKey, record, args)
   local queue = redis.call('HGET', recordKey, 'queue')
   if record.status == 'DELIVERING' then
     if report == '' then return { 'refused', 'DELIVERING' } end
-    redis.call('HSET', recordKey, 'report', report, 'reportLimit', args[3])
+    redis.call('HSET', recordKey, 'report', report, 'reportLimit', args[3], 'reportAudit', args[6])
     return { 'noted', queue }
   end
-  beginRound(n, recordKey, record, report, tonumber(args[5]))
+  beginRound(n, recordKey, record, report, tonumber(args[5]), args[6])
   return { 'ok', queue, record.round + 1, record.round }
 end
 
@@ -153,7 +156,7 @@ local function finish(n, recordKey, record, args)
   local limit = record.report and tonumber(redis.call('HGET', recordKey, 'reportLimit'))
   if limit and status == 'DELIVERED' and record.round < limit then
     record.status = 'DELIVERED'
-    beginRound(n, recordKey, record, record.report, graceMs)
+    beginRound(n, recordKey, record, record.report, graceMs, redis.call('HGET', recordKey, 'reportAudit'))
     return { 'ok', 'QUEUED', record.round + 1, 0 }
   end
   return { 'ok', status, record.round, nextAttemptAt }

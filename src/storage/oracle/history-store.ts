@@ -1,4 +1,4 @@
-import type { Attempt, Failure, Job } from '../../events/job.ts'
+import type { Attempt, Failure, Job, JobRound } from '../../events/job.ts'
 import type {
   CountedStats,
   HistoryStore,
@@ -16,6 +16,9 @@ import {
   jobColumns,
   jobOfRow,
   listColumns,
+  roundBinds,
+  roundColumns,
+  roundOfRow,
 } from '../job-row.ts'
 import { jobSearch, type SearchLimits } from '../job-search.ts'
 import { plainJournalId } from '../journal-order.ts'
@@ -43,6 +46,7 @@ const updateJob = `UPDATE jobs SET ${changingColumns.map((column) => `${column} 
   WHERE n = :n AND journal < :journal`
 const insertBody = insertMissing('job_bodies', ['n'], ['n', 'body', 'words'])
 const insertAttempt = insertMissing('attempts', ['n', 'attempt_number'], attemptColumns)
+const insertRound = insertMissing('job_rounds', ['n', 'round'], roundColumns)
 const raiseHighest = 'UPDATE history_meta SET highest = :highest WHERE highest < :highest'
 const oldestFinished = ['DELIVERED', 'FAILED', 'DISCARDED']
   .map(
@@ -131,6 +135,12 @@ export class OracleHistoryStore implements HistoryStore {
     return new Map([...byJob].map(([n, group]) => [n, group.map(attemptOfRow)]))
   }
 
+  async rounds(ns: readonly number[]): Promise<Map<number, JobRound[]>> {
+    const rows = await this.#of(ns, `SELECT ${roundColumns.join(', ')} FROM job_rounds`, ' ORDER BY n, round')
+    const byJob = Map.groupBy(rows, (row) => Number(row.n))
+    return new Map([...byJob].map(([n, group]) => [n, group.map(roundOfRow)]))
+  }
+
   removeFinished(before: number, limit: number): Promise<number> {
     return this.#database.run(removeFinished, { before, limit })
   }
@@ -167,6 +177,10 @@ function snapshotSteps(snapshots: readonly JobSnapshot[]): Step[] {
     {
       sql: insertAttempt,
       rows: snapshots.flatMap(({ job, attempts }) => attempts.map((attempt) => attemptBinds(job.n, attempt))),
+    },
+    {
+      sql: insertRound,
+      rows: snapshots.flatMap(({ job, rounds }) => rounds.map((round) => roundBinds(job.n, round))),
     },
     { sql: raiseHighest, rows: [{ highest }] },
   ]

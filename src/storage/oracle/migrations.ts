@@ -117,7 +117,7 @@ const createRounds = `
     round NUMBER(10) NOT NULL,
     started_at NUMBER(16) NOT NULL,
     previous VARCHAR2(16 CHAR) NOT NULL,
-    audit CLOB NOT NULL,
+    requested CLOB NOT NULL,
     PRIMARY KEY (n, round)
   )`
 

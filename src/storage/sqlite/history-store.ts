@@ -1,4 +1,4 @@
-import type { Attempt, Failure, Job } from '../../events/job.ts'
+import type { Attempt, Failure, Job, JobRound } from '../../events/job.ts'
 import type {
   CountedStats,
   HistoryStore,
@@ -15,6 +15,9 @@ import {
   jobColumns,
   jobOfRow,
   listColumns,
+  roundBinds,
+  roundColumns,
+  roundOfRow,
 } from '../job-row.ts'
 import { jobSearch, type SearchLimits } from '../job-search.ts'
 import { plainJournalId } from '../journal-order.ts'
@@ -35,6 +38,7 @@ const insertMissing: InsertMissing = (table, _key, columns) =>
   `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${values(columns)}) ON CONFLICT DO NOTHING`
 const insertBody = insertMissing('job_bodies', ['n'], ['n', 'body'])
 const insertAttempt = insertMissing('attempts', ['n', 'attempt_number'], attemptColumns)
+const insertRound = insertMissing('job_rounds', ['n', 'round'], roundColumns)
 const raiseHighest = 'UPDATE history_meta SET highest = :highest WHERE highest < :highest'
 /** Left to itself, SQLite sorts all finished jobs instead of walking this index. */
 export const removeFinished = `DELETE FROM jobs WHERE n IN (
@@ -94,6 +98,10 @@ export class SqliteHistoryStore implements HistoryStore {
           attempts.map((attempt) => attemptBinds(job.n, attempt)),
         ),
       },
+      {
+        sql: insertRound,
+        rows: snapshots.flatMap(({ job, rounds }) => rounds.map((round) => roundBinds(job.n, round))),
+      },
       { sql: raiseHighest, rows: [{ highest }] },
     ]
     const [moved = 0] = await this.#database.transaction(steps)
@@ -128,6 +136,14 @@ export class SqliteHistoryStore implements HistoryStore {
     const rows = await this.#database.all(sql, { ns: JSON.stringify(ns) })
     const byJob = Map.groupBy(rows, (row) => Number(row.n))
     return new Map([...byJob].map(([n, group]) => [n, group.map(attemptOfRow)]))
+  }
+
+  async rounds(ns: readonly number[]): Promise<Map<number, JobRound[]>> {
+    const sql = `SELECT ${roundColumns.join(', ')} FROM job_rounds
+      WHERE n IN (SELECT value FROM json_each(:ns)) ORDER BY n, round`
+    const rows = await this.#database.all(sql, { ns: JSON.stringify(ns) })
+    const byJob = Map.groupBy(rows, (row) => Number(row.n))
+    return new Map([...byJob].map(([n, group]) => [n, group.map(roundOfRow)]))
   }
 
   removeFinished(before: number, limit: number): Promise<number> {

@@ -78,6 +78,6 @@ export const createRounds = ddl(`
     round INTEGER NOT NULL,
     started_at INTEGER NOT NULL,
     previous TEXT NOT NULL,
-    audit TEXT NOT NULL,
+    requested TEXT NOT NULL,
     PRIMARY KEY (n, round)
   ) STRICT`)

@@ -47,18 +47,20 @@ export const historyPages: Scenario = {
     ]),
     grows('memoryMb', 'memory', 1.5),
   ],
-  async open() {
+  async open({ profiled }) {
     const contestants: Contestant[] = []
-    for (const jobs of Object.values(sizes)) contestants.push(await contestantOf(jobs))
+    for (const jobs of Object.values(sizes)) contestants.push(await contestantOf(jobs, profiled))
     return contestants
   },
 }
 
-async function contestantOf(jobs: number): Promise<Contestant> {
+async function contestantOf(jobs: number, profiled: Record<string, string>): Promise<Contestant> {
   const redis = await startTestRedis()
   const shared = sharedEnvironment(redis.url, 'http://127.0.0.1:9/')
   await seedHistory(join(shared.dataDir, 'gancho.db'), jobs)
-  const gancho = await startGancho({ env: { ...shared.env, ROLE: 'gateway', LOG_LEVEL: 'error' } })
+  const gancho = await startGancho({
+    env: { ...shared.env, ROLE: 'gateway', LOG_LEVEL: 'error', ...profiled },
+  })
   const cursors = new Map<FilterName, string>()
   for (const name of filterNames) cursors.set(name, await farCursor(gancho, name))
   return {
@@ -66,7 +68,7 @@ async function contestantOf(jobs: number): Promise<Contestant> {
     baseline: false,
     measure: () => measure(gancho, cursors),
     async close() {
-      await gancho.kill9()
+      await gancho.stop()
       await redis.stop()
       await shared.remove()
     },
