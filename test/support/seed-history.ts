@@ -3,7 +3,7 @@ import { openSqlite } from '../../src/storage/sqlite/database.ts'
 import { migrate } from '../../src/storage/sqlite/migrations.ts'
 
 /** When the first job of a seeded history was received; the others follow one second apart. */
-export const seededFrom = 1_800_000_000_000
+const seededFrom = 1_800_000_000_000
 /** A tenant with three fifths of all seeded jobs. */
 export const busyTenant = '11222333000181'
 const jobsAtOnce = 50_000
