@@ -27,6 +27,12 @@ export type Started =
   | { kind: 'wait'; until: number }
   | { kind: 'refused'; status: string }
 
+/**
+ * What the scripts have to know of a destination, by the names of the fields in which they keep it. They only hold what they were told
+ * last, so each call that can tell does.
+ */
+export type DestinationTerms = Readonly<Record<string, string | number>>
+
 export type Finished =
   | { kind: 'done'; status: JobStatus; round: number; nextAttemptAt: number }
   | { kind: 'refused'; status: string }
@@ -59,7 +65,12 @@ export type FinishAs = {
   attempt?: Attempt
   /** True when the attempt does not count against those that a round may take; without one, nothing is counted at all. */
   uncounted?: boolean
+  /** What the outcome tells of the destination; `none` when left out. */
+  class?: OutcomeClass
 }
+
+/** `fault`: the destination does not work. An answer that blames the event is none. */
+export type OutcomeClass = 'ok' | 'fault' | 'none'
 
 export type RequeueRequest = {
   n: number
@@ -77,7 +88,7 @@ export type RequeueRequest = {
 /** Every change of a job after its acceptance. Each is one atomic call, safe to repeat, and refused where it does not fit. */
 export type Transitions = {
   enqueue(ns: readonly number[]): Promise<Enqueued[]>
-  start(n: number, round: number, owner: string, leaseMs: number): Promise<Started>
+  start(n: number, round: number, owner: string, leaseMs: number, terms?: DestinationTerms): Promise<Started>
   /** `start`: the one that this is the end of. */
   finish(n: number, start: number, as: FinishAs): Promise<Finished>
   requeue(request: RequeueRequest): Promise<Requeued>
@@ -94,7 +105,7 @@ export function createTransitions(redis: Redis, { graceMs }: { graceMs: number }
   const script = loadScript(redis, 'transition')
   const scriptWithBuffers = loadScript(redis, 'transition', { buffers: true })
   const run = async (changes: readonly Change[], buffers = false): Promise<unknown[]> => {
-    const args: ScriptArgument[] = [keys.jobPrefix, changes.length]
+    const args: ScriptArgument[] = [keys.jobPrefix, keys.prefix, changes.length]
     for (const change of changes) args.push(change.name, change.n, change.args.length, ...change.args)
     return (await (buffers ? scriptWithBuffers : script)([keys.journal, keys.due], args)) as unknown[]
   }
@@ -106,8 +117,9 @@ export function createTransitions(redis: Redis, { graceMs }: { graceMs: number }
       const answers = await run(ns.map((n) => ({ name: 'enqueue', n, args: [graceMs] })))
       return answers.map((answer) => enqueued(answer as [string, string, number]))
     },
-    async start(n, round, owner, leaseMs) {
-      const [answer] = await run([{ name: 'start', n, args: [round, owner, leaseMs] }], true)
+    async start(n, round, owner, leaseMs, terms = {}) {
+      const args = [round, owner, leaseMs, ...Object.entries(terms).flat()]
+      const [answer] = await run([{ name: 'start', n, args }], true)
       return started(n, answer as [Buffer, ...unknown[]])
     },
     async finish(n, start, as) {
@@ -120,6 +132,7 @@ export function createTransitions(redis: Redis, { graceMs }: { graceMs: number }
         ...texts,
         graceMs,
         uncounted ? 1 : 0,
+        as.class ?? 'none',
       ])
       if (kind === 'refused') return { kind: 'refused', status: rest[0] as string }
       return {

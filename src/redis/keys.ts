@@ -10,6 +10,7 @@
  * | `job:<n>:attempts` | list | as the record | transition script |
  * | `job:<n>:past` | string | 1 min | forget script: the last round of a record that is gone |
  * | `due` | zset | for ever | transition script; score: when the sweeper should look at the job, in ms |
+ * | `gate:<destination>` | hash | a day after its last use | transition script: what it has to know of a destination, and whether that is delivered to |
  * | `inbox` | stream | entries until dispatched | accept script, dispatcher |
  * | `journal` | stream | trimmed | accept and transition scripts; trim script |
  * | `journal:flow:<10 s>` | hash | 2 min | accept and transition scripts: how many jobs came into each queue and left it |
@@ -39,6 +40,8 @@
 const tag = '{gancho}'
 
 export const keys = {
+  /** The transition script appends `gate:<destination>` and the like. */
+  prefix: `${tag}:`,
   seq: `${tag}:seq`,
   epoch: `${tag}:epoch`,
   history: `${tag}:history`,

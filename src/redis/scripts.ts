@@ -53,7 +53,7 @@ const keyCounts: Record<ScriptName, number> = {
 /** Files of functions that stand in front of a script. */
 const preludes: Partial<Record<ScriptName, readonly string[]>> = {
   accept: ['job', 'rate', 'awaited'],
-  transition: ['job'],
+  transition: ['job', 'gate', 'flow'],
   'rate-spent': ['job', 'rate'],
   'await-open': ['job', 'awaited'],
   'await-bind': ['job', 'awaited'],

@@ -5,7 +5,7 @@
   KEYS
     1 journal  2 due
   ARGV
-    1 job prefix  2 number of changes, then for each: name, n, number of arguments, arguments
+    1 job prefix  2 prefix of the keys of gates and flows  3 number of changes, then for each: name, n, number of arguments, arguments
   OUTPUT
     an array with one entry a change, see each function
 ]]
@@ -15,11 +15,11 @@ local now = nowMs()
 
 local function read(recordKey)
   local values = redis.call('HMGET', recordKey, 'status', 'round', 'attempts', 'roundStart', 'owner', 'leaseUntil',
-    'nextAttemptAt', 'requeuedAt', 'finished', 'report', 'looks')
+    'nextAttemptAt', 'requeuedAt', 'finished', 'report', 'looks', 'destination')
   return { status = values[1], round = tonumber(values[2]), attempts = tonumber(values[3]), roundStart = tonumber(values[4]),
     owner = values[5], leaseUntil = tonumber(values[6] or 0), nextAttemptAt = tonumber(values[7] or 0),
     requeuedAt = tonumber(values[8] or 0), finished = tonumber(values[9] or 0), report = values[10],
-    looks = tonumber(values[11] or 0) }
+    looks = tonumber(values[11] or 0), destination = values[12] }
 end
 
 local function lookAt(n, inMs)
@@ -54,7 +54,8 @@ local function recordLost(recordKey, record)
       socketReused = none } }))
 end
 
--- QUEUED, HELD, RETRYING that is due, or DELIVERING whose lease ran out -> DELIVERING. Arguments: round, owner, lease in ms.
+-- QUEUED, HELD, RETRYING that is due, or DELIVERING whose lease ran out -> DELIVERING. Arguments: round, owner, lease in ms, then what
+-- the caller knows of the destination as name, value, …
 -- A repeat by the same owner renews the lease. A start is known by its number among all starts of the job, which only grows.
 -- {'ok', attempt, attempt within the round, number of the start, record as name, value, …} | {'wait', until} | {'refused', status}
 local function start(n, recordKey, record, args)
@@ -64,6 +65,7 @@ local function start(n, recordKey, record, args)
   end
   if not record.status then return { 'refused', 'MISSING' } end
   if record.round ~= round then return { 'refused', 'OTHER_ROUND' } end
+  rememberTerms(record.destination, args, 4)
   if record.status == 'DELIVERING' then
     if record.owner == owner then
       redis.call('HSET', recordKey, 'leaseUntil', int(now + leaseMs))
@@ -130,7 +132,7 @@ end
 
 -- DELIVERING -> DELIVERED, RETRYING, HELD or FAILED. Arguments: number of the start, new status, delay in ms ('' unless RETRYING),
 -- failure ('' unless FAILED), attempt record ('' when nothing was sent), ms until the sweeper looks, '1' when the attempt does not
--- count against the round's.
+-- count against the round's, what the outcome tells of the destination: 'ok', 'fault' or 'none'.
 -- {'ok', status, round, next attempt at or 0} | {'same', …}: done before | {'refused', status}
 local function finish(n, recordKey, record, args)
   local startNumber, status, graceMs = tonumber(args[1]), args[2], tonumber(args[6])
@@ -153,6 +155,7 @@ local function finish(n, recordKey, record, args)
   end
   journal(journalKey, recordKey, n, 'DELIVERING', now)
   lookAt(n, math.max(nextAttemptAt - now, 0) + graceMs)
+  gateAtFinish(record.destination, args[8])
   local limit = record.report and tonumber(redis.call('HGET', recordKey, 'reportLimit'))
   if limit and status == 'DELIVERED' and record.round < limit then
     record.status = 'DELIVERED'
@@ -196,8 +199,8 @@ end
 
 local changes = { enqueue = enqueue, start = start, finish = finish, requeue = requeue, discard = discard, settle = settle,
   restore = restore }
-local answers, at = {}, 2
-for c = 1, tonumber(ARGV[2]) do
+local answers, at = {}, 3
+for c = 1, tonumber(ARGV[3]) do
   local name, n, count = ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
   local args = {}
   for a = 1, count do args[a] = ARGV[at + 3 + a] end
