@@ -161,6 +161,7 @@ const environment = z.object({
     /^[3-5]\d\d$/,
     'expected status codes from 300 to 599, separated by commas',
   ).default([410]),
+  FIFO_BLOCK_SECONDS: whole(3_600, 1, 2_592_000),
   CONNECT_TIMEOUT_MS: milliseconds(5_000),
   ATTEMPT_TIMEOUT_MS: milliseconds(30_000),
   MAX_REPROCESS_ROUNDS: count(20),

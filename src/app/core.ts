@@ -5,7 +5,7 @@ import { createQueueOverview, type QueueOverview } from '../delivery/queue-overv
 import { createQueueStats, type QueueStats } from '../delivery/queue-stats.ts'
 import { createReprocess, type Reprocess } from '../delivery/reprocess.ts'
 import { createJobRecords } from '../events/job-records.ts'
-import { createLanes, type Lanes } from '../events/lanes.ts'
+import { createLanes, type Lanes, scheduleReleased } from '../events/lanes.ts'
 import { defaultQueue } from '../events/routing.ts'
 import { createTransitions } from '../events/transitions.ts'
 import { createJobReader, type JobReader } from '../history/job-reader.ts'
@@ -91,15 +91,10 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
   const records = createJobRecords(connections.commands)
   const jobs = createJobReader(records, stores.history)
   const errorQueue = createErrorQueue(lanes)
-  const transitions = createTransitions(connections.commands, { graceMs: config.SWEEP_INTERVAL_MS })
-  const reprocess = createReprocess({
-    transitions,
-    lanes,
-    errorQueue,
-    finished: jobs,
-    maxRounds: config.MAX_REPROCESS_ROUNDS,
+  const transitions = createTransitions(connections.commands, {
+    graceMs: config.SWEEP_INTERVAL_MS,
+    schedule: scheduleReleased(lanes, log),
   })
-
   const [newest, ...older] = secrets.encryptionSecrets
   const hashToken = tokenHashing(newest)
   const cipher = tokenCipher(newest, ...older)
@@ -116,6 +111,14 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     ttlMs: Math.min(ttlMs, sourceTtlMs),
   })
   const destinations = createDestinations({ config, foundation, lanes, cipher, log, destinationUrl })
+  const reprocess = createReprocess({
+    transitions,
+    lanes,
+    errorQueue,
+    finished: jobs,
+    maxRounds: config.MAX_REPROCESS_ROUNDS,
+    keepsOrder: (id) => destinations.directory.get(id)?.settings.fifo ?? false,
+  })
   const listeners = [
     directory.invalidate.bind(directory),
     destinations.directory.invalidate,

@@ -1,6 +1,6 @@
 import type { Config } from '../config.ts'
 import type { AddressGuard } from '../delivery/address-guard.ts'
-import { deliverJob } from '../delivery/deliver-job.ts'
+import { type DeliverDeps, deliverJob } from '../delivery/deliver-job.ts'
 import { isEnvironments } from '../delivery/delivery-terms.ts'
 import type { Destination } from '../delivery/destination.ts'
 import { createHttpClient } from '../delivery/http-client.ts'
@@ -18,7 +18,7 @@ const leaseMarginMs = 2_000
 const spareConnections = 16
 
 /** The workers of this process, with what they deliver by. */
-export function createDelivery(parts: WorkerParts) {
+export function createDelivery(parts: WorkerParts, termsOf: DeliverDeps['termsOf']) {
   const { config, redis, lanes, errorQueue, transitions, destinations, log, owner, report, tracing } = parts
   const clients = openClients(config, guardOf(config, parts.foundation))
   const aborting = new AbortController()
@@ -27,19 +27,21 @@ export function createDelivery(parts: WorkerParts) {
     forSeconds: config.RETRY_FOR_SECONDS,
     finalStatuses: config.FINAL_STATUS_CODES,
   })
-  const deliverDeps = {
+  const deliverDeps: DeliverDeps = {
     ...{ transitions, errorQueue, leaseMarginMs, log, report },
     trace: tracing && attemptTracer(tracing),
     clientFor: clients.of,
-    defaults: { policy, timeoutMs: config.ATTEMPT_TIMEOUT_MS },
+    defaults: { policy, timeoutMs: config.ATTEMPT_TIMEOUT_MS, blockMs: config.FIFO_BLOCK_SECONDS * 1_000 },
     disable: destinations.service.disable,
     find: destinations.directory.find,
+    termsOf,
     now: Date.now,
     aborted: aborting.signal,
   }
   const workers = createWorkers({
     ...{ redis, lanes, log, owner },
     deliver: (job, name) => deliverJob(deliverDeps, job, name),
+    keep: transitions.keep,
     concurrency: config.WORKER_CONCURRENCY,
     lockDurationMs: config.LOCK_DURATION_MS,
   })

@@ -4,7 +4,7 @@ import type { Config } from '../config.ts'
 import type { DeliveryReport } from '../delivery/delivery-report.ts'
 import { createErrorQueue, type ErrorQueue } from '../delivery/error-queue.ts'
 import { createJobRecords, type JobRecords } from '../events/job-records.ts'
-import { createLanes, type Lanes } from '../events/lanes.ts'
+import { createLanes, type Lanes, scheduleReleased } from '../events/lanes.ts'
 import { defaultQueue } from '../events/routing.ts'
 import { createTransitions, type Transitions } from '../events/transitions.ts'
 import type { Tracing } from '../tracing/tracing.ts'
@@ -41,6 +41,9 @@ export function openWorkerParts(deps: WorkerDeps): WorkerParts {
     lanes,
     errorQueue: createErrorQueue(lanes),
     records: createJobRecords(redis),
-    transitions: createTransitions(redis, { graceMs: deps.config.SWEEP_INTERVAL_MS }),
+    transitions: createTransitions(redis, {
+      graceMs: deps.config.SWEEP_INTERVAL_MS,
+      schedule: scheduleReleased(lanes, deps.log),
+    }),
   }
 }

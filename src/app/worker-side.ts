@@ -1,3 +1,5 @@
+import { destinationTerms } from '../delivery/destination-terms.ts'
+import { createPump } from '../delivery/pump.ts'
 import { createSweeper } from '../delivery/sweeper.ts'
 import { createDispatcher } from '../events/dispatcher.ts'
 import { dropAttempts } from '../history/drop-attempts.ts'
@@ -20,13 +22,15 @@ export type WorkerSide = {
   close(withinMs: number): Promise<void>
 }
 
+const pumpEveryMs = 500
 const projectorLeaseMs = 10_000
 
 /** Dispatcher, delivery, sweeper, projector and maintenance. */
 export function createWorkerSide(deps: WorkerDeps): WorkerSide {
   const parts = openWorkerParts(deps)
   const dispatcher = dispatcherOf(parts)
-  const delivery = createDelivery(parts)
+  const pump = pumpOf(parts)
+  const delivery = createDelivery(parts, pump.termsOf)
   const projector = projectorOf(parts)
   const maintenance = maintenanceOf(parts)
   const sweeper = sweeperOf(parts, maintenance.schedule)
@@ -34,12 +38,12 @@ export function createWorkerSide(deps: WorkerDeps): WorkerSide {
   const bulks = bulkRunnerOf(parts)
   return {
     start() {
-      const all = [delivery, dispatcher, sweeper, projector, maintenance, queues, bulks]
+      const all = [pump, delivery, dispatcher, sweeper, projector, maintenance, queues, bulks]
       for (const part of all) part.start()
     },
     async close(withinMs) {
       // Each of them waits for Redis, which may be away for longer than anyone waits for the end.
-      const stopped = Promise.all([dispatcher.stop(), sweeper.stop(), bulks.stop()])
+      const stopped = Promise.all([dispatcher.stop(), sweeper.stop(), pump.stop(), bulks.stop()])
       await Promise.all([within(stopped, withinMs + handBackMs), delivery.close(withinMs)])
       await within(Promise.all([projector.stop(), maintenance.close(), queues.stop()]), handBackMs)
       await within(parts.lanes.close(), handBackMs)
@@ -58,6 +62,28 @@ function dispatcherOf({ config, foundation, redis, transitions, lanes, log, owne
     consumer: owner,
     claimAfterMs: config.SWEEP_INTERVAL_MS,
   })
+}
+
+function pumpOf({ config, redis, transitions, destinations, owner, log }: WorkerParts) {
+  const termsOf = (id: string) => {
+    const known = destinations.directory.get(id)
+    return known && destinationTerms(known.settings, pump.places())
+  }
+  const concurrency = config.WORKER_CONCURRENCY
+  const pump = createPump({ redis, transitions, termsOf, owner, concurrency })
+  const turn = async () => {
+    await pump.turn()
+    return false
+  }
+  const { start, stop } = repeat({ name: 'pump', log, everyMs: pumpEveryMs, turn })
+  return {
+    termsOf,
+    start,
+    async stop() {
+      await stop()
+      await pump.leave()
+    },
+  }
 }
 
 function projectorOf({ foundation, redis, records, log, owner }: WorkerParts) {

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { type Failure, type Job, jobId } from '../events/job.ts'
 import type { ScheduledJob } from '../events/lanes.ts'
-import type { FinishAs, Transitions } from '../events/transitions.ts'
+import type { DestinationTerms, FinishAs, Transitions, WhyNot } from '../events/transitions.ts'
 import { type AttemptResult, attempt, type DeliveryRequest } from './attempt.ts'
 import type { DeliveryReport } from './delivery-report.ts'
 import { deliveryRequest } from './delivery-request.ts'
@@ -17,7 +17,7 @@ import type { ErrorQueue } from './error-queue.ts'
 import type { FindDestination } from './find-destination.ts'
 import type { HttpClient } from './http-client.ts'
 import { attemptRecord, type Begun, failureOf, failureWithoutAttempt } from './outcome-record.ts'
-import { type NextStep, nextStep } from './retry-policy.ts'
+import { type NextStep, nextStep, withinBlock } from './retry-policy.ts'
 import type { TraceAttempt } from './traced-attempt.ts'
 
 /** What BullMQ has to do with its entry now. */
@@ -25,14 +25,16 @@ export type Afterwards =
   | { kind: 'done' }
   /** Comes back at this time, in epoch milliseconds. */
   | { kind: 'later'; at: number }
-  /** Downstream reported the job while it was delivered: this round is next. */
-  | { kind: 'again'; queue: string; round: number }
+  /** It is not its turn: `keep` follows as soon as BullMQ has let it go. */
+  | ({ kind: 'back' } & WhyNot)
 
 export type DeliverDeps = {
   transitions: Transitions
   errorQueue: ErrorQueue
   clientFor: (destination: Destination) => HttpClient
   find: FindDestination
+  /** What the scripts have to know of a destination; undefined for one that is not known here. */
+  termsOf: (destination: string) => DestinationTerms | undefined
   /** Puts a destination out of service, unless it was changed since this version. */
   disable: (destination: Pick<Destination, 'id' | 'version'>, reason: string) => Promise<unknown>
   /** What holds for destinations that say nothing else. */
@@ -57,13 +59,16 @@ const lookAgainMs = ({ looks }: Begun) => Math.min(15_000 * 2 ** looks, 60_000)
  */
 export async function deliverJob(
   deps: DeliverDeps,
-  { n, round }: ScheduledJob,
+  { n, round, destination: id }: ScheduledJob,
   owner: string,
 ): Promise<Afterwards> {
-  const started = await deps.transitions.start(n, round, owner, deps.defaults.timeoutMs + deps.leaseMarginMs)
+  const known = id === undefined ? undefined : deps.termsOf(id)
+  const leaseMs = deps.defaults.timeoutMs + deps.leaseMarginMs
+  const started = await deps.transitions.start(n, round, owner, leaseMs, known)
   // Until when is told by Redis' clock: to a process whose own is ahead it may be over, and it would ask on and on.
   if (started.kind === 'wait')
     return { kind: 'later', at: Math.max(started.until, deps.now() + shortestWaitMs) }
+  if (started.kind === 'back') return started
   if (started.kind === 'refused') {
     deps.log.debug({ job: jobId(n), round, status: started.status }, 'delivery refused by the record')
     return { kind: 'done' }
@@ -113,7 +118,7 @@ async function decide(
   destination: Destination,
   terms: DeliveryTerms,
 ): Promise<FinishAs> {
-  const { policy, timeoutMs, deadlineAt } = terms
+  const { policy, timeoutMs, deadlineAt, blockMs } = terms
   if (deadlineAt !== null && deps.now() >= deadlineAt) {
     const error = `not delivered by its deadline, ${new Date(deadlineAt).toISOString()}`
     return giveUp(deps, begun, 'DEADLINE', error)
@@ -131,15 +136,11 @@ async function decide(
   const isBrokenOff = deps.aborted.aborted && result.outcome.kind === 'unanswered'
   if (isBrokenOff) return { ...finishAs(deps, begun, result, { do: 'retry', delayMs: 0 }), uncounted: true }
   const now = deps.now()
+  const elapsedMs = now - begun.firstAttemptAt
   // The last attempt begins early enough to be over by the deadline.
   const leftMs = deadlineAt === null ? undefined : deadlineAt - timeoutMs - now
-  const elapsedMs = now - begun.firstAttemptAt
-  return finishAs(
-    deps,
-    begun,
-    result,
-    nextStep(policy, begun.attemptInRound, result.outcome, elapsedMs, leftMs),
-  )
+  const step = nextStep(policy, begun.attemptInRound, result.outcome, elapsedMs, leftMs)
+  return finishAs(deps, begun, result, begun.isOrdered ? withinBlock(step, blockMs - elapsedMs) : step)
 }
 
 function finishAs(deps: DeliverDeps, begun: Begun, result: AttemptResult, step: NextStep): FinishAs {
@@ -176,7 +177,6 @@ async function record(deps: DeliverDeps, begun: Begun, as: FinishAs): Promise<Af
   )
   if (finished.status === 'HELD') return { kind: 'later', at: deps.now() + lookAgainMs(begun) }
   if (finished.status === 'RETRYING') return { kind: 'later', at: finished.nextAttemptAt }
-  if (finished.status === 'QUEUED') return { kind: 'again', queue: begun.job.queue, round: finished.round }
   if (finished.status === 'FAILED' && as.failure) await rest(deps, begun.job, as.failure)
   return { kind: 'done' }
 }

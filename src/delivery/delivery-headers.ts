@@ -1,4 +1,5 @@
 import { type Job, jobId } from '../events/job.ts'
+import { orderingHeader } from '../events/ordering.ts'
 import { traceHeadersOf } from '../tracing/tracing.ts'
 import type { Destination } from './destination.ts'
 
@@ -21,6 +22,8 @@ export function deliveryHeaders(
   if (encoding !== undefined) headers['content-encoding'] = encoding
   if (job.eventType !== null) headers['x-event-type'] = sendable(job.eventType)
   if (job.correlationId !== null) headers['x-correlation-id'] = sendable(job.correlationId)
+  const orderingKey = job.headers[orderingHeader]
+  if (orderingKey !== undefined) headers[orderingHeader] = sendable(orderingKey)
   return Object.assign(headers, traceHeadersOf(job.headers), {
     'webhook-id': `${job.eventId}_${destination.id}`,
     'webhook-timestamp': String(Math.floor(nowMs / 1000)),

@@ -10,13 +10,16 @@ export type DeliveryTerms = {
   timeoutMs: number
   /** Epoch milliseconds at which the job is given up; null: never. */
   deadlineAt: number | null
+  /** For how long after its first attempt a job that others of its ordering key wait for is tried. */
+  blockMs: number
 }
 
-export type DefaultTerms = Pick<DeliveryTerms, 'policy' | 'timeoutMs'>
+export type DefaultTerms = Pick<DeliveryTerms, 'policy' | 'timeoutMs' | 'blockMs'>
 
 type Terms = Pick<
   Destination,
-  'id' | 'retryScheduleSeconds' | 'retryForSeconds' | 'finalStatuses' | 'timeoutMs' | 'jobDeadlineSeconds'
+  | ('id' | 'retryScheduleSeconds' | 'retryForSeconds' | 'finalStatuses' | 'timeoutMs')
+  | ('jobDeadlineSeconds' | 'fifoBlockSeconds')
 >
 
 /** The receiver unsubscribes (Standard Webhooks 1.0.0, "Delivery success and failure"). */
@@ -27,11 +30,12 @@ export function deliveryTerms(
   job: Pick<Job, 'receivedAt' | 'requeuedAt'>,
   defaults: DefaultTerms,
 ): DeliveryTerms {
-  const { jobDeadlineSeconds: seconds } = destination
+  const { jobDeadlineSeconds: seconds, fifoBlockSeconds: blockSeconds } = destination
   return {
     policy: policyOf(destination, defaults.policy),
     timeoutMs: destination.timeoutMs ?? defaults.timeoutMs,
     deadlineAt: seconds === null ? null : (job.requeuedAt ?? job.receivedAt) + seconds * 1000,
+    blockMs: blockSeconds === null ? defaults.blockMs : blockSeconds * 1000,
   }
 }
 

@@ -9,9 +9,9 @@ import { readFilter } from './event-filter.ts'
 export type DestinationInput = Partial<
   Pick<
     DestinationSettings,
-    | ('name' | 'url' | 'queue' | 'active' | 'eventTypes' | 'filter' | 'deliveryWindow' | 'fifo')
+    | ('name' | 'url' | 'queue' | 'active' | 'eventTypes' | 'filter' | 'deliveryWindow')
     | ('retryScheduleSeconds' | 'retryForSeconds' | 'finalStatuses' | 'timeoutMs' | 'jobDeadlineSeconds')
-    | ('maxConcurrency' | 'ratePerSecond')
+    | ('maxConcurrency' | 'ratePerSecond' | 'fifo' | 'fifoBlockSeconds')
   > &
     Pick<DestinationSecrets, 'headers' | 'auth'>
 >
@@ -25,7 +25,7 @@ const list = <Item extends z.ZodType>(name: string, item: Item, max: number) =>
 
 /** Set by the connection or by Gancho (RFC 9110, 7.6.1). */
 const reservedHeader =
-  /^(host|content-(length|encoding|type)|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|expect|webhook-.*|x-gancho-.*|x-event-type|x-correlation-id)$/
+  /^(host|content-(length|encoding|type)|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|expect|webhook-.*|x-gancho-.*|x-event-type|x-correlation-id|x-ordering-key)$/
 const headerName = z
   .string()
   .regex(/^[\w!#$%&'*+.^`|~-]{1,128}$/, 'a header has a name such as x-api-key')
@@ -88,6 +88,7 @@ const input = z.strictObject({
   ratePerSecond: whole('ratePerSecond', 1, 100_000).nullable(),
   deliveryWindow: checkedBy(parseAccessWindow).nullable(),
   fifo: z.boolean(),
+  fifoBlockSeconds: whole('fifoBlockSeconds', 1, 2_592_000).nullable(),
   jobDeadlineSeconds: whole('jobDeadlineSeconds', 1, 31_536_000).nullable(),
 } satisfies Record<keyof DestinationInput, z.ZodType>)
 

@@ -4,7 +4,7 @@ import { type Lanes, maxQueues } from '../events/lanes.ts'
 import { defaultDestinationId, defaultQueue } from '../events/routing.ts'
 import type { TenantInvalidation } from '../tenants/invalidation.ts'
 import type { TokenCipher } from '../tenants/token-cipher.ts'
-import type { Destination, StoredDestination } from './destination.ts'
+import { type Destination, defaultMaxConcurrency, type StoredDestination } from './destination.ts'
 import { type DestinationDirectory, ownerOf } from './destination-directory.ts'
 import { type DestinationInput, readDestinationInput } from './destination-input.ts'
 import { newSigningSecret, openDestination, rotatedSecrets, sealDestination } from './destination-secrets.ts'
@@ -158,7 +158,8 @@ function newDestination(cnpj: string | null, at: number): Omit<Destination, 'nam
     ...{ id: newId(at), cnpj, queue: defaultQueue, active: true, eventTypes: [], filter: null },
     ...{ headers: {}, auth: { kind: 'none' }, signingSecrets: [] },
     ...{ retryScheduleSeconds: null, retryForSeconds: null, finalStatuses: null, timeoutMs: null },
-    ...{ maxConcurrency: 10, ratePerSecond: null, deliveryWindow: null, fifo: false },
+    ...{ maxConcurrency: defaultMaxConcurrency, ratePerSecond: null, deliveryWindow: null },
+    ...{ fifo: false, fifoBlockSeconds: null },
     ...{ jobDeadlineSeconds: null, disabledAt: null, disabledReason: null },
     ...{ createdAt: at, updatedAt: at, version: 1 },
   }

@@ -13,6 +13,9 @@ export type SigningSecret = {
   endsAt: number | null
 }
 
+/** Of a destination that says nothing else; as in flow.lua. */
+export const defaultMaxConcurrency = 10
+
 /** What is known of a destination without what must never be shown. Times are epoch milliseconds. */
 export type DestinationSettings = {
   /** Part of the `webhook-id` that receivers see, so it stays the same as long as the destination lives and has no full stop. */
@@ -44,6 +47,8 @@ export type DestinationSettings = {
   deliveryWindow: string | null
   /** Whether jobs that share an ordering key go one after the other. */
   fifo: boolean
+  /** For how long a job that fails holds up those behind it; null: as the environment says. */
+  fifoBlockSeconds: number | null
   /** Time after its acceptance at which a job that is not delivered is given up; null: never. */
   jobDeadlineSeconds: number | null
   /** When Gancho itself put it out of service, such as after a 410; null while it did not. */

@@ -13,7 +13,8 @@ export function environmentDestination(urlText: string, secrets: readonly string
     ...{ cnpj: null, name: 'environment', url, queue: defaultQueue, active: true },
     ...{ eventTypes: [], filter: null, headers: {}, auth, signingSecrets },
     ...{ retryScheduleSeconds: null, retryForSeconds: null, finalStatuses: null, timeoutMs: null },
-    ...{ maxConcurrency: Number.MAX_SAFE_INTEGER, ratePerSecond: null, deliveryWindow: null, fifo: false },
+    ...{ maxConcurrency: Number.MAX_SAFE_INTEGER, ratePerSecond: null, deliveryWindow: null },
+    ...{ fifo: false, fifoBlockSeconds: null },
     ...{ jobDeadlineSeconds: null, disabledAt: null, disabledReason: null },
     ...{ createdAt: 0, updatedAt: 0, version: 1 },
   }

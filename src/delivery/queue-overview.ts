@@ -6,7 +6,7 @@ import type { ErrorQueue } from './error-queue.ts'
 
 /** What a queue holds now. */
 export type QueueCounts = {
-  /** Ready for a worker. */
+  /** Ready for a worker, or kept back until it is their turn. */
   waiting: number
   /** In the hands of workers. */
   active: number
@@ -31,6 +31,7 @@ export type QueueOverview = {
 
 /** As in queue-flow.lua. */
 const flowSeconds = 60
+type QueueFlow = [came: number, left: number, kept: number, oldestKeptAt?: number]
 
 /** Asks BullMQ and Redis. The numbers of one answer are of about the same moment, not of exactly the same. */
 export function createQueueOverview(deps: {
@@ -42,16 +43,18 @@ export function createQueueOverview(deps: {
   return {
     async counts(name) {
       const lane = deps.lanes.open(name)
-      const [counts, paused, failed, oldestWaitingAt, [came, left]] = await Promise.all([
+      const [counts, paused, failed, oldestReadyAt, [came, left, kept, oldestKeptAt]] = await Promise.all([
         lane.queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed'),
         lane.queue.isPaused(),
         deps.errorQueue.count(name),
-        oldestWaiting(lane),
-        flow([keys.journal], [name]) as Promise<[number, number]>,
+        oldestReady(lane),
+        flow([keys.journal], [name, keys.prefix, keys.jobPrefix]) as Promise<QueueFlow>,
       ])
       const { waiting = 0, prioritized = 0, active = 0, delayed = 0 } = counts
+      const oldest = [oldestReadyAt, oldestKeptAt ?? null].filter((at) => at !== null)
+      const oldestWaitingAt = oldest.length === 0 ? null : Math.min(...oldest)
       return {
-        ...{ waiting: waiting + prioritized, active, delayed, failed, paused, oldestWaitingAt },
+        ...{ waiting: waiting + prioritized + kept, active, delayed, failed, paused, oldestWaitingAt },
         ...{ inPerSecond: came / flowSeconds, outPerSecond: left / flowSeconds },
       }
     },
@@ -59,7 +62,7 @@ export function createQueueOverview(deps: {
 }
 
 /** When BullMQ was given it, or was to hand it out, where it was delayed. */
-async function oldestWaiting({ queue }: Lane): Promise<number | null> {
+async function oldestReady({ queue }: Lane): Promise<number | null> {
   const jobs = await queue.getJobs(['waiting', 'prioritized'], 0, 0, true)
   const times = jobs.map(({ timestamp, opts }) => timestamp + (opts.delay ?? 0))
   return times.length === 0 ? null : Math.min(...times)

@@ -37,6 +37,8 @@ type Deps = {
   errorQueue: ErrorQueue
   finished: FinishedJobs
   maxRounds: number
+  /** Whether this destination delivers the jobs of an ordering key one after the other. */
+  keepsOrder: (destination: string) => boolean
 }
 
 /** A record can come and go between a look and the change that follows; more than a few times in a row does not happen. */
@@ -50,7 +52,8 @@ export function createReprocess(deps: Deps): Reprocess {
     for (let look = 0; requeued.kind === 'missing' && look < maxLooks; look += 1) {
       const snapshot = await deps.finished.snapshot(request.n)
       if (!snapshot) break
-      requeued = await transitions.requeue({ ...request, snapshot })
+      const isOrdered = deps.keepsOrder(snapshot.job.destination)
+      requeued = await transitions.requeue({ ...request, snapshot, isOrdered })
     }
     return requeued
   }
@@ -62,7 +65,6 @@ export function createReprocess(deps: Deps): Reprocess {
       if (requeued.kind === 'missing') throw notFound(n)
       if (requeued.kind === 'refused') return { kind: 'skipped', reason: requeued.reason }
       if (requeued.kind === 'requeued') {
-        await lanes.add([{ n, round: requeued.round, queue: requeued.queue }])
         await errorQueue.remove(requeued.queue, n, requeued.previousRound)
       }
       return { kind: 'requeued' }

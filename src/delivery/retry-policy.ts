@@ -16,7 +16,10 @@ export type RetryPolicy = {
 export type NextStep =
   | { do: 'done' }
   | { do: 'retry'; delayMs: number }
-  | { do: 'give-up'; why: 'FINAL_STATUS' | 'EXHAUSTED' | 'DEADLINE' | 'DESTINATION_NOT_ALLOWED' }
+  | {
+      do: 'give-up'
+      why: 'FINAL_STATUS' | 'EXHAUSTED' | 'DEADLINE' | 'ORDER_BLOCKED' | 'DESTINATION_NOT_ALLOWED'
+    }
 
 type Options = {
   scheduleSeconds: readonly number[]
@@ -62,6 +65,14 @@ export function nextStep(
   const askedMs = Math.min((answered && outcome.retryAfterMs) || 0, policy.maxRetryAfterMs)
   if (leftMs <= 0 || askedMs > leftMs) return { do: 'give-up', why: 'DEADLINE' }
   return { do: 'retry', delayMs: Math.min(Math.max(drawnMs, askedMs), leftMs) }
+}
+
+/** The same for a job that others wait for: it may hold them up for `leftMs` more, whatever its receiver asked for. */
+export function withinBlock(step: NextStep, leftMs: number): NextStep {
+  if (step.do !== 'retry') return step
+  return leftMs > 0
+    ? { do: 'retry', delayMs: Math.min(step.delayMs, leftMs) }
+    : { do: 'give-up', why: 'ORDER_BLOCKED' }
 }
 
 function boundAfter({ scheduleMs, forMs }: RetryPolicy, attemptInRound: number, elapsedMs: number) {

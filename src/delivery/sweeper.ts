@@ -28,6 +28,7 @@ const maxBatches = 40
  * Mends what a crash left between two steps, by asking the record:
  * - a job that should be scheduled and is not in BullMQ is added again;
  * - one that failed for good gets its entry in the error queue;
+ * - one that waits for its turn stands where turns are given;
  * - what BullMQ gave up on goes back where its record says;
  * - entries of error queues that no FAILED record stands behind are removed.
  */
@@ -52,21 +53,34 @@ export function createSweeper(deps: Deps): { sweep(): Promise<void> } {
   }
 
   const reschedule = async (job: Job) => {
-    const entry: LaneEntry = { n: job.n, round: job.round, queue: job.queue }
+    const { n, round, queue, destination } = job
+    const entry: LaneEntry = { n, round, queue, destination }
     if (job.nextAttemptAt !== null) entry.delayMs = job.nextAttemptAt - deps.now()
     await lanes.remove(entry)
     await lanes.add([entry])
     deps.log.warn({ job: jobId(job.n), round: job.round, status: job.status }, 'sweeper: scheduled again')
   }
 
-  const mend = async (job: Job) => {
+  const mend = async (job: Job, isKept: boolean) => {
     if (job.status === 'FAILED') {
       if (job.failure) await errorQueue.add(job, job.failure)
       await transitions.settle(job.n, job.round)
     } else if (!isOver(job)) {
-      if (!(await isScheduled(job))) await reschedule(job)
+      if (!isKept && !(await isScheduled(job))) await reschedule(job)
       if (job.round > 0) await errorQueue.remove(job.queue, job.n, job.round - 1)
     }
+  }
+
+  /** Those that wait to be released, and so need not be in BullMQ. */
+  const keptOf = async (jobs: readonly Job[]): Promise<ReadonlySet<number>> => {
+    const places = await transitions.look(jobs.map(({ n }) => n))
+    return new Set(jobs.flatMap(({ n }, i) => (places[i] === 'kept' ? [n] : [])))
+  }
+
+  /** What counts as out and is not would keep others back for ever. */
+  const sweepFlows = async () => {
+    const destinations = await redis.smembers(keys.flowing)
+    for (const destination of destinations) await transitions.recount([destination])
   }
 
   const sweepDue = async () => {
@@ -79,9 +93,10 @@ export function createSweeper(deps: Deps): { sweep(): Promise<void> } {
 
   const sweepBatch = async (ns: readonly number[]) => {
     const jobs = await records.jobs(ns)
+    const kept = await keptOf(jobs)
     for (const job of jobs) {
       // Nothing that Gancho wrote; what it stands in the way of must go on.
-      if (isQueueName(job.queue)) await mend(job)
+      if (isQueueName(job.queue)) await mend(job, kept.has(job.n))
       else deps.log.error({ job: jobId(job.n), queue: job.queue }, 'sweeper: no queue can have this name')
     }
     await deps.forget(jobs.filter(isOver))
@@ -96,10 +111,11 @@ export function createSweeper(deps: Deps): { sweep(): Promise<void> } {
       const ids = await queue.getRanges(['failed'], 0, batchSize - 1, true)
       const entries = ids.flatMap((id) => parseBullJobId(id) ?? [])
       const jobs = new Map((await records.jobs(entries.map(({ n }) => n))).map((job) => [job.n, job]))
+      const kept = await keptOf([...jobs.values()])
       for (const { n, round } of entries) {
         const job = jobs.get(n)
         const isOfRecord = job?.round === round && !isOver(job)
-        if (isOfRecord) await mend(job)
+        if (isOfRecord) await mend(job, kept.has(n))
         // One that failed for good rests in the error queue now; what is to be delivered was scheduled anew.
         if (!isOfRecord || job.status === 'FAILED') await queue.remove(bullJobId(n, round))
       }
@@ -123,6 +139,7 @@ export function createSweeper(deps: Deps): { sweep(): Promise<void> } {
   return {
     async sweep() {
       await sweepDue()
+      await sweepFlows()
       await sweepFailed()
       await sweepErrors()
     },

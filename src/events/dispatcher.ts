@@ -34,8 +34,6 @@ const group = 'dispatchers'
 const batchSize = 500
 const crampedBatchSize = 10
 const blockMs = 1_000
-/** A job that waits costs some 1.6 KB in BullMQ and a tenth of that in the inbox, so a long queue waits there. */
-const maxWaiting = 10_000
 const pauseMs = 100
 const troublePauseMs = 500
 
@@ -54,10 +52,7 @@ export function createDispatcher(deps: Deps): Dispatcher {
     if (entries.length === 0) return
     const ns = entries.map(([id]) => Number.parseInt(id, 10))
     const answers = await transitions.enqueue(ns)
-    const added = ns.flatMap((n, i) => {
-      const answer = answers[i]
-      return answer?.kind === 'add' ? [{ n, round: answer.round, queue: answer.queue }] : []
-    })
+    const added = answers.flatMap((answer) => (answer.kind === 'add' ? [answer.entry] : []))
     const [possible, impossible] = split(added, ({ queue }) => isQueueName(queue))
     await lanes.add(possible)
     // They stay in the inbox, and no other entry waits for them.
@@ -92,19 +87,12 @@ export function createDispatcher(deps: Deps): Dispatcher {
     return streams?.[0]?.[1] ?? []
   }
 
-  /** How many jobs may be scheduled now. A few always follow when none wait, because only deliveries make room. */
-  const sizeOfNext = async () => {
-    const waiting = await lanes.longest()
-    if (waiting >= maxWaiting) return 0
-    if (await deps.hasRoom()) return batchSize
-    return waiting === 0 ? crampedBatchSize : 0
-  }
-
   const turn = async () => {
     await claim()
-    const count = await sizeOfNext()
-    if (count > 0) await dispatch(await read(count))
-    else await sleep(pauseMs)
+    const hasRoom = await deps.hasRoom()
+    await dispatch(await read(hasRoom ? batchSize : crampedBatchSize))
+    // A few always follow, because only deliveries make room.
+    if (!hasRoom) await sleep(pauseMs)
     if (troubled) log.info('dispatching again')
     troubled = false
   }

@@ -14,6 +14,8 @@ export type IncomingEvent = {
   headers: Record<string, string>
   body: Buffer
   idempotencyKey: string | null
+  /** Destinations that keep order deliver the events of a tenant that share it one after the other, in the order of acceptance. */
+  orderingKey?: string | null
   /** The limit that the tenant's events count against; left out where there is none. */
   rateLimit?: RateLimit | undefined
   /** The body as the JSON check has read it; left out for what is not JSON. */

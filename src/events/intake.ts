@@ -5,6 +5,7 @@ import { channels, keys } from '../redis/keys.ts'
 import { loadScript, type ScriptArgument } from '../redis/scripts.ts'
 import type { RateLimit } from '../tenants/limits.ts'
 import type { Accepted, IncomingEvent } from './event.ts'
+import { orderingHash } from './ordering.ts'
 import { bucketArguments, type RateLimitState, rateLimited } from './rate-limit.ts'
 import { candidateArguments, type MatchAnswer, matchedReply } from './reply-candidate.ts'
 import type { Route, Router } from './routing.ts'
@@ -55,7 +56,7 @@ const maxBytesInFlight = 256 * 1024 * 1024
 /** Accepts events with one script call for all requests of an event-loop turn. */
 export function createIntake(deps: Deps): Intake {
   const script = loadScript(deps.redis, 'accept')
-  const scriptKeys = [keys.seq, keys.epoch, keys.inbox, keys.journal]
+  const scriptKeys = [keys.seq, keys.epoch, keys.inbox, keys.journal, keys.kept]
   let waiting: Waiting[] = []
   let waitingBytes = 0
   let bytesInFlight = 0
@@ -71,6 +72,7 @@ export function createIntake(deps: Deps): Intake {
       deps.dataSet.highestGiven(),
       keys.awaitPrefix,
       channels.prefix,
+      keys.orderPrefix,
       batch.length,
     ]
     const args: ScriptArgument[] = head
@@ -173,7 +175,8 @@ function scriptArguments(event: IncomingEvent, routes: readonly Route[]): Script
     event.body,
     routes.length,
   ]
-  for (const route of routes) args.push(route.destination, route.queue)
+  const ordering = event.orderingKey == null ? '' : orderingHash(event.orderingKey)
+  for (const { destination, queue, fifo } of routes) args.push(destination, queue, fifo ? ordering : '')
   args.push(...candidateArguments(event))
   return args
 }

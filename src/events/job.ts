@@ -20,7 +20,7 @@ export const isOver = ({ status }: { status: JobStatus }) =>
 
 /** What is known of a job that failed for good. Times are epoch milliseconds. */
 export type Failure = {
-  /** `EXHAUSTED`, `FINAL_STATUS`, `DEADLINE`, `DESTINATION_NOT_ALLOWED`, `DESTINATION_GONE`, `WORKER_LOST`, or `REPORTED` by downstream. */
+  /** `EXHAUSTED`, `FINAL_STATUS`, `DEADLINE`, `ORDER_BLOCKED`, `DESTINATION_NOT_ALLOWED`, `DESTINATION_GONE`, `WORKER_LOST`, or `REPORTED` by downstream. */
   reason: string
   error: string
   statusCode: number | null

@@ -1,12 +1,13 @@
 import { Queue, type QueueOptions } from 'bullmq'
 import type { Redis } from 'ioredis'
+import type { Logger } from 'pino'
 import { GanchoError } from '../errors.ts'
 import { bullPrefix, errorQueueName, keys } from '../redis/keys.ts'
 import { bullJobId } from './job.ts'
 import { maintenanceQueue } from './routing.ts'
 
-/** What BullMQ holds of a job: enough to find its record. */
-export type ScheduledJob = { n: number; round: number }
+/** What BullMQ holds of a job: enough to find its record. Entries of older versions have no destination. */
+export type ScheduledJob = { n: number; round: number; destination?: string | undefined }
 
 export type Lane = {
   name: string
@@ -36,8 +37,6 @@ export type Lanes = {
   add(entries: readonly LaneEntry[]): Promise<void>
   /** Takes a delivery out of the schedule unless a worker has it, whose start the record then refuses. */
   remove(entry: LaneEntry): Promise<void>
-  /** How many deliveries wait for a worker in the fullest queue. */
-  longest(): Promise<number>
   close(): Promise<void>
 }
 
@@ -98,21 +97,26 @@ export function createLanes(redis: Redis, names: readonly string[]): Lanes {
     async remove({ queue, n, round }) {
       await open(queue).queue.remove(bullJobId(n, round))
     },
-    async longest() {
-      const waiting = await Promise.all(
-        [...lanes.values()].map((lane) => lane.queue.getJobCountByTypes('wait')),
-      )
-      return Math.max(...waiting)
-    },
     async close() {
       await Promise.all([...lanes.values()].flatMap((lane) => [lane.queue.close(), lane.errors.close()]))
     },
   }
 }
 
-function bullJob({ n, round, delayMs }: LaneEntry) {
+/** Schedules what a change has released. What Redis does not take, or no queue can be for, is left to the sweeper. */
+export function scheduleReleased(lanes: Lanes, log: Pick<Logger, 'warn'>) {
+  return async (entries: readonly LaneEntry[]) => {
+    try {
+      await lanes.add(entries.filter(({ queue }) => isQueueName(queue)))
+    } catch (err) {
+      log.warn({ err, jobs: entries.length }, 'released jobs could not be scheduled; the sweeper does it')
+    }
+  }
+}
+
+function bullJob({ n, round, destination, delayMs }: LaneEntry) {
   const delay = delayMs === undefined ? {} : { delay: Math.max(0, Math.ceil(delayMs)) }
-  return { name: 'deliver', data: { n, round }, opts: { jobId: bullJobId(n, round), ...delay } }
+  return { name: 'deliver', data: { n, round, destination }, opts: { jobId: bullJobId(n, round), ...delay } }
 }
 
 function openLane(redis: Redis, name: string): Lane {

@@ -1,7 +1,7 @@
 import type { IncomingEvent } from './event.ts'
 
-/** Where one event goes: the destination's id and the queue that it names. */
-export type Route = { destination: string; queue: string }
+/** Where one event goes: the destination's id, the queue that it names, and whether it keeps the order of ordering keys. */
+export type Route = { destination: string; queue: string; fifo?: boolean }
 
 /** Id of the destination that the environment names. */
 export const defaultDestinationId = 'default'

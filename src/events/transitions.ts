@@ -3,10 +3,19 @@ import { keys } from '../redis/keys.ts'
 import { loadScript, type ScriptArgument } from '../redis/scripts.ts'
 import type { Attempt, Failure, Job, JobStatus, RoundAudit } from './job.ts'
 import { jobFromFields, recordFields } from './job-record.ts'
+import type { LaneEntry } from './lanes.ts'
+import { orderingHash, orderingHeader } from './ordering.ts'
 
-type Change = { name: string; n: number; args: readonly ScriptArgument[] }
+/** `on`: a job's number, or a destination's id. */
+type Change = { name: string; on: number | string; args: readonly ScriptArgument[] }
+type Answer = [kind: string, ...unknown[]]
 
-export type Enqueued = { kind: 'add'; queue: string; round: number } | { kind: 'past'; status: string }
+export type Enqueued =
+  /** Is the caller's to schedule. */
+  | { kind: 'add'; entry: LaneEntry }
+  /** Waits until it is released: for its turn, or for the one before it in its line. */
+  | { kind: 'kept' }
+  | { kind: 'past'; status: string }
 
 export type Started =
   | {
@@ -22,10 +31,17 @@ export type Started =
       firstAttemptAt: number
       /** Attempts of this round whose worker never came back. */
       lost: number
+      /** Whether others of its ordering key wait for it. */
+      isOrdered: boolean
     }
   /** Not yet: its delay, or the lease of whoever delivers it, ends at this time. */
   | { kind: 'wait'; until: number }
+  /** It is not its turn: the caller lets its entry in the schedule go, and calls `keep` with this afterwards. */
+  | ({ kind: 'back' } & WhyNot)
   | { kind: 'refused'; status: string }
+
+/** Why a job may not be delivered: `BUSY`, `ORDER`, or what holds its destination; until then, in epoch milliseconds, where known. */
+export type WhyNot = { why: string; until: number }
 
 /**
  * What the scripts have to know of a destination, by the names of the fields in which they keep it. They only hold what they were told
@@ -83,44 +99,73 @@ export type RequeueRequest = {
   audit?: RoundAudit | undefined
   /** Record and body from history, for a job whose record is gone. */
   snapshot?: { job: Job; body: Buffer } | undefined
+  /** Whether its destination keeps order: then a job that is brought back stands in its line again. */
+  isOrdered?: boolean
 }
 
-/** Every change of a job after its acceptance. Each is one atomic call, safe to repeat, and refused where it does not fit. */
+/**
+ * Every change of a job after its acceptance. Each is one atomic call, safe to repeat, and refused where it does not fit. What a change
+ * releases, of the same job or of others that waited for it, is scheduled before it resolves.
+ */
 export type Transitions = {
   enqueue(ns: readonly number[]): Promise<Enqueued[]>
   start(n: number, round: number, owner: string, leaseMs: number, terms?: DestinationTerms): Promise<Started>
   /** `start`: the one that this is the end of. */
+  /** Puts a job that BullMQ has let go in front of those that wait as it does. */
+  keep(n: number, round: number, whyNot: WhyNot): Promise<void>
   finish(n: number, start: number, as: FinishAs): Promise<Finished>
   requeue(request: RequeueRequest): Promise<Requeued>
   discard(n: number): Promise<Discarded>
   /** Tells that the error queue holds the entry of this round; the sweeper need not look any more. */
   settle(n: number, round: number): Promise<void>
+  /** Whether each waits to be released, and is where it waits: if not, it is again. The others, if not over, should be scheduled. */
+  look(ns: readonly number[]): Promise<('kept' | 'scheduled' | 'over')[]>
+  /** Releases what there is room for at these destinations, by id. */
+  release(terms: ReadonlyMap<string, DestinationTerms>): Promise<void>
+  /** The same, after what counts as scheduled or under way was compared with the records. */
+  recount(destinations: readonly string[]): Promise<void>
+}
+
+type Options = {
+  /** How long after a change the sweeper looks whether the job is where its record says. */
+  graceMs: number
+  /** Schedules what was released. What it fails to do is the sweeper's. */
+  schedule: (entries: readonly LaneEntry[]) => Promise<void>
 }
 
 /** Milliseconds within which a second requeue that names no round is taken for the same one. */
 const requeueGapMs = 5_000
 
-/** `graceMs`: how long after a change the sweeper looks whether the job is where its record says. */
-export function createTransitions(redis: Redis, { graceMs }: { graceMs: number }): Transitions {
+export function createTransitions(redis: Redis, { graceMs, schedule }: Options): Transitions {
   const script = loadScript(redis, 'transition')
   const scriptWithBuffers = loadScript(redis, 'transition', { buffers: true })
-  const run = async (changes: readonly Change[], buffers = false): Promise<unknown[]> => {
-    const args: ScriptArgument[] = [keys.jobPrefix, keys.prefix, changes.length]
-    for (const change of changes) args.push(change.name, change.n, change.args.length, ...change.args)
-    return (await (buffers ? scriptWithBuffers : script)([keys.journal, keys.due], args)) as unknown[]
+  const run = async (changes: readonly Change[], buffers = false): Promise<Answer[]> => {
+    if (changes.length === 0) return []
+    const args: ScriptArgument[] = [keys.jobPrefix, keys.prefix, graceMs, changes.length]
+    for (const { name, on, args: own } of changes) args.push(name, on, own.length, ...own)
+    return (await (buffers ? scriptWithBuffers : script)([keys.journal, keys.due], args)) as Answer[]
   }
-  const runOne = async (name: string, n: number, args: readonly ScriptArgument[]) =>
-    (await run([{ name, n, args }]))[0] as [string, ...unknown[]]
+  const runAndSchedule = async (changes: readonly Change[]) => {
+    const answers = await run(changes)
+    const entries = answers.flatMap((answer) => releasedEntries(answer.at(-1)))
+    if (entries.length > 0) await schedule(entries)
+    return answers
+  }
+  const runOne = async (name: string, on: number, args: readonly ScriptArgument[] = []) =>
+    (await runAndSchedule([{ name, on, args }]))[0] as Answer
 
   return {
     async enqueue(ns) {
-      const answers = await run(ns.map((n) => ({ name: 'enqueue', n, args: [graceMs] })))
-      return answers.map((answer) => enqueued(answer as [string, string, number]))
+      const answers = await run(ns.map((n) => ({ name: 'enqueue', on: n, args: [] })))
+      return answers.map((answer, i) => enqueued(ns[i] as number, answer))
     },
     async start(n, round, owner, leaseMs, terms = {}) {
       const args = [round, owner, leaseMs, ...Object.entries(terms).flat()]
-      const [answer] = await run([{ name: 'start', n, args }], true)
-      return started(n, answer as [Buffer, ...unknown[]])
+      const [answer] = await run([{ name: 'start', on: n, args }], true)
+      return started(n, answer as unknown as [Buffer, ...unknown[]])
+    },
+    async keep(n, round, { why, until }) {
+      await runOne('keep', n, [round, why, until])
     },
     async finish(n, start, as) {
       const { status, delayMs, failure, attempt: record, uncounted } = as
@@ -130,7 +175,6 @@ export function createTransitions(redis: Redis, { graceMs }: { graceMs: number }
         status,
         delayMs ?? '',
         ...texts,
-        graceMs,
         uncounted ? 1 : 0,
         as.class ?? 'none',
       ])
@@ -144,16 +188,13 @@ export function createTransitions(redis: Redis, { graceMs }: { graceMs: number }
     },
     async requeue(request) {
       const { n, round, report, maxRounds, audit = null } = request
-      const changes = request.snapshot ? [restoring(request.snapshot, graceMs)] : []
-      changes.push({
-        name: 'requeue',
-        n,
-        args: [round ?? '', report ?? '', maxRounds, requeueGapMs, graceMs, JSON.stringify(audit)],
-      })
-      return requeued((await run(changes)).at(-1) as [string, ...unknown[]])
+      const changes = request.snapshot ? [restoring(request.snapshot, request.isOrdered ?? false)] : []
+      const args = [round ?? '', report ?? '', maxRounds, requeueGapMs, JSON.stringify(audit)]
+      changes.push({ name: 'requeue', on: n, args })
+      return requeued((await runAndSchedule(changes)).at(-1) as Answer)
     },
     async discard(n) {
-      const [kind, ...rest] = await runOne('discard', n, [graceMs])
+      const [kind, ...rest] = await runOne('discard', n)
       if (kind === 'missing') return { kind }
       if (kind === 'refused') return { kind, status: rest[0] as JobStatus }
       return { kind: 'discarded', queue: rest[0] as string, round: rest[1] as number }
@@ -161,17 +202,45 @@ export function createTransitions(redis: Redis, { graceMs }: { graceMs: number }
     async settle(n, round) {
       await runOne('settle', n, [round])
     },
+    async look(ns) {
+      const answers = await runAndSchedule(ns.map((n) => ({ name: 'look', on: n, args: [] })))
+      return answers.map(([kind]) => (kind === 'kept' ? kind : kind === 'out' ? 'scheduled' : 'over'))
+    },
+    async release(terms) {
+      const entries = [...terms]
+      await runAndSchedule(
+        entries.map(([on, own]) => ({ name: 'release', on, args: Object.entries(own).flat() })),
+      )
+    },
+    async recount(destinations) {
+      await runAndSchedule(destinations.map((on) => ({ name: 'recount', on, args: [] })))
+    },
   }
 }
 
-function enqueued([kind, value, round]: [string, string, number]): Enqueued {
-  return kind === 'past' ? { kind, status: value } : { kind: 'add', queue: value, round }
+function enqueued(n: number, [kind, ...rest]: Answer): Enqueued {
+  if (kind === 'kept') return { kind }
+  if (kind === 'past') return { kind, status: rest[0] as string }
+  const [queue, round, destination] = rest as [string, number, string]
+  return { kind: 'add', entry: { n, round, queue, destination } }
+}
+
+/** What the scripts answer as number, round, queue, destination, …; nothing for answers that end otherwise. */
+function releasedEntries(flat: unknown): LaneEntry[] {
+  const entries: LaneEntry[] = []
+  if (!Array.isArray(flat)) return entries
+  for (let i = 0; i + 3 < flat.length; i += 4) {
+    const [n, round, queue, destination] = flat.slice(i, i + 4) as [number, number, string, string]
+    entries.push({ n, round, queue, destination })
+  }
+  return entries
 }
 
 function started(n: number, [kind, ...rest]: [Buffer, ...unknown[]]): Started {
   const name = kind.toString()
   if (name === 'wait') return { kind: 'wait', until: rest[0] as number }
   if (name === 'refused') return { kind: 'refused', status: String(rest[0]) }
+  if (name === 'back') return { kind: 'back', why: String(rest[0]), until: Number(rest[1]) }
   const fields = fieldsFromPairs(rest[3] as Buffer[])
   const job = jobFromFields(n, fields)
   const body = fields.body ?? Buffer.alloc(0)
@@ -186,6 +255,7 @@ function started(n: number, [kind, ...rest]: [Buffer, ...unknown[]]): Started {
     looks: Number(fields.looks ?? 0),
     firstAttemptAt: Number(fields.firstAttemptAt),
     lost: Number(fields.lost ?? 0),
+    isOrdered: fields.ordering !== undefined,
   }
 }
 
@@ -195,7 +265,7 @@ function fieldsFromPairs(pairs: readonly Buffer[]): Record<string, Buffer> {
   return fields
 }
 
-function requeued([kind, ...rest]: [string, ...unknown[]]): Requeued {
+function requeued([kind, ...rest]: Answer): Requeued {
   if (kind === 'missing') return { kind }
   if (kind === 'refused') return { kind, reason: rest[0] as RequeueRefusal }
   if (kind === 'noted') return { kind, queue: rest[0] as string }
@@ -207,6 +277,8 @@ function requeued([kind, ...rest]: [string, ...unknown[]]): Requeued {
   }
 }
 
-function restoring({ job, body }: { job: Job; body: Buffer }, graceMs: number): Change {
-  return { name: 'restore', n: job.n, args: [job.round, graceMs, ...recordFields(job, body)] }
+function restoring({ job, body }: { job: Job; body: Buffer }, isOrdered: boolean): Change {
+  const orderingKey = isOrdered ? job.headers[orderingHeader] : undefined
+  const ordering = orderingKey === undefined ? [] : ['ordering', orderingHash(orderingKey)]
+  return { name: 'restore', on: job.n, args: [job.round, ...recordFields(job, body), ...ordering] }
 }

@@ -1,4 +1,4 @@
-import type { DestinationAuth } from '../delivery/destination.ts'
+import { type DestinationAuth, defaultMaxConcurrency } from '../delivery/destination.ts'
 import type { DestinationInput } from '../delivery/destination-input.ts'
 import type { CreatedDestination, ServiceOptions } from '../delivery/destination-service.ts'
 import { GanchoError } from '../errors.ts'
@@ -41,6 +41,9 @@ const CreateDestinationInput = builder.inputType('CreateDestinationInput', {
     finalStatuses: t.intList({ description: '300 to 599.' }),
     timeoutMs: t.int({ description: '100 to 300,000.' }),
     jobDeadlineSeconds: t.int(),
+    maxConcurrency: t.int({ defaultValue: defaultMaxConcurrency, description: '1 to 10,000.' }),
+    fifo: t.boolean({ description: 'Whether the jobs of an ordering key go one after the other.' }),
+    fifoBlockSeconds: t.int({ description: '1 to 2,592,000.' }),
   }),
 })
 
@@ -63,6 +66,9 @@ const UpdateDestinationInput = builder.inputType('UpdateDestinationInput', {
     finalStatuses: t.intList(),
     timeoutMs: t.int(),
     jobDeadlineSeconds: t.int(),
+    maxConcurrency: t.int(),
+    fifo: t.boolean({ description: 'Holds for the jobs that are accepted from then on.' }),
+    fifoBlockSeconds: t.int(),
   }),
 })
 
@@ -71,6 +77,7 @@ type Given = Omit<(typeof UpdateDestinationInput)['$inferInput'], 'version'>
 /** What null stands for where a setting cannot be absent; the others keep it. */
 const withoutSetting = {
   ...{ queue: defaultQueue, eventTypes: [], headers: {} },
+  ...{ maxConcurrency: defaultMaxConcurrency, fifo: false },
   auth: { kind: 'none' },
 } satisfies DestinationInput
 

@@ -105,6 +105,20 @@ builder.objectFields(DestinationRef, (t) => ({
     nullable: true,
     description: 'Age at which a job is given up; null: none.',
   }),
+  maxConcurrency: t.int({
+    nullable: true,
+    description:
+      'Attempts under way at the same time, over all workers; null for that of the environment: as many as the workers take on.',
+    resolve: ({ id, maxConcurrency }) => (id === defaultDestinationId ? null : maxConcurrency),
+  }),
+  fifo: t.exposeBoolean('fifo', {
+    description: 'Whether the jobs of an ordering key go one after the other.',
+  }),
+  fifoBlockSeconds: t.exposeInt('fifoBlockSeconds', {
+    nullable: true,
+    description:
+      'How long a job that fails holds up those of its ordering key, before it is given up; null: as the environment says.',
+  }),
 }))
 
 /** A tenant sees its own; those of all tenants, and where they are, are the platform's matter. */

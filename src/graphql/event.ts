@@ -4,6 +4,7 @@ import { isJson } from '../events/content-type.ts'
 import type { Accepted } from '../events/event.ts'
 import { jobId } from '../events/job.ts'
 import { parseJson } from '../events/json-check.ts'
+import { maxOrderingKeyLength, orderingHeader } from '../events/ordering.ts'
 import { maxBodyBytesOf, rateLimitOf } from '../tenants/limits.ts'
 import type { Tenant } from '../tenants/tenant.ts'
 import { builder } from './builder.ts'
@@ -29,6 +30,10 @@ const PublishEventInput = builder.inputType('PublishEventInput', {
     eventType: t.string({ validate: printable('eventType', 128) }),
     correlationId: t.string({ validate: printable('correlationId', 255) }),
     idempotencyKey: t.string({ validate: printable('idempotencyKey', 255) }),
+    orderingKey: t.string({
+      description: 'Destinations with fifo deliver the events that share it one after the other.',
+      validate: printable('orderingKey', maxOrderingKeyLength),
+    }),
     payload: t.field({
       type: 'JSON',
       description: 'Delivered as JSON. Numbers beyond 2^53 lose digits; send such as `body`.',
@@ -90,10 +95,14 @@ async function publish(input: Input, context: GraphqlContext): Promise<Accepted>
     eventType: input.eventType ?? null,
     correlationId: input.correlationId ?? null,
     contentType,
-    headers: contentType === null ? {} : { 'content-type': contentType },
+    headers: {
+      ...(contentType === null ? {} : { 'content-type': contentType }),
+      ...(input.orderingKey ? { [orderingHeader]: input.orderingKey } : {}),
+    },
     body: content,
     ...read,
     idempotencyKey: input.idempotencyKey ?? null,
+    orderingKey: input.orderingKey ?? null,
     rateLimit: rateLimitOf(owner),
   })
 }

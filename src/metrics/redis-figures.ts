@@ -13,7 +13,7 @@ export type QueueFigures = Pick<QueueCounts, 'waiting' | 'active' | 'delayed' | 
 /** What Redis holds now. Times are milliseconds. */
 export type RedisFigures = {
   roundTripMs: number
-  /** Events that no dispatcher has taken yet. */
+  /** Jobs that wait to be given to workers: in the inbox, or kept back. */
   backlog: number
   journal: number
   /** Age of the oldest change that history does not have; 0 when it has them all. */
@@ -64,13 +64,19 @@ async function readFigures({ redis, lanes, overview, tail }: Omit<Deps, 'withinM
   }
   const read = tail()
   const [backlog, journal, projectorLagMs, tailLagMs, queues] = await Promise.all([
-    redis.xlen(keys.inbox),
+    backlogOf(redis),
     redis.xlen(keys.journal),
     lagBehind(redis, (await redis.get(keys.projected)) ?? '0-0'),
     read === undefined ? 0 : lagBehind(redis, read),
     Promise.all(lanes.all().map(({ name }) => figuresOf(name))),
   ])
   return { roundTripMs, backlog, journal, projectorLagMs, tailLagMs, queues }
+}
+
+/** What `MAX_BACKLOG` bounds. */
+async function backlogOf(redis: Redis): Promise<number> {
+  const [inbox, kept] = await Promise.all([redis.xlen(keys.inbox), redis.hvals(keys.kept)])
+  return kept.reduce((sum, one) => sum + Number(one), inbox)
 }
 
 /** Age of the oldest change after this one, by Redis' clock, which the ids of the journal are of. */

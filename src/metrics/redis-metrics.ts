@@ -8,7 +8,10 @@ export function redisMetrics(registry: Registry) {
   const up = gauge('gancho_redis_up', 'Whether Redis answers.')
   const one = {
     roundTrip: gauge('gancho_redis_round_trip_seconds', 'How long Redis took to answer a ping.'),
-    backlog: gauge('gancho_backlog_events', 'Accepted events that no dispatcher has taken yet.'),
+    backlog: gauge(
+      'gancho_backlog_events',
+      'Jobs that wait to be given to workers: not dispatched yet, or kept back until it is their turn.',
+    ),
     journal: gauge('gancho_journal_entries', 'Entries of the journal.'),
     lag: gauge('gancho_projector_lag_seconds', 'Age of the oldest change that history does not have yet.'),
     tailLag: gauge(

@@ -10,7 +10,15 @@
  * | `job:<n>:attempts` | list | as the record | transition script |
  * | `job:<n>:past` | string | 1 min | forget script: the last round of a record that is gone |
  * | `due` | zset | for ever | transition script; score: when the sweeper should look at the job, in ms |
- * | `gate:<destination>` | hash | a day after its last use | transition script: what it has to know of a destination, and whether that is delivered to |
+ * | `gate:<destination>` | hash | for ever | transition script: what it has to know of a destination, and whether that is delivered to |
+ * | `out:<destination>` | set | while jobs are out | transition script: jobs that are in BullMQ or being delivered |
+ * | `active:<destination>` | zset | while jobs are delivered | transition script: those; score: end of the lease in ms |
+ * | `backlog:<destination>:<cnpj>` | zset | while jobs are kept back | transition script: what a tenant has for a destination beyond what is out; score: place |
+ * | `flows:<destination>` | list | while jobs are kept back | transition script: tenants with a backlog, the next one first |
+ * | `flowing` | set | for ever | transition script: destinations with a backlog |
+ * | `kept` | hash | for ever | transition script: how many jobs of each queue are kept back |
+ * | `order:<destination>:<cnpj>:<hash>` | zset | until its jobs are over | accept and transition scripts: the unfinished jobs of an ordering key; score: place |
+ * | `workers` | zset | 1 min after the last worker | pump: the processes that deliver; score: when they were last seen, in ms |
  * | `inbox` | stream | entries until dispatched | accept script, dispatcher |
  * | `journal` | stream | trimmed | accept and transition scripts; trim script |
  * | `journal:flow:<10 s>` | hash | 2 min | accept and transition scripts: how many jobs came into each queue and left it |
@@ -40,8 +48,15 @@
 const tag = '{gancho}'
 
 export const keys = {
-  /** The transition script appends `gate:<destination>` and the like. */
+  /** The scripts append `gate:<destination>` and the rest of the table. */
   prefix: `${tag}:`,
+  backlog: (destination: string, cnpj: string) => `${tag}:backlog:${destination}:${cnpj}`,
+  /** The accept script appends `<destination>:<cnpj>:<hash>`. */
+  orderPrefix: `${tag}:order:`,
+  order: (destination: string, cnpj: string, hash: string) => `${tag}:order:${destination}:${cnpj}:${hash}`,
+  flowing: `${tag}:flowing`,
+  kept: `${tag}:kept`,
+  workers: `${tag}:workers`,
   seq: `${tag}:seq`,
   epoch: `${tag}:epoch`,
   history: `${tag}:history`,

@@ -24,10 +24,11 @@ export type ScriptName =
   | 'bulk-create'
   | 'bulk-step'
   | 'bulk-cancel'
+  | 'see-workers'
 export type ScriptArgument = string | number | Buffer
 
 const keyCounts: Record<ScriptName, number> = {
-  accept: 4,
+  accept: 5,
   transition: 2,
   forget: 1,
   trim: 3,
@@ -49,6 +50,7 @@ const keyCounts: Record<ScriptName, number> = {
   'bulk-create': 1,
   'bulk-step': 2,
   'bulk-cancel': 1,
+  'see-workers': 1,
 }
 /** Files of functions that stand in front of a script. */
 const preludes: Partial<Record<ScriptName, readonly string[]>> = {
@@ -63,6 +65,7 @@ const preludes: Partial<Record<ScriptName, readonly string[]>> = {
   'queue-flow': ['job'],
   'bulk-create': ['job'],
   'bulk-step': ['job'],
+  'see-workers': ['job'],
 }
 
 const read = (file: string) => readFileSync(new URL(`./scripts/${file}.lua`, import.meta.url), 'utf8')

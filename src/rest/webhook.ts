@@ -7,6 +7,7 @@ import { type EventReport, noEventReport } from '../events/event-report.ts'
 import type { Intake } from '../events/intake.ts'
 import { jobId } from '../events/job.ts'
 import { parseJson } from '../events/json-check.ts'
+import { maxOrderingKeyLength, orderingHeader } from '../events/ordering.ts'
 import { toGanchoError } from '../redis/redis-error.ts'
 import { maxBodyBytesOf, rateLimitOf } from '../tenants/limits.ts'
 import type { Authenticate, Principal } from '../tenants/principal.ts'
@@ -93,6 +94,7 @@ export function incomingEvent(
     headers: keptHeaders(headers),
     body,
     idempotencyKey: headerText(headers, 'idempotency-key', 255) ?? webhookId(headers),
+    orderingKey: headerText(headers, orderingHeader, maxOrderingKeyLength),
     rateLimit: rateLimitOf(tenant),
   }
 }

@@ -29,6 +29,8 @@ export function destinationOfRow(row: Row): StoredDestination {
   const packed: Packed = JSON.parse(String(row.settings))
   return {
     ...packed,
+    // Older rows do not have it.
+    fifoBlockSeconds: packed.fifoBlockSeconds ?? null,
     id: String(row.id),
     cnpj: row.cnpj === null ? null : String(row.cnpj),
     name: String(row.name),

@@ -6,6 +6,7 @@ import { type Core, openCore } from '../support/core.ts'
 import { startDelivery } from '../support/delivery.ts'
 import { failed } from '../support/failures.ts'
 import { jobStages } from '../support/job-stages.ts'
+import { letAllOut } from '../support/let-all-out.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { startTestRedis, type TestRedis } from '../support/redis.ts'
 
@@ -17,7 +18,10 @@ beforeAll(async () => {
   eager = await openCore(server.url, { graceMs: 0 })
   patient = await openCore(server.url, { graceMs: 30_000 })
 })
-beforeEach(() => eager.redis.flushall())
+beforeEach(async () => {
+  await eager.redis.flushall()
+  await letAllOut(eager.transitions)
+})
 afterAll(async () => {
   await Promise.all([eager.close(), patient.close()])
   await server.stop()

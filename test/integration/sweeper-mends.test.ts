@@ -6,6 +6,7 @@ import { until } from '../support/client.ts'
 import { type Core, openCore } from '../support/core.ts'
 import { failed } from '../support/failures.ts'
 import { jobStages } from '../support/job-stages.ts'
+import { letAllOut } from '../support/let-all-out.ts'
 import { startTestRedis, type TestRedis } from '../support/redis.ts'
 
 let server: TestRedis
@@ -14,7 +15,10 @@ beforeAll(async () => {
   server = await startTestRedis()
   core = await openCore(server.url, { graceMs: 0 })
 })
-beforeEach(() => core.redis.flushall())
+beforeEach(async () => {
+  await core.redis.flushall()
+  await letAllOut(core.transitions)
+})
 afterAll(async () => {
   await core.close()
   await server.stop()
@@ -73,6 +77,7 @@ describe('an entry in the failed set of BullMQ', () => {
     const deliver = () => Promise.reject(new Error('the processor broke off'))
     const workers = createWorkers({
       ...{ redis, lanes, log, deliver },
+      keep: core.transitions.keep,
       owner: 'w',
       concurrency: 5,
       lockDurationMs: 30_000,

@@ -43,7 +43,7 @@ async function twice<Answer>(n: number, change: () => Promise<Answer>) {
 test('enqueue', async () => {
   const n = await core.accept()
   const { first, second } = await twice(n, () => core.transitions.enqueue([n]))
-  expect(first).toEqual([{ kind: 'add', queue: 'nifi', round: 0 }])
+  expect(first).toEqual([{ kind: 'add', entry: { n, round: 0, queue: 'nifi', destination: 'default' } }])
   expect(second).toEqual(first)
 })
 

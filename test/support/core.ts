@@ -14,6 +14,7 @@ import { forgetProjected } from '../../src/history/forget-jobs.ts'
 import { type Connections, openConnections } from '../../src/redis/connections.ts'
 import { openDataSet } from '../../src/redis/data-set.ts'
 import { keys } from '../../src/redis/keys.ts'
+import { letAllOut } from './let-all-out.ts'
 
 type Options = {
   log?: Logger
@@ -49,7 +50,8 @@ export async function openCore(url: string, options: Options = {}) {
   const connections = await openConnections({ url, log })
   const redis = connections.patient
   const lanes = createLanes(redis, [defaultQueue])
-  const transitions = createTransitions(redis, { graceMs })
+  const transitions = createTransitions(redis, { graceMs, schedule: lanes.add })
+  await letAllOut(transitions)
   const records = createJobRecords(redis)
   const errorQueue = createErrorQueue(lanes)
   const intake = await openIntake(connections, options)

@@ -1,6 +1,7 @@
 import type { AddressGuard } from '../../src/delivery/address-guard.ts'
 import { type DeliverDeps, deliverJob } from '../../src/delivery/deliver-job.ts'
 import type { Destination } from '../../src/delivery/destination.ts'
+import { destinationTerms } from '../../src/delivery/destination-terms.ts'
 import { environmentDestination } from '../../src/delivery/environment-destination.ts'
 import type { FoundDestination } from '../../src/delivery/find-destination.ts'
 import { createHttpClient } from '../../src/delivery/http-client.ts'
@@ -16,6 +17,7 @@ type Options = {
   /** Long enough that no busy machine makes an attempt twice, unless given. */
   timeoutMs?: number
   concurrency?: number
+  blockMs?: number
   lockDurationMs?: number
   leaseMarginMs?: number
   /** What it sets itself; with an id of its own it is none of the environment's. */
@@ -40,7 +42,12 @@ export function startDelivery({ redis, lanes, transitions, errorQueue, log }: Pa
     clientFor: () => client,
     disable: options.disable ?? (async () => undefined),
     find: options.find ?? (async (): Promise<FoundDestination> => ({ kind: 'known', destination })),
-    defaults: { policy: createRetryPolicy({ scheduleSeconds }), timeoutMs },
+    termsOf: () => destinationTerms(destination, options.concurrency ?? 10),
+    defaults: {
+      policy: createRetryPolicy({ scheduleSeconds }),
+      timeoutMs,
+      blockMs: options.blockMs ?? 60_000,
+    },
     leaseMarginMs: options.leaseMarginMs ?? 500,
     now: Date.now,
     aborted: new AbortController().signal,
@@ -49,6 +56,7 @@ export function startDelivery({ redis, lanes, transitions, errorQueue, log }: Pa
   const workers = createWorkers({
     ...{ redis, lanes, log },
     deliver: (job, owner) => deliverJob(deps, job, owner),
+    keep: transitions.keep,
     owner: `worker-${owners}`,
     concurrency: options.concurrency ?? 10,
     lockDurationMs: options.lockDurationMs ?? 30_000,

@@ -6,9 +6,10 @@ import { createSweeper } from '../../src/delivery/sweeper.ts'
 import { createIntake } from '../../src/events/intake.ts'
 import { bullJobId, type Failure, type Job } from '../../src/events/job.ts'
 import { createJobRecords } from '../../src/events/job-records.ts'
-import { createLanes, type ScheduledJob } from '../../src/events/lanes.ts'
-import { defaultQueue, defaultRouter } from '../../src/events/routing.ts'
-import { createTransitions, type FinishAs } from '../../src/events/transitions.ts'
+import { createLanes, type LaneEntry, type ScheduledJob } from '../../src/events/lanes.ts'
+import { orderingHash, orderingHeader } from '../../src/events/ordering.ts'
+import { defaultDestinationId, defaultQueue } from '../../src/events/routing.ts'
+import { createTransitions, type FinishAs, type WhyNot } from '../../src/events/transitions.ts'
 import { forgetProjected } from '../../src/history/forget-jobs.ts'
 import { openConnections } from '../../src/redis/connections.ts'
 import { bullPrefix, keys } from '../../src/redis/keys.ts'
@@ -18,13 +19,18 @@ const group = 'model'
 const log = pino({ level: 'silent' })
 const aLongTimeMs = 3_600_000
 /** Few, so that the actors meet over the same job. */
-const mostJobs = 2
+export const mostJobs = 5
+/** Fewer than there are jobs, so that some have to wait. */
+export const concurrency = 2
+const tenants = ['11222333000181', '12ABC34501DE35'] as const
 
 type Hands = {
   bull: BullJob<ScheduledJob>
   token: string
   attempt?: number
   job?: Job
+  /** BullMQ is to let it go, and then the job is kept. */
+  back?: WhyNot
   sent?: 'DELIVERED' | 'RETRYING' | 'FAILED'
   recorded?: string
 }
@@ -42,12 +48,23 @@ export async function openJobWorld(url: string) {
   const connections = await openConnections({ url, log })
   const redis = connections.patient
   const lanes = createLanes(redis, [queue])
-  const transitions = createTransitions(redis, { graceMs: 0 })
+  const schedule = async (entries: readonly LaneEntry[]) => {
+    if (crashesBeforeSchedule) crashesBeforeSchedule = false
+    else await lanes.add(entries)
+  }
+  const transitions = createTransitions(redis, { graceMs: 0, schedule })
   const records = createJobRecords(redis)
   const errorQueue = createErrorQueue(lanes)
   const history = new Map<number, { job: Job; body: Buffer }>()
   const finished = { snapshot: async (n: number) => history.get(n) ?? null }
-  const reprocess = createReprocess({ transitions, lanes, errorQueue, finished, maxRounds: 5 })
+  const reprocess = createReprocess({
+    transitions,
+    lanes,
+    errorQueue,
+    finished,
+    maxRounds: 5,
+    keepsOrder: () => true,
+  })
   const forget = forgetProjected(redis)
   const sweeperDeps = {
     redis,
@@ -69,10 +86,11 @@ export async function openJobWorld(url: string) {
   })
   await redis.flushall()
   await redis.set(keys.epoch, 'model')
+  await transitions.release(new Map([[defaultDestinationId, { concurrency, slots: 50 }]]))
   await redis.xgroup('CREATE', keys.inbox, group, '0', 'MKSTREAM')
   const intake = createIntake({
     redis: connections.intake,
-    route: defaultRouter(),
+    route: () => [{ destination: defaultDestinationId, queue, fifo: true }],
     dataSet: { epoch: () => 'model', reopen: async () => 'model', given: () => {}, highestGiven: () => 0 },
     memoryIsShort: () => false,
     maxBacklog: 1_000,
@@ -80,16 +98,21 @@ export async function openJobWorld(url: string) {
   })
 
   const sent: Sent[] = []
-  let dispatching:
-    | { ids: string[]; add: { n: number; round: number; queue: string }[]; added: boolean }
-    | undefined
+  let dispatching: { ids: string[]; add: LaneEntry[]; added: boolean } | undefined
   const workers: (Hands | undefined)[] = [undefined, undefined, undefined]
   let tokens = 0
+  /** By job: which others it must not overtake. */
+  const lineOf = new Map<number, string | null>()
+  /** Schedules what a change has released, unless whoever made the change crashes first. */
+  let crashesBeforeSchedule = false
 
-  const accept = async () => {
+  const accept = async (tenant: 0 | 1, orderingKey: string | null) => {
     if ((await numbers()).length >= mostJobs) return
-    const event = { cnpj: '11222333000181', eventType: null, correlationId: null, contentType: null }
-    await intake.accept({ ...event, headers: {}, body: Buffer.from('{}'), idempotencyKey: null })
+    const event = { cnpj: tenants[tenant], eventType: null, correlationId: null, contentType: null }
+    const headers: Record<string, string> = orderingKey === null ? {} : { [orderingHeader]: orderingKey }
+    const body = Buffer.from('{}')
+    const { ns } = await intake.accept({ ...event, headers, body, orderingKey, idempotencyKey: null })
+    for (const n of ns) lineOf.set(n, orderingKey && `${tenant}.${orderingKey}`)
   }
 
   /** Each call is one step of the dispatcher: read or claim and enqueue, add, acknowledge. */
@@ -98,11 +121,7 @@ export async function openJobWorld(url: string) {
       const ids = await readInbox()
       if (ids.length === 0) return
       const answers = await transitions.enqueue(ids.map((id) => Number.parseInt(id, 10)))
-      const add = answers.flatMap((answer, i) =>
-        answer.kind === 'add'
-          ? [{ n: Number.parseInt(ids[i] ?? '', 10), round: answer.round, queue: answer.queue }]
-          : [],
-      )
+      const add = answers.flatMap((answer) => (answer.kind === 'add' ? [answer.entry] : []))
       dispatching = { ids, add, added: false }
     } else if (!dispatching.added) {
       await lanes.add(dispatching.add)
@@ -134,6 +153,7 @@ export async function openJobWorld(url: string) {
   const work = async (w: number, outcome: Sent['outcome']) => {
     const hands = workers[w]
     if (!hands) return fetchJob(w)
+    if (hands.back) return giveBack(w, hands, hands.back)
     if (hands.attempt === undefined) return begin(w, hands)
     if (!hands.sent) return send(hands, outcome)
     if (!hands.recorded) return recordOutcome(hands)
@@ -150,9 +170,17 @@ export async function openJobWorld(url: string) {
     const started = await transitions.start(n, round, hands.token, aLongTimeMs)
     if (started.kind === 'started')
       return Object.assign(hands, { attempt: started.attempt, job: started.job })
+    if (started.kind === 'back') {
+      hands.back = started
+      return leave(hands.bull.moveToCompleted(null, hands.token, false))
+    }
     workers[w] = undefined
     if (started.kind === 'wait') await leave(hands.bull.moveToDelayed(started.until, hands.token))
     else await leave(hands.bull.moveToCompleted(null, hands.token, false))
+  }
+  const giveBack = async (w: number, { bull }: Hands, whyNot: WhyNot) => {
+    await transitions.keep(bull.data.n, bull.data.round, whyNot)
+    workers[w] = undefined
   }
   const send = async (hands: Hands, outcome: Sent['outcome']) => {
     const { n, round } = hands.bull.data
@@ -166,9 +194,6 @@ export async function openJobWorld(url: string) {
     if (status === 'FAILED') as.failure = failure
     const result = await transitions.finish(hands.bull.data.n, hands.attempt ?? 0, as)
     hands.recorded = result.kind === 'done' ? result.status : 'refused'
-    if (hands.recorded === 'QUEUED' && result.kind === 'done') {
-      await lanes.add([{ n: hands.bull.data.n, round: result.round, queue }])
-    }
     if (hands.recorded === 'refused') markLost(hands)
   }
   const letGo = async (w: number, hands: Hands) => {
@@ -198,6 +223,7 @@ export async function openJobWorld(url: string) {
     const { n } = hands.bull.data
     if ((await redis.hget(keys.job(n), 'owner')) === hands.token)
       await redis.hset(keys.job(n), 'leaseUntil', 0)
+    await redis.call('ZADD', `${keys.prefix}active:${defaultDestinationId}`, 'XX', '0', String(n))
     await putBack(hands)
   }
 
@@ -206,7 +232,9 @@ export async function openJobWorld(url: string) {
     const hands = workers[w]
     if (hands) await putBack(hands)
   }
-  const putBack = async ({ bull }: Hands) => {
+  const putBack = async ({ bull, back }: Hands) => {
+    // BullMQ has let it go already.
+    if (back) return
     const { n, round } = bull.data
     await redis.del(`${bullPrefix(queue)}:${queue}:${bull.id}:lock`)
     await lanes.remove({ n, round, queue })
@@ -216,6 +244,15 @@ export async function openJobWorld(url: string) {
   const loseEntry = async () => {
     const [id] = await lanes.get(queue).queue.getRanges(['waiting', 'delayed'], 0, 0)
     if (id) await lanes.get(queue).queue.remove(id)
+  }
+  /** Whoever makes the next change that releases jobs crashes before they are in BullMQ. */
+  const crashBeforeSchedule = async () => {
+    crashesBeforeSchedule = true
+  }
+  /** Redis counts what is not out, or has lost what waits, by a fault that nobody knows of. */
+  const spoilFlows = async () => {
+    await redis.sadd(`${keys.prefix}out:${defaultDestinationId}`, 900_001, 900_002)
+    await redis.del(`${keys.prefix}flows:${defaultDestinationId}`)
   }
   /** Whoever asked for another round crashes before it is in BullMQ. */
   const crashedRequeue = async (n: number) => {
@@ -260,19 +297,32 @@ export async function openJobWorld(url: string) {
   }
 
   /** Where a job is, as the system itself would find it. */
-  const places = async (n: number, round: number) => {
-    const inbox = (await redis.xrange(keys.inbox, `${n}-0`, `${n}-0`)).length > 0
-    const state = await lanes.get(queue).queue.getJobState(bullJobId(n, round))
-    const watched = (await redis.zscore(keys.due, String(n))) !== null
+  const places = async ({ n, round, cnpj }: Job) => {
+    const key = lineOf.get(n)?.slice(2) ?? ''
+    const [entries, state, score, kept, place, line, error] = await Promise.all([
+      redis.xrange(keys.inbox, `${n}-0`, `${n}-0`),
+      lanes.get(queue).queue.getJobState(bullJobId(n, round)),
+      redis.zscore(keys.due, String(n)),
+      redis.hget(keys.job(n), 'kept'),
+      redis.zscore(keys.backlog(defaultDestinationId, cnpj), String(n)),
+      redis.zrange(keys.order(defaultDestinationId, cnpj, orderingHash(key)), '0', '-1'),
+      errorQueue.has(queue, n, round),
+    ])
     const inHands = workers.some((hands) => hands?.bull.data.n === n && hands.bull.data.round === round)
     return {
-      inbox,
-      bull: state !== 'unknown',
-      watched,
-      inHands,
-      error: await errorQueue.has(queue, n, round),
+      ...{ inbox: entries.length > 0, bull: state !== 'unknown', watched: score !== null },
+      ...{ inHands, kept, inBacklog: place !== null, line, error },
     }
   }
+  /** What the destination has out and under way, and what it keeps back. */
+  const flow = async () => ({
+    out: (await redis.smembers(`${keys.prefix}out:${defaultDestinationId}`)).map(Number),
+    active: await redis.zcard(`${keys.prefix}active:${defaultDestinationId}`),
+    kept: Number((await redis.hget(keys.kept, queue)) ?? 0),
+    keys: (await redis.keys(`${keys.prefix}*`)).filter((key) =>
+      /:(out|active|backlog|flows|order):/.test(key),
+    ),
+  })
   const isIdle = () => !dispatching && workers.every((hands) => !hands)
   const counts = async () => ({
     inbox: await redis.xlen(keys.inbox),
@@ -304,6 +354,10 @@ export async function openJobWorld(url: string) {
       redeliver,
       loseEntry,
       crashedRequeue,
+      crashBeforeSchedule,
+      spoilFlows,
+      flow,
+      lineOf,
       sent,
       workers,
       history,

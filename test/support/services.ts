@@ -43,6 +43,7 @@ import type { TenantStore } from '../../src/tenants/tenant-store.ts'
 import { tokenHashing } from '../../src/tenants/token.ts'
 import { tokenCipher } from '../../src/tenants/token-cipher.ts'
 import { eventually } from './eventually.ts'
+import { letAllOut } from './let-all-out.ts'
 import { startTestRedis } from './redis.ts'
 import { startTestStores } from './sqlite-stores.ts'
 import { upstreamsOf } from './upstreams.ts'
@@ -70,10 +71,18 @@ export async function openTestServices(options: Options = {}) {
   const dataSet = await createDataSet(connections.patient, stores.history)
   const lanes = createLanes(connections.patient, [defaultQueue])
   const errorQueue = createErrorQueue(lanes)
-  const transitions = createTransitions(connections.commands, { graceMs: 30_000 })
+  const transitions = createTransitions(connections.commands, { graceMs: 30_000, schedule: lanes.add })
+  await letAllOut(transitions)
   const records = createJobRecords(connections.commands)
   const jobs = createJobReader(watch(records), watch(stores.history))
-  const reprocess = createReprocess({ transitions, lanes, errorQueue, finished: jobs, maxRounds })
+  const reprocess = createReprocess({
+    transitions,
+    lanes,
+    errorQueue,
+    finished: jobs,
+    maxRounds,
+    keepsOrder: () => false,
+  })
   const correlator = await createCorrelator({
     ...{ redis: connections.commands, pubSub: memoryPubSub(), log, owner: 'test', maxWaiters: 1_000 },
     upstreams: upstreamsOf(options.upstreams ?? []),

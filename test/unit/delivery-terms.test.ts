@@ -4,13 +4,13 @@ import { environmentDestination } from '../../src/delivery/environment-destinati
 import { createRetryPolicy, nextStep } from '../../src/delivery/retry-policy.ts'
 
 const policy = createRetryPolicy({ scheduleSeconds: [10, 60], forSeconds: 3600, finalStatuses: [400] })
-const defaults = { policy, timeoutMs: 30_000 }
+const defaults = { policy, timeoutMs: 30_000, blockMs: 60_000 }
 const environments = environmentDestination('https://example.com/')
 const stored = { ...environments, id: 'dst_1' }
 const job = { receivedAt: 1_000_000, requeuedAt: null }
 
 test('the destination of the environment is delivered to as the environment says', () => {
-  expect(deliveryTerms(environments, job, defaults)).toEqual({ policy, timeoutMs: 30_000, deadlineAt: null })
+  expect(deliveryTerms(environments, job, defaults)).toEqual({ ...defaults, deadlineAt: null })
 })
 
 test('a destination that sets nothing takes the terms of the environment, and 410 is final whatever those are', () => {

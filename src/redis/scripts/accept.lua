@@ -2,13 +2,13 @@
   Numbers events and makes them durable: record, inbox entry and journal entry of every job, all or nothing.
 
   KEYS
-    1 seq  2 epoch  3 inbox  4 journal
+    1 seq  2 epoch  3 inbox  4 journal  5 kept
   ARGV
-    1 expected epoch  2 highest number of inbox entries  3 job prefix  4 idempotency prefix  5 idempotency TTL in s
-    6 rate prefix  7 highest number that the caller was given  8 await prefix  9 channel prefix  10 number of events, then for each event:
+    1 expected epoch  2 highest number of jobs that wait to be given to workers  3 job prefix  4 idempotency prefix  5 idempotency TTL in s
+    6 rate prefix  7 highest number that the caller was given  8 await prefix  9 channel prefix  10 order prefix  11 number of events, then for each event:
       cnpj, rate in thousandths of an event a second ('' for no limit), burst, event id, idempotency key hash ('' for none),
       hash of the body, type, correlation id, content type, headers, body, number of destinations, then for each destination:
-      its id, its queue; number of candidates (what it may answer), and when there are any: the instance that takes the event
+      its id, its queue, hash of the ordering key ('' where no order is kept); number of candidates (what it may answer), and when there are any: the instance that takes the event
       ('' when the script is to tell nobody), '1' when the body is told, too, then for each candidate:
       upstream ('' when the next names the awaited reply itself), hash of the external id, '1' when it reports failure,
       '1' when an answer is delivered too, external id for people
@@ -18,7 +18,7 @@
       {'repeated', event id, first number, number of jobs, {}, <rest>}   same key, same body: the first answer again, at no cost
       {'conflict'}                                                   same key, another body
       {'limited', ms until it fits, <rest>}                          the tenant's rate is spent
-      {'full'}                                                       the inbox is at its limit
+      {'full'}                                                       as many wait as may
     <reply> tells what the event answers: {} for nothing, else see recordReply, and why others could not be told
     <rest> is there for events with a rate: whole events that fit now, ms until nothing of the burst is spent
 ]]
@@ -27,10 +27,11 @@ if given[2] ~= ARGV[1] or tonumber(given[1] or 0) < tonumber(ARGV[7]) then retur
 
 local seqKey, inboxKey, journalKey = KEYS[1], KEYS[3], KEYS[4]
 local limit, jobPrefix, idempotencyPrefix, ttl, ratePrefix = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local awaitPrefix, channelPrefix = ARGV[8], ARGV[9]
+local awaitPrefix, channelPrefix, orderPrefix = ARGV[8], ARGV[9], ARGV[10]
 local backlog = redis.call('XLEN', inboxKey)
+for _, kept in ipairs(redis.call('HVALS', KEYS[5])) do backlog = backlog + kept end
 local now = nowMs()
-local at = 10
+local at = 11
 
 local function next()
   at = at + 1
@@ -47,7 +48,7 @@ end
 local function readEvent()
   local event = { cnpj = next(), rate = tonumber(next()), burst = tonumber(next()), id = next(), key = next(), bodyHash = next(),
     type = next(), correlation = next(), contentType = next(), headers = next(), body = next(), destinations = {}, candidates = {} }
-  for d = 1, tonumber(next()) do event.destinations[d] = { id = next(), queue = next() } end
+  for d = 1, tonumber(next()) do event.destinations[d] = { id = next(), queue = next(), ordering = next() } end
   local candidates = tonumber(next())
   if candidates > 0 then event.toldBy, event.isTold = next(), next() == '1' end
   for c = 1, candidates do event.candidates[c] = readCandidate() end
@@ -62,6 +63,11 @@ local function writeJob(n, event, destination)
     'queue', destination.queue, 'type', event.type, 'correlation', event.correlation, 'contentType', event.contentType,
     'headers', event.headers, 'body', event.body, 'status', 'RECEIVED', 'round', 0, 'attempts', 0, 'roundStart', 0,
     'receivedAt', at, 'journalId', journalId, 'updatedAt', at)
+  if destination.ordering ~= '' then
+    redis.call('HSET', jobPrefix .. n, 'ordering', destination.ordering)
+    local line = orderPrefix .. destination.id .. ':' .. event.cnpj .. ':' .. destination.ordering
+    redis.call('ZADD', line, placeBehind(line, tonumber(n)), n)
+  end
   redis.call('XADD', inboxKey, n .. '-0', 'queue', destination.queue)
 end
 
@@ -156,5 +162,5 @@ local function accept(event)
 end
 
 local answers = {}
-for e = 1, tonumber(ARGV[10]) do answers[e] = accept(readEvent()) end
+for e = 1, tonumber(ARGV[11]) do answers[e] = accept(readEvent()) end
 return answers

@@ -13,6 +13,12 @@ local function int(value)
   return string.format('%.0f', value)
 end
 
+-- The place behind all others of a line or backlog, whose places are job numbers: that of `after`, unless there are some behind it.
+local function placeBehind(key, after)
+  local last = redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')[2]
+  return math.max(after, (tonumber(last) or 0) + 1 / 1024)
+end
+
 -- Counts the jobs that come into a queue and leave it, for its rates: a hash for each 10 s, kept beside the journal for 2 min.
 local flowMs = 10000
 local function flowKey(journalKey, now)

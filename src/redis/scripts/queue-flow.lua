@@ -1,12 +1,12 @@
 --[[
-  How many jobs came into a queue and left it in the last minute: in its last six whole parts of 10 s.
+  How many jobs came into a queue and left it in the last minute, in its last six whole parts of 10 s, and how many are kept back.
 
   KEYS
     1 journal
   ARGV
-    1 queue
+    1 queue  2 prefix of the keys of flows  3 job prefix
   OUTPUT
-    {came, left}
+    {came, left, kept, since when the oldest of these waits, in ms, or nil}: the oldest of some hundred flows, where there are more
 ]]
 local now = nowMs()
 local came, left = 0, 0
@@ -14,4 +14,17 @@ for back = 1, 6 do
   local counts = redis.call('HMGET', flowKey(KEYS[1], now - back * flowMs), 'in:' .. ARGV[1], 'out:' .. ARGV[1])
   came, left = came + tonumber(counts[1] or 0), left + tonumber(counts[2] or 0)
 end
-return { came, left }
+local kept = tonumber(redis.call('HGET', ARGV[2] .. 'kept', ARGV[1]) or 0)
+
+-- The first of each backlog is its oldest, but for what was queued again.
+local oldest, looks = nil, kept > 0 and 300 or 0
+for _, dest in ipairs(looks > 0 and redis.call('SRANDMEMBER', ARGV[2] .. 'flowing', looks) or {}) do
+  for _, cnpj in ipairs(redis.call('LRANGE', ARGV[2] .. 'flows:' .. dest, 0, 19)) do
+    local n = looks > 0 and redis.call('ZRANGE', ARGV[2] .. 'backlog:' .. dest .. ':' .. cnpj, 0, 0)[1]
+    local record = n and redis.call('HMGET', ARGV[3] .. n, 'queue', 'requeuedAt', 'receivedAt')
+    local since = record and record[1] == ARGV[1] and tonumber(record[2] or record[3])
+    if since and (not oldest or since < oldest) then oldest = since end
+    looks = looks - 1
+  end
+end
+return { came, left, kept, oldest }

@@ -1,0 +1,52 @@
+import type { Redis } from 'ioredis'
+import type { DestinationTerms, Transitions } from '../events/transitions.ts'
+import { keys } from '../redis/keys.ts'
+import { loadScript } from '../redis/scripts.ts'
+
+export type Pump = {
+  /** Tells that this worker lives, and releases what there is room for at all destinations that keep jobs back. */
+  turn(): Promise<void>
+  /** This worker lives no longer. */
+  leave(): Promise<void>
+  /** Deliveries that all workers together can have under way in a queue, as last seen. */
+  places(): number
+}
+
+type Deps = {
+  redis: Redis
+  transitions: Pick<Transitions, 'release'>
+  /** What the scripts have to know of a destination; undefined for one that is not known here. */
+  termsOf: (destination: string) => DestinationTerms | undefined
+  /** Name of this process, unique. */
+  owner: string
+  /** Deliveries that this worker can have under way in a queue. */
+  concurrency: number
+}
+
+/** Several turns long, so that a busy worker is not taken for gone. */
+const forgetAfterMs = 20_000
+/** Destinations of one call: Redis serves nobody else while it runs. */
+const batchSize = 50
+
+/**
+ * What is released otherwise follows a delivery of the same destination. This is for those that wait for something else: for a time, for
+ * a change of their terms, for a release whose caller crashed. Several at a time do each other no harm.
+ */
+export function createPump({ redis, transitions, termsOf, owner, concurrency }: Deps): Pump {
+  const seeWorkers = loadScript(redis, 'see-workers')
+  let workers = 1
+  return {
+    async turn() {
+      workers = Math.max(1, (await seeWorkers([keys.workers], [owner, forgetAfterMs])) as number)
+      const destinations = await redis.smembers(keys.flowing)
+      for (let at = 0; at < destinations.length; at += batchSize) {
+        const batch = destinations.slice(at, at + batchSize)
+        await transitions.release(new Map(batch.map((id) => [id, termsOf(id) ?? {}])))
+      }
+    },
+    async leave() {
+      await redis.zrem(keys.workers, owner)
+    },
+    places: () => workers * concurrency,
+  }
+}
