@@ -4,6 +4,7 @@ import { createErrorQueue, type ErrorQueue } from '../delivery/error-queue.ts'
 import { createQueueOverview, type QueueOverview } from '../delivery/queue-overview.ts'
 import { createQueueStats, type QueueStats } from '../delivery/queue-stats.ts'
 import { createReprocess, type Reprocess } from '../delivery/reprocess.ts'
+import { type FlowPlaces, flowPlaces } from '../events/flow-places.ts'
 import { createJobRecords } from '../events/job-records.ts'
 import { createLanes, type Lanes, scheduleReleased } from '../events/lanes.ts'
 import { defaultQueue } from '../events/routing.ts'
@@ -58,6 +59,7 @@ export type Core = {
   /** Has somebody else told, after the caches, that a tenant has changed, or with `*` that any may have. */
   onTenantChange(listener: (cnpj: string) => void): void
   queueOverview: QueueOverview
+  flowPlaces: FlowPlaces
   queueStats: QueueStats
   liveJournal: LiveJournal
   bulks: Bulks
@@ -196,6 +198,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     streamTickets: streamTickets(connections.commands, config.STREAM_TICKET_TTL_SECONDS * 1_000),
     onTenantChange: (listener) => void listeners.push(listener),
     queueOverview,
+    flowPlaces: flowPlaces(connections.commands),
     queueStats,
     liveJournal,
     bulks,

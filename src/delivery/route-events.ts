@@ -67,7 +67,10 @@ export function destinationRouter({ directory, judge, log, now }: Deps): Router 
   }
 }
 
-const routeOf = ({ id, queue, fifo }: DestinationSettings): Route => ({ destination: id, queue, fifo })
+const routeOf = ({ id, queue, fifo }: DestinationSettings): Route => ({
+  ...{ destination: id, queue },
+  ...(fifo && { fifo }),
+})
 
 /** Whether a destination with this list wants that type: exactly named, by a prefix such as `invoice.*`, or by an empty list. */
 export function takesType(eventTypes: readonly string[], type: string | null): boolean {

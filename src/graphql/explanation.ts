@@ -1,23 +1,24 @@
 import type { Known } from '../delivery/known-destinations.ts'
+import type { FlowPlace } from '../events/flow-places.ts'
 import type { Job } from '../events/job.ts'
 
 /**
- * What a job's status means for whoever waits for it, in one or two sentences, from its record and what is known of its destination;
- * nothing when that is not there, or cannot be looked up. Times are UTC.
+ * What a job's status means for whoever waits for it, in one or two sentences, from its record, what is known of its destination
+ * (nothing when that is not there, or cannot be looked up), and where it waits for its turn, if it does. Times are UTC.
  */
-export function explain(job: Job, known: Known | undefined): string {
+export function explain(job: Job, known: Known | undefined, place: FlowPlace | null = null): string {
   const { queue, destination, attempts, failure } = job
   switch (job.status) {
     case 'RECEIVED':
       return `Accepted at ${time(job.receivedAt)} and safe; it is on its way into queue ${queue}.`
     case 'QUEUED':
-      return queued(job)
+      return queued(job, place)
     case 'HELD':
       return held(job, known)
     case 'DELIVERING':
       return `Attempt ${attempts} to deliver it to destination ${destination} is under way.`
     case 'RETRYING':
-      return retrying(job, known)
+      return place === null ? retrying(job, known) : `${afterAttempts(job)}${waiting(job, place)}`
     case 'DELIVERED':
       return `Delivered to destination ${destination}${at(job.deliveredAt)} with attempt ${attempts}.`
     case 'FAILED':
@@ -29,11 +30,23 @@ export function explain(job: Job, known: Known | undefined): string {
   }
 }
 
-function queued({ queue, round, attempts, reported }: Job): string {
-  if (round === 0) return `Waiting in queue ${queue} for a worker.`
+function queued(job: Job, place: FlowPlace | null): string {
+  const { queue, round, attempts, reported } = job
+  if (round === 0) return place === null ? `Waiting in queue ${queue} for a worker.` : waiting(job, place)
   const why = reported ? `, because downstream reported: ${reported}` : ''
-  return `Queued again in ${queue} (round ${round}, ${counted(attempts)} before)${why}.`
+  const again = `Queued again in ${queue} (round ${round}, ${counted(attempts)} before)${why}.`
+  return place === null ? again : `${again} ${waiting(job, place)}`
 }
+
+function waiting({ destination }: Job, { kind, before }: FlowPlace): string {
+  const jobs = before === 1 ? '1 job' : `${before} jobs`
+  if (kind === 'order')
+    return `Waiting for ${jobs} of its ordering key to be over, which came to destination ${destination} before it.`
+  return `Waiting for its turn at destination ${destination}, which has as much under way as it may; ${jobs} of its tenant come before it.`
+}
+
+const afterAttempts = ({ attempts }: Job) =>
+  attempts === 0 ? '' : `Attempt ${attempts} did not succeed, and the next is due. `
 
 function held({ destination }: Job, known: Known | undefined): string {
   const { active = true, disabledReason = null } = known?.settings ?? {}

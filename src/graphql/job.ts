@@ -13,6 +13,8 @@ import { TenantRef, tenantOfJob } from './tenant.ts'
 
 const loadBody = (job: Job, { loaders }: GraphqlContext) => loaders.body.load(job.n)
 
+const waits = ({ status }: Job) => status === 'QUEUED' || status === 'RETRYING'
+
 export const JobRef = builder.objectRef<Job>('Job')
 
 builder.node(JobRef, {
@@ -44,8 +46,10 @@ builder.node(JobRef, {
     deliveredAt: t.expose('deliveredAt', { type: 'DateTime', nullable: true }),
     explanation: t.string({
       description: 'What its status means, for people.',
-      resolve: (job, _args, { services }) =>
-        explain(job, services.destinations.directory.get(job.destination)),
+      resolve: async (job, _args, { services }) => {
+        const known = services.destinations.directory.get(job.destination)
+        return explain(job, known, waits(job) ? await services.flowPlaces(job) : null)
+      },
     }),
     queue: t.field({ type: QueueRef, resolve: ({ queue }) => ({ name: queue }) }),
     tenant: t.field({

@@ -7,6 +7,7 @@ import type { ErrorQueue } from '../delivery/error-queue.ts'
 import type { QueueOverview } from '../delivery/queue-overview.ts'
 import type { QueueStats } from '../delivery/queue-stats.ts'
 import type { Reprocess } from '../delivery/reprocess.ts'
+import type { FlowPlaces } from '../events/flow-places.ts'
 import type { Intake } from '../events/intake.ts'
 import type { Lanes } from '../events/lanes.ts'
 import type { SpentOfBurst } from '../events/rate-limit.ts'
@@ -44,6 +45,7 @@ export type GraphqlServices = {
   streamPlaces: Pick<StreamPlaces, 'used'>
   streamTickets: Pick<StreamTickets, 'create'>
   queueOverview: QueueOverview
+  flowPlaces: FlowPlaces
   queueStats: Pick<QueueStats, 'watch'>
   liveJournal: LiveJournal
   stats: StatsReader

@@ -10,6 +10,7 @@ import { createQueueOverview } from '../../src/delivery/queue-overview.ts'
 import { createQueueStats } from '../../src/delivery/queue-stats.ts'
 import { createReprocess } from '../../src/delivery/reprocess.ts'
 import { destinationRouter } from '../../src/delivery/route-events.ts'
+import { flowPlaces } from '../../src/events/flow-places.ts'
 import { createIntake } from '../../src/events/intake.ts'
 import { createJobRecords, type JobRecords } from '../../src/events/job-records.ts'
 import { createLanes, type Lanes } from '../../src/events/lanes.ts'
@@ -164,6 +165,7 @@ export async function openTestServices(options: Options = {}) {
       jobs,
       ...{ liveJournal, queueOverview, queueStats, bulks },
       stats: createStatsReader({ store: stores.stats, minutesKeptMs: 172_800_000, now: Date.now }),
+      flowPlaces: flowPlaces(connections.commands),
       reprocess,
       intake,
       correlator,

@@ -78,3 +78,20 @@ test('a job that waits for its destination is explained by what is the matter wi
     `Destination default could not be looked up, so nothing was sent yet. ${follows}.`,
   ])
 })
+
+test('a job that is kept back tells what it waits for, and how many come before it', () => {
+  const place = { kind: 'turn', before: 41 } as const
+  const waiting: Job = { ...job, status: 'QUEUED' }
+  const turn =
+    'Waiting for its turn at destination default, which has as much under way as it may; 41 jobs of its tenant come before it.'
+  expect(explain(waiting, known, place)).toBe(turn)
+  expect(explain({ ...waiting, round: 1, attempts: 1 }, known, place)).toBe(
+    `Queued again in nifi (round 1, 1 attempt before). ${turn}`,
+  )
+  expect(explain({ ...waiting, status: 'RETRYING', attempts: 2 }, known, place)).toBe(
+    `Attempt 2 did not succeed, and the next is due. ${turn}`,
+  )
+  expect(explain(waiting, known, { kind: 'order', before: 1 })).toBe(
+    'Waiting for 1 job of its ordering key to be over, which came to destination default before it.',
+  )
+})
