@@ -62,11 +62,14 @@ export function createBulks({ connections, history, cipher, keepMs }: Deps): Bul
 
 /** Works on the bulks that callers have begun, and on what a worker that stopped has left of them. */
 export function bulkRunnerOf({ config, foundation, redis, lanes, errorQueue, ...parts }: WorkerParts) {
-  const { records, transitions, log, owner } = parts
+  const { records, transitions, destinations, log, owner } = parts
   const { history } = foundation.stores
   const jobs = createJobReader(records, history)
   const maxRounds = config.MAX_REPROCESS_ROUNDS
-  const reprocess = createReprocess({ transitions, lanes, errorQueue, finished: jobs, maxRounds })
+  const { keepsOrder } = destinations
+  const reprocess = createReprocess({
+    ...{ transitions, lanes, errorQueue, finished: jobs, maxRounds, keepsOrder },
+  })
   return createBulkRunner({
     store: storeOf(redis, retentionMs(config)),
     work: createBulkWork({ history, jobs, reprocess }),

@@ -119,7 +119,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     errorQueue,
     finished: jobs,
     maxRounds: config.MAX_REPROCESS_ROUNDS,
-    keepsOrder: (id) => destinations.directory.get(id)?.settings.fifo ?? false,
+    keepsOrder: destinations.keepsOrder,
   })
   const listeners = [
     directory.invalidate.bind(directory),

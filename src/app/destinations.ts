@@ -21,6 +21,8 @@ export type Destinations = {
   directory: DestinationDirectory
   service: DestinationService
   route: Router
+  /** Whether this destination delivers the jobs of an ordering key one after the other. */
+  keepsOrder(id: string): boolean
   /** Reads them all: no event may be routed before. @throws GanchoError DATABASE_UNAVAILABLE */
   load(): Promise<void>
   /** Begins to follow changes. */
@@ -68,6 +70,7 @@ export function createDestinations(deps: Deps): Destinations {
   return {
     ...{ directory, service },
     route: destinationRouter({ directory, judge: eventFilters(filterBounds), log, now: Date.now }),
+    keepsOrder: (id) => directory.get(id)?.settings.fifo ?? false,
     async load() {
       await Promise.all([directory.load(), lanes.exchangeNames()])
     },
