@@ -1,6 +1,7 @@
 import type { Scenario } from './harness/scenario.ts'
 import { awaitedReply } from './scenarios/awaited-reply.ts'
 import { historyPages } from './scenarios/history-pages.ts'
+import { isolation } from './scenarios/isolation.ts'
 
 /** Everything that `npm run bench` measures, in this order. */
-export const scenarios: readonly Scenario[] = [awaitedReply, historyPages]
+export const scenarios: readonly Scenario[] = [awaitedReply, historyPages, isolation]
