@@ -80,6 +80,14 @@ const codeOf = async (response: Response) =>
 describe.each(['application/json', 'text/event-stream'])('a request that accepts %s', (accept) => {
   const query = '{ viewer { kind } }'
   const mutation = encodeURIComponent('mutation { createStreamTicket { ticket } }')
+  test('may be a GET with the hash of a document alone', async () => {
+    const known = `{ viewer { name } } # ${accept}`
+    expect(await over.HTTP({ query: known, ...persisted(hash(known)) })).toEqual([])
+    const extensions = encodeURIComponent(JSON.stringify(persisted(hash(known)).extensions))
+    const response = await request('GET', accept, { query: `?extensions=${extensions}` })
+    expect([response.status, await response.text()]).toEqual([200, expect.stringContaining('"name":"Test"')])
+  })
+
   test.each([
     ['a batch', 'POST', { body: JSON.stringify([{ query }, { query }]) }, 400, 'BAD_REQUEST'],
     ['a body that is no object', 'POST', { body: '"x"' }, 400, 'BAD_REQUEST'],
