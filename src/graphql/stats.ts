@@ -55,6 +55,10 @@ builder.queryField('stats', (t) =>
       }),
       filter: t.arg({ type: JobFilter, description: '`cnpj`, `queue` and `destination` alone.' }),
     },
+    // More are refused when they are asked for, and the reason told.
+    complexity: ({ from, to, bucketSeconds }) => ({
+      multiplier: Math.min(Math.ceil((+to - +from) / 1_000 / bucketSeconds), maxPoints),
+    }),
     resolve: async (_root, { from, to, bucketSeconds, filter: given }, { services, principal }) => {
       const filter = statsFilter(visibleJobs(given, principal))
       return services.stats.points({ from: +from, to: +to, bucketSeconds, filter })

@@ -16,6 +16,16 @@ test.each([
   ['and never more than the largest page', '{ jobs(first: 100000) { edges { node { id } } } }', 1 + 200 * 3],
   ['nodes are as many as there are ids', '{ nodes(ids: ["ID-1", "ID-2", "ID-3"]) { id } }', 1 + 3],
   ['other lists have ten', '{ queues { name } }', 1 + 10],
+  [
+    'statistics have as many points as are asked for',
+    '{ stats(from: "2026-01-01T00:00:00Z", to: "2026-01-01T01:30:00Z", bucketSeconds: 3600) { received } }',
+    1 + 2,
+  ],
+  [
+    'and never more than there may be',
+    '{ stats(from: "2026-01-01T00:00:00Z", to: "2027-01-01T00:00:00Z", bucketSeconds: 0) { received } }',
+    1 + 1_000,
+  ],
   ['a body is worth 50', '{ job(id: "ID-1") { body payload } }', 1 + 50 + 50],
   ['the attempts of many jobs are many', `{ jobs(first: 200) { edges { node { ${perJob} } } } }`, 31_601],
   [
