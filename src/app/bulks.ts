@@ -9,7 +9,7 @@ import { createReprocess } from '../delivery/reprocess.ts'
 import type { HistoryStore } from '../history/history-store.ts'
 import { createJobReader } from '../history/job-reader.ts'
 import type { Connections } from '../redis/connections.ts'
-import { channels } from '../redis/keys.ts'
+import { channels, keys } from '../redis/keys.ts'
 import { createLease } from '../redis/lease.ts'
 import { type RecordUpdates, recordUpdates } from '../sync/record-updates.ts'
 import { redisPubSub } from '../sync/redis-pub-sub.ts'
@@ -49,6 +49,7 @@ export function createBulks({ connections, history, cipher, keepMs }: Deps): Bul
   const service = createBulkService({
     ...{ store, history, now: Date.now },
     tokens: previewTokens(cipher, Date.now),
+    newest: () => newest(connections.commands),
     tell: (id) => pubSub.publish(channels.bulks, id),
   })
   return {
@@ -78,6 +79,17 @@ export function bulkRunnerOf({ config, foundation, redis, lanes, errorQueue, ...
     tell: (id) => redis.publish(channels.bulks, JSON.stringify(id)),
     log,
   })
+}
+
+async function newest(redis: Redis): Promise<{ journalId: string; n: number }> {
+  const answers = await redis
+    .multi([
+      ['get', keys.seq],
+      ['xrevrange', keys.journal, '+', '-', 'COUNT', 1],
+    ])
+    .exec()
+  const [[, n], [, last]] = answers as [[null, string | null], [null, [id: string][]]]
+  return { journalId: last[0]?.[0] ?? '0-0', n: Number(n) }
 }
 
 const storeOf = (redis: Redis, keepMs: number): BulkStore =>

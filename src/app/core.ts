@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { createErrorQueue, type ErrorQueue } from '../delivery/error-queue.ts'
 import { createQueueOverview, type QueueOverview } from '../delivery/queue-overview.ts'
+import { createQueuePauses, type QueuePauses } from '../delivery/queue-pauses.ts'
 import { createQueueStats, type QueueStats } from '../delivery/queue-stats.ts'
 import { createReprocess, type Reprocess } from '../delivery/reprocess.ts'
 import { type FlowPlaces, flowPlaces } from '../events/flow-places.ts'
@@ -61,6 +62,7 @@ export type Core = {
   queueOverview: QueueOverview
   flowPlaces: FlowPlaces
   queueStats: QueueStats
+  queuePauses: QueuePauses
   liveJournal: LiveJournal
   bulks: Bulks
   stats: StatsReader
@@ -200,6 +202,7 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     queueOverview,
     flowPlaces: flowPlaces(connections.commands),
     queueStats,
+    queuePauses: createQueuePauses({ redis: connections.commands, lanes }),
     liveJournal,
     bulks,
     stats: createStatsReader({ store: stores.stats, minutesKeptMs: minutesKeptMs(config), now: Date.now }),

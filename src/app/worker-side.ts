@@ -1,5 +1,6 @@
 import { destinationTerms } from '../delivery/destination-terms.ts'
 import { createPump } from '../delivery/pump.ts'
+import { createQueuePauses } from '../delivery/queue-pauses.ts'
 import { createSweeper } from '../delivery/sweeper.ts'
 import { createDispatcher } from '../events/dispatcher.ts'
 import { dropAttempts } from '../history/drop-attempts.ts'
@@ -36,16 +37,20 @@ export function createWorkerSide(deps: WorkerDeps): WorkerSide {
   const sweeper = sweeperOf(parts, maintenance.schedule)
   const queues = exchangingQueues(parts.lanes, deps.log)
   const bulks = bulkRunnerOf(parts)
+  const pauses = pausesOf(parts)
   return {
     start() {
-      const all = [pump, delivery, dispatcher, sweeper, projector, maintenance, queues, bulks]
+      const all = [pump, delivery, dispatcher, sweeper, projector, maintenance, queues, bulks, pauses]
       for (const part of all) part.start()
     },
     async close(withinMs) {
       // Each of them waits for Redis, which may be away for longer than anyone waits for the end.
       const stopped = Promise.all([dispatcher.stop(), sweeper.stop(), pump.stop(), bulks.stop()])
       await Promise.all([within(stopped, withinMs + handBackMs), delivery.close(withinMs)])
-      await within(Promise.all([projector.stop(), maintenance.close(), queues.stop()]), handBackMs)
+      await within(
+        Promise.all([projector.stop(), maintenance.close(), queues.stop(), pauses.stop()]),
+        handBackMs,
+      )
       await within(parts.lanes.close(), handBackMs)
     },
   }
@@ -84,6 +89,15 @@ function pumpOf({ config, redis, transitions, destinations, owner, log }: Worker
       await pump.leave()
     },
   }
+}
+
+function pausesOf({ config, redis, lanes, log }: WorkerParts) {
+  const pauses = createQueuePauses({ redis, lanes })
+  const turn = async () => {
+    await pauses.apply()
+    return false
+  }
+  return repeat({ name: 'pauses', log, everyMs: config.SWEEP_INTERVAL_MS, turn })
 }
 
 function projectorOf({ foundation, redis, records, log, owner }: WorkerParts) {

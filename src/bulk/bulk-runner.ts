@@ -105,7 +105,9 @@ function turnsOf(deps: Deps, id: string, signal: AbortSignal): () => Promise<boo
     const waitMs = (await deps.hasRoom()) ? nextAt - Date.now() : retryMs
     // Cancelled meanwhile, perhaps: it is read again.
     if (waitMs > 0) return rest(waitMs)
-    const { batch, cursor } = await work.next(bulk)
+    const next = await work.next(bulk)
+    if (!next) return rest(retryMs)
+    const { batch, cursor } = next
     if (batch.length === 0 && cursor >= bulk.upTo) return end(bulk)
     if (await store.advance(bulk, { ...bulk, batch, cursor })) own = bulk.step + 1
     return true

@@ -1,9 +1,9 @@
-import { hash } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { GanchoError } from '../errors.ts'
 import type { Job, JobStatus } from '../events/job.ts'
 import type { HistoryStore, JobsFilter } from '../history/history-store.ts'
 import type { Requester } from '../tenants/principal.ts'
-import type { Bulk } from './bulk.ts'
+import type { Bulk, BulkPlan } from './bulk.ts'
 import type { BulkStore } from './bulk-store.ts'
 import type { PreviewTokens } from './preview-token.ts'
 
@@ -28,6 +28,8 @@ export type BulkService = {
    * @throws GanchoError INVALID_PREVIEW, PREVIEW_EXPIRED, TOO_MANY_BULKS
    */
   commit(token: string, by: Requester, options: CommitOptions): Promise<Bulk>
+  /** Begins to discard what waits in a queue by now. @throws GanchoError TOO_MANY_BULKS */
+  drain(queue: string, by: Requester): Promise<Bulk>
   find(id: string): Promise<Bulk | null>
   /** Has it stop after the batch in hand. @throws GanchoError BULK_NOT_FOUND */
   cancel(id: string): Promise<Bulk>
@@ -39,6 +41,8 @@ type Deps = {
   store: BulkStore
   tokens: PreviewTokens
   history: Pick<HistoryStore, 'list' | 'count' | 'position' | 'highestNumber'>
+  /** What was accepted and written last. */
+  newest: () => Promise<{ journalId: string; n: number }>
   /** Tells whoever watches this bulk. */
   tell: (id: string) => Promise<unknown>
   now: () => number
@@ -53,6 +57,11 @@ const sampleSize = 10
 export const defaultRatePerSecond = 50
 export const maxRatePerSecond = 1_000
 
+/** Those that a worker has may come back to wait by the time it is their turn. */
+const waitingStatuses: readonly JobStatus[] = ['RECEIVED', 'QUEUED', 'HELD', 'RETRYING', 'DELIVERING']
+/** Tells how far a drain is; it goes on beyond. */
+const mostCounted = 1_000_000
+
 /** Those that somebody has to ask for again; what is delivered, only when it is named. */
 const reprocessable: readonly JobStatus[] = ['FAILED', 'DELIVERED']
 const unlessNamed: readonly JobStatus[] = ['FAILED']
@@ -61,6 +70,10 @@ export function createBulkService(deps: Deps): BulkService {
   const { store, tokens, history, now } = deps
   const { maxJobs = mostJobs, previewTtlMs = tenMinutesMs } = deps
 
+  const begin = async (id: string, plan: BulkPlan) => {
+    if ((await store.create(id, plan)) === 'busy') throw new GanchoError('TOO_MANY_BULKS')
+    return found(id)
+  }
   const found = async (id: string) => {
     const bulk = await store.read(id)
     if (!bulk) throw new GanchoError('BULK_NOT_FOUND')
@@ -85,12 +98,19 @@ export function createBulkService(deps: Deps): BulkService {
     async commit(token, by, { ratePerSecond = defaultRatePerSecond, reason }) {
       const { filter, asOf, upTo, total } = tokens.open(token, by)
       const id = `bulk_${hash('sha256', token, 'base64url').slice(0, 22)}`
-      const created = await store.create(id, {
+      return begin(id, {
         ...{ action: 'REPROCESS', by, reason: reason ?? null, filter, asOf, upTo, total, ratePerSecond },
         createdAt: now(),
       })
-      if (created === 'busy') throw new GanchoError('TOO_MANY_BULKS')
-      return found(id)
+    },
+    async drain(queue, by) {
+      const { journalId: asOf, n: upTo } = await deps.newest()
+      const filter = { queue, statuses: waitingStatuses }
+      const total = await history.count(filter, mostCounted)
+      return begin(`bulk_${randomBytes(16).toString('base64url')}`, {
+        ...{ action: 'DISCARD', by, reason: null, filter, asOf, upTo, total },
+        ...{ ratePerSecond: maxRatePerSecond, createdAt: now() },
+      })
     },
     find: (id) => store.read(id),
     async cancel(id) {

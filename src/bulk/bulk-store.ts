@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { keys } from '../redis/keys.ts'
 import { loadScript, type ScriptArgument } from '../redis/scripts.ts'
-import { type Bulk, type BulkPlan, ownerOf } from './bulk.ts'
+import { type Bulk, type BulkPlan, ownerOf, skippedCount } from './bulk.ts'
 
 export type BulkProgress = Pick<Bulk, 'cursor' | 'batch' | 'done' | 'skipped'>
 
@@ -72,15 +72,20 @@ export function createBulkStore(redis: Redis, { keepMs, maxOf }: Options): BulkS
 }
 
 function bulkOf(id: string, fields: Record<string, string>): Bulk {
+  const plan = JSON.parse(fields.plan ?? '') as BulkPlan
+  const progress = {
+    done: Number(fields.done),
+    skipped: JSON.parse(fields.skipped ?? '{}') as Bulk['skipped'],
+  }
   return {
-    ...(JSON.parse(fields.plan ?? '') as BulkPlan),
+    ...plan,
+    ...progress,
     id,
+    total: Math.max(plan.total, progress.done + skippedCount(progress)),
     status: fields.status as Bulk['status'],
     step: Number(fields.step),
     cursor: Number(fields.cursor),
     batch: JSON.parse(fields.batch ?? '[]') as Bulk['batch'],
-    done: Number(fields.done),
-    skipped: JSON.parse(fields.skipped ?? '{}') as Bulk['skipped'],
     finishedAt: fields.finishedAt === undefined ? null : Number(fields.finishedAt),
   }
 }

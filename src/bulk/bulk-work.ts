@@ -11,8 +11,11 @@ import { type Bulk, type Skipped, skippedCount } from './bulk.ts'
 export type Worked = { done: number; skipped: Skipped }
 
 export type BulkWork = {
-  /** The next jobs of the bulk, the oldest first; none when all have been looked at. `cursor`: number of the last one looked at. */
-  next(bulk: Bulk): Promise<{ batch: ScheduledJob[]; cursor: number }>
+  /**
+   * The next jobs of the bulk, the oldest first; none when all have been looked at. `cursor`: number of the last one looked at. Null
+   * while history has not come as far as the bulk needs it.
+   */
+  next(bulk: Bulk): Promise<{ batch: ScheduledJob[]; cursor: number } | null>
   /**
    * Does what the bulk is for with the jobs of its batch, each at most once a round. `isResumed`: whoever began this batch may have done
    * so with some of them already.
@@ -21,7 +24,7 @@ export type BulkWork = {
 }
 
 type Deps = {
-  history: Pick<HistoryStore, 'list'>
+  history: Pick<HistoryStore, 'list' | 'position'>
   jobs: Pick<JobReader, 'rounds'>
   reprocess: Reprocess
 }
@@ -33,7 +36,15 @@ const batchesPerSecond = 10
 const maxPages = 20
 
 export function createBulkWork({ history, jobs, reprocess }: Deps): BulkWork {
-  const act = async (bulk: Bulk, job: ScheduledJob, isResumed: boolean): Promise<'done' | string> => {
+  const act = (bulk: Bulk, job: ScheduledJob, isResumed: boolean): Promise<'done' | string> =>
+    bulk.action === 'DISCARD' ? discard(job, isResumed) : requeue(bulk, job, isResumed)
+
+  const discard = async ({ n }: ScheduledJob, isResumed: boolean) => {
+    const outcome = await reprocess.discardWaiting(n)
+    if (outcome.kind === 'discarded') return 'done'
+    return isResumed && outcome.reason === 'DISCARDED' ? 'done' : outcome.reason
+  }
+  const requeue = async (bulk: Bulk, job: ScheduledJob, isResumed: boolean) => {
     try {
       const outcome = await reprocess.reprocess({ ...job, audit: auditOf(bulk) })
       if (outcome.kind === 'requeued') return 'done'
@@ -51,15 +62,16 @@ export function createBulkWork({ history, jobs, reprocess }: Deps): BulkWork {
 
   return {
     async next(bulk) {
-      const { filter, upTo, asOf, total, ratePerSecond, done } = bulk
-      const size = Math.min(maxBatch, Math.max(1, Math.ceil(ratePerSecond / batchesPerSecond)))
-      const limit = Math.min(size, total - done - skippedCount(bulk))
+      const { action, filter, upTo, asOf } = bulk
+      const position = await history.position()
+      if (!isAtOrBefore(asOf, position?.journalId ?? '0-0')) return null
+      const limit = sizeOfNext(bulk)
       let { cursor } = bulk
       for (let page = 0; page < maxPages && limit > 0; page += 1) {
         const listed = await history.list(filter, { limit, before: cursor, after: upTo + 1, fromEnd: true })
         cursor = listed[0]?.n ?? upTo
-        const unchanged = listed.filter(({ journalId }) => asOf === null || isAtOrBefore(journalId, asOf))
-        const batch = unchanged.map(({ n, round }) => ({ n, round })).reverse()
+        const meant = listed.filter(({ journalId }) => action === 'DISCARD' || isAtOrBefore(journalId, asOf))
+        const batch = meant.map(({ n, round }) => ({ n, round })).reverse()
         if (batch.length > 0 || listed.length === 0) return { batch, cursor }
       }
       return { batch: [], cursor: limit > 0 ? cursor : upTo }
@@ -73,6 +85,12 @@ export function createBulkWork({ history, jobs, reprocess }: Deps): BulkWork {
 }
 
 const auditOf = ({ id, by, reason }: Bulk): RoundAudit => ({ trigger: 'BULK', by, reason, bulk: id })
+
+/** No more are queued again than were shown; what waits is discarded as long as there is any. */
+function sizeOfNext({ action, ratePerSecond, total, done, skipped }: Bulk): number {
+  const size = Math.min(maxBatch, Math.max(1, Math.ceil(ratePerSecond / batchesPerSecond)))
+  return action === 'DISCARD' ? size : Math.min(size, total - done - skippedCount({ skipped }))
+}
 
 function added(skipped: Skipped, reasons: readonly string[]): Skipped {
   const sum: Record<string, number> = { ...skipped }

@@ -17,11 +17,14 @@ export type BulkPlan = {
   /** Why, in the words of whoever asked. */
   reason: string | null
   filter: JobsFilter
-  /** Journal id: jobs that changed after it are left alone. Null: as long as they match. */
-  asOf: string | null
+  /**
+   * Journal id. REPROCESS: jobs that changed after it are left alone. DISCARD: nothing is done before history is written up to there, so
+   * that no job is missed.
+   */
+  asOf: string
   /** Highest job number that is looked at. */
   upTo: number
-  /** Jobs that matched when it was made; no more than these are touched. */
+  /** Jobs that matched when it was made, as far as history knew: a DISCARD may find more. */
   total: number
   ratePerSecond: number
   createdAt: number

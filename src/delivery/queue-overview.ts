@@ -43,9 +43,9 @@ export function createQueueOverview(deps: {
   return {
     async counts(name) {
       const lane = deps.lanes.open(name)
-      const [counts, paused, failed, oldestReadyAt, [came, left, kept, oldestKeptAt]] = await Promise.all([
+      const [counts, isPaused, failed, oldestReadyAt, [came, left, kept, oldestKeptAt]] = await Promise.all([
         lane.queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed'),
-        lane.queue.isPaused(),
+        deps.redis.hexists(keys.paused, name),
         deps.errorQueue.count(name),
         oldestReady(lane),
         flow([keys.journal], [name, keys.prefix, keys.jobPrefix]) as Promise<QueueFlow>,
@@ -54,7 +54,8 @@ export function createQueueOverview(deps: {
       const oldest = [oldestReadyAt, oldestKeptAt ?? null].filter((at) => at !== null)
       const oldestWaitingAt = oldest.length === 0 ? null : Math.min(...oldest)
       return {
-        ...{ waiting: waiting + prioritized + kept, active, delayed, failed, paused, oldestWaitingAt },
+        ...{ waiting: waiting + prioritized + kept, active, delayed, failed },
+        ...{ paused: isPaused === 1, oldestWaitingAt },
         ...{ inPerSecond: came / flowSeconds, outPerSecond: left / flowSeconds },
       }
     },

@@ -29,6 +29,8 @@ export type Reprocess = {
    * @throws GanchoError JOB_NOT_FOUND or JOB_STATE_CONFLICT
    */
   discard(n: number): Promise<void>
+  /** Takes a job out of the way that waits to be delivered; skipped otherwise, with its status. */
+  discardWaiting(n: number): Promise<{ kind: 'discarded' } | { kind: 'skipped'; reason: string }>
 }
 
 type Deps = {
@@ -75,6 +77,14 @@ export function createReprocess(deps: Deps): Reprocess {
       if (discarded.kind === 'refused') throw conflict(n, discarded.status)
       await lanes.remove({ n, ...discarded })
       await errorQueue.remove(discarded.queue, n, discarded.round)
+    },
+    async discardWaiting(n) {
+      const discarded = await transitions.discardWaiting(n)
+      // History has it, so its record is gone because it was over.
+      if (discarded.kind === 'missing') return { kind: 'skipped', reason: 'CHANGED' }
+      if (discarded.kind === 'refused') return { kind: 'skipped', reason: discarded.status }
+      await lanes.remove({ n, ...discarded })
+      return { kind: 'discarded' }
     },
   }
 }

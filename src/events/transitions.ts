@@ -116,6 +116,8 @@ export type Transitions = {
   finish(n: number, start: number, as: FinishAs): Promise<Finished>
   requeue(request: RequeueRequest): Promise<Requeued>
   discard(n: number): Promise<Discarded>
+  /** The same, and refused for a job that is FAILED. */
+  discardWaiting(n: number): Promise<Discarded>
   /** Tells that the error queue holds the entry of this round; the sweeper need not look any more. */
   settle(n: number, round: number): Promise<void>
   /** Whether each waits to be released, and is where it waits: if not, it is again. The others, if not over, should be scheduled. */
@@ -193,12 +195,8 @@ export function createTransitions(redis: Redis, { graceMs, schedule }: Options):
       changes.push({ name: 'requeue', on: n, args })
       return requeued((await runAndSchedule(changes)).at(-1) as Answer)
     },
-    async discard(n) {
-      const [kind, ...rest] = await runOne('discard', n)
-      if (kind === 'missing') return { kind }
-      if (kind === 'refused') return { kind, status: rest[0] as JobStatus }
-      return { kind: 'discarded', queue: rest[0] as string, round: rest[1] as number }
-    },
+    discard: async (n) => discarded(await runOne('discard', n)),
+    discardWaiting: async (n) => discarded(await runOne('discardWaiting', n)),
     async settle(n, round) {
       await runOne('settle', n, [round])
     },
@@ -275,6 +273,12 @@ function requeued([kind, ...rest]: Answer): Requeued {
     round: rest[1] as number,
     previousRound: rest[2] as number,
   }
+}
+
+function discarded([kind, ...rest]: Answer): Discarded {
+  if (kind === 'missing') return { kind }
+  if (kind === 'refused') return { kind, status: rest[0] as JobStatus }
+  return { kind: 'discarded', queue: rest[0] as string, round: rest[1] as number }
 }
 
 function restoring({ job, body }: { job: Job; body: Buffer }, isOrdered: boolean): Change {

@@ -30,6 +30,13 @@ export function explain(job: Job, known: Known | undefined, place: FlowPlace | n
   }
 }
 
+const waitingStatuses: ReadonlySet<string> = new Set(['RECEIVED', 'QUEUED', 'HELD', 'RETRYING'])
+
+/** Whether it makes a difference to the job that its queue is paused. */
+export const waitsForQueue = ({ status }: Job) => waitingStatuses.has(status)
+
+export const explainPause = ({ queue }: Job) => `Nothing is taken from queue ${queue} now: it is paused.`
+
 function queued(job: Job, place: FlowPlace | null): string {
   const { queue, round, attempts, reported } = job
   if (round === 0) return place === null ? `Waiting in queue ${queue} for a worker.` : waiting(job, place)

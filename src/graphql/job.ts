@@ -2,7 +2,7 @@ import { type Job, jobId } from '../events/job.ts'
 import { AttemptRef, FailureRef } from './attempt.ts'
 import { builder } from './builder.ts'
 import type { GraphqlContext } from './context.ts'
-import { explain } from './explanation.ts'
+import { explain, explainPause, waitsForQueue } from './explanation.ts'
 import { bodyCost } from './field-cost.ts'
 import { findJob } from './job-access.ts'
 import { bodyPayload, bodyText } from './job-body.ts'
@@ -46,9 +46,11 @@ builder.node(JobRef, {
     deliveredAt: t.expose('deliveredAt', { type: 'DateTime', nullable: true }),
     explanation: t.string({
       description: 'What its status means, for people.',
-      resolve: async (job, _args, { services }) => {
+      resolve: async (job, _args, { services, loaders }) => {
         const known = services.destinations.directory.get(job.destination)
-        return explain(job, known, waits(job) ? await services.flowPlaces(job) : null)
+        const text = explain(job, known, waits(job) ? await services.flowPlaces(job) : null)
+        const isPaused = waitsForQueue(job) && (await loaders.queuePause.load(job.queue)) !== null
+        return isPaused ? `${text} ${explainPause(job)}` : text
       },
     }),
     queue: t.field({ type: QueueRef, resolve: ({ queue }) => ({ name: queue }) }),

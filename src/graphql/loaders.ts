@@ -1,5 +1,6 @@
 import DataLoader from 'dataloader'
 import type { QueueCounts } from '../delivery/queue-overview.ts'
+import type { QueuePause } from '../delivery/queue-pauses.ts'
 import type { Attempt, Job, JobRound } from '../events/job.ts'
 import { maySee } from '../history/visible-jobs.ts'
 import type { Principal } from '../tenants/principal.ts'
@@ -21,6 +22,8 @@ export type Loaders = {
   tokens: DataLoader<string, TenantToken[]>
   sources: DataLoader<string, Source[]>
   queueCounts: DataLoader<string, QueueCounts>
+  /** Null for a queue that is not paused. */
+  queuePause: DataLoader<string, QueuePause | null>
 }
 
 /** Bodies are up to a megabyte each, and are kept until the request is over. */
@@ -77,6 +80,10 @@ export function createLoaders(
       { maxBatchSize: bodiesPerRead },
     ),
     queueCounts: loader((names) => Promise.all(names.map((name) => queueOverview.counts(name)))),
+    queuePause: loader(async (names) => {
+      const found = await services.queuePauses.paused()
+      return names.map((name) => found.get(name) ?? null)
+    }),
   }
 }
 

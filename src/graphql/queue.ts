@@ -35,6 +35,19 @@ builder.objectFields(QueueRef, (t) => {
       authScopes,
       resolve: read('paused'),
     }),
+    pausedAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'Since when.',
+      authScopes,
+      resolve: async ({ name }, _args, { loaders }) => (await loaders.queuePause.load(name))?.at ?? null,
+    }),
+    pausedBy: t.string({
+      nullable: true,
+      description: 'The administrator who paused it.',
+      authScopes,
+      resolve: async ({ name }, _args, { loaders }) => (await loaders.queuePause.load(name))?.by ?? null,
+    }),
     oldestWaitingAt: t.field({
       type: 'DateTime',
       nullable: true,

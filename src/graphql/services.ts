@@ -5,6 +5,7 @@ import type { DestinationDirectory } from '../delivery/destination-directory.ts'
 import type { DestinationService } from '../delivery/destination-service.ts'
 import type { ErrorQueue } from '../delivery/error-queue.ts'
 import type { QueueOverview } from '../delivery/queue-overview.ts'
+import type { QueuePauses } from '../delivery/queue-pauses.ts'
 import type { QueueStats } from '../delivery/queue-stats.ts'
 import type { Reprocess } from '../delivery/reprocess.ts'
 import type { FlowPlaces } from '../events/flow-places.ts'
@@ -47,6 +48,7 @@ export type GraphqlServices = {
   queueOverview: QueueOverview
   flowPlaces: FlowPlaces
   queueStats: Pick<QueueStats, 'watch'>
+  queuePauses: Pick<QueuePauses, 'pause' | 'resume' | 'paused'>
   liveJournal: LiveJournal
   stats: StatsReader
   bulks: { service: BulkService; updates: Pick<RecordUpdates<Bulk>, 'of'> }

@@ -41,6 +41,7 @@
  * | `ticket:<hash>` | string | `STREAM_TICKET_TTL_SECONDS` after its last use | stream tickets: whom a ticket stands for |
  * | `lease:<name>` | string | seconds | whoever holds that lease |
  * | `queues` | set | for ever | lanes: names of all queues that ever had a job or a destination |
+ * | `paused` | hash | for ever | queue pauses: since when and by whom, by queue |
  * | `bulk:<id>` | hash | until it is over, then `RETENTION_DAYS` | bulk scripts: what a bulk is to do, and how far it is |
  * | `bulks` | zset | for ever | bulk scripts: ids of those that are not over, by when they were made, in ms |
  * | `maintenance` | hash | for ever | maintenance: its last run |
@@ -86,6 +87,7 @@ export const keys = {
   bulkPrefix: `${tag}:bulk:`,
   bulk: (id: string) => `${tag}:bulk:${id}`,
   bulks: `${tag}:bulks`,
+  paused: `${tag}:paused`,
   maintenance: `${tag}:maintenance`,
   queues: `${tag}:queues`,
 } as const

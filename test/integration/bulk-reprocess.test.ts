@@ -180,6 +180,7 @@ test('a token is good for its caller, for its time, and for one bulk', async () 
   const later = Date.now() + 600_001
   const inTenMinutes = createBulkService({
     ...{ store: world.store, history: services.stores.history, tell: async () => 0, now: () => later },
+    newest: async () => ({ journalId: '0-0', n: 0 }),
     tokens: previewTokens(services.cipher, () => later),
   })
   await expect(inTenMinutes.commit(token, ops, fast)).rejects.toMatchObject({ code: 'PREVIEW_EXPIRED' })

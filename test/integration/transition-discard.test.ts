@@ -21,6 +21,16 @@ describe('a discard', () => {
     expect((await core.journal(n)).at(-1)).toMatchObject({ previous: before, status: 'DISCARDED' })
   })
 
+  test('of what waits leaves a job that failed in its error queue', async () => {
+    const failing = await finished({ status: 'FAILED', failure: failed })
+    expect(await core.transitions.discardWaiting(failing)).toEqual({ kind: 'refused', status: 'FAILED' })
+    expect(await core.job(failing)).toMatchObject({ status: 'FAILED' })
+    expect(await core.transitions.discardWaiting(await queued())).toMatchObject({
+      kind: 'discarded',
+      round: 0,
+    })
+  })
+
   test('is refused while a worker has the job, after it was delivered, and for none', async () => {
     const n = await started()
     expect(await core.transitions.discard(n)).toEqual({ kind: 'refused', status: 'DELIVERING' })

@@ -7,6 +7,7 @@ import { environmentDestination } from '../../src/delivery/environment-destinati
 import { createErrorQueue } from '../../src/delivery/error-queue.ts'
 import { eventFilters } from '../../src/delivery/event-filter.ts'
 import { createQueueOverview } from '../../src/delivery/queue-overview.ts'
+import { createQueuePauses } from '../../src/delivery/queue-pauses.ts'
 import { createQueueStats } from '../../src/delivery/queue-stats.ts'
 import { createReprocess } from '../../src/delivery/reprocess.ts'
 import { destinationRouter } from '../../src/delivery/route-events.ts'
@@ -164,6 +165,7 @@ export async function openTestServices(options: Options = {}) {
     ...{
       jobs,
       ...{ liveJournal, queueOverview, queueStats, bulks },
+      queuePauses: createQueuePauses({ redis: connections.commands, lanes }),
       stats: createStatsReader({ store: stores.stats, minutesKeptMs: 172_800_000, now: Date.now }),
       flowPlaces: flowPlaces(connections.commands),
       reprocess,

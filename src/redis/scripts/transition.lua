@@ -273,6 +273,12 @@ local function discard(n, recordKey, record)
   return { 'ok', record.queue, record.round, released }
 end
 
+-- The same for what waits to be delivered, and not for what failed already.
+local function discardWaiting(n, recordKey, record, args)
+  if record.status == 'FAILED' then return { 'refused', record.status } end
+  return discard(n, recordKey, record, args)
+end
+
 -- Nothing is left to mend: the error queue holds the entry of this round, or there is no record at all. Arguments: round. {'ok'}
 local function settle(n, recordKey, record, args)
   local rests = record.status == 'FAILED' and record.round == tonumber(args[1])
@@ -329,7 +335,7 @@ local function recount(dest)
 end
 
 local changes = { enqueue = enqueue, start = start, keep = keep, finish = finish, requeue = requeue, discard = discard,
-  settle = settle, restore = restore, look = look }
+  discardWaiting = discardWaiting, settle = settle, restore = restore, look = look }
 local changesOfDestination = { release = releaseNext, recount = recount }
 local answers, at = {}, 4
 for c = 1, tonumber(ARGV[4]) do
