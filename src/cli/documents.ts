@@ -1,3 +1,5 @@
+const bulkFields = 'id status total done skipped { reason count } finishedAt'
+
 /** The GraphQL operations that the commands send; a test holds them against the schema. */
 export const documents = {
   publish: `mutation Publish($input: PublishEventInput!) { publishEvent(input: $input) { ids eventId } }`,
@@ -24,6 +26,18 @@ export const documents = {
   failedIn: `query FailedIn($name: String!) { queue(name: $name) { failed } }`,
 
   reprocess: `mutation Reprocess($id: ID!) { reprocessJob(id: $id) { id status } }`,
+
+  preview: `mutation Preview($filter: JobFilter!) {
+    previewReprocess(filter: $filter) { count hasMore oldestAt token sample { id } }
+  }`,
+
+  commit: `mutation Commit($token: String!, $rate: Int, $reason: String) {
+    commitReprocess(token: $token, ratePerSecond: $rate, reason: $reason) { ${bulkFields} }
+  }`,
+
+  bulk: `query Bulk($id: ID!) { bulkReprocess(id: $id) { ${bulkFields} } }`,
+
+  cancelBulk: `mutation CancelBulk($id: ID!) { cancelReprocess(id: $id) { ${bulkFields} } }`,
 
   createTenant: `mutation CreateTenant($input: CreateTenantInput!) {
     createTenant(input: $input) { tenant { cnpj name active } token }

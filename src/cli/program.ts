@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option, type OptionValues } from 'commander'
 import { findAccess } from './access.ts'
 import { createApi } from './api.ts'
+import { addBulk } from './commands/bulk.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addJob } from './commands/job.ts'
 import { addJobs } from './commands/jobs.ts'
@@ -68,7 +69,8 @@ function buildProgram(act: Act, output: Output): Command {
       writeOut: (text) => output.raw(text),
       writeErr: (text) => output.remark(text.trimEnd()),
     })
-  for (const add of [addSend, addTail, addJobs, addJob, addReprocess, addTenant, addDoctor]) add(program, act)
+  for (const add of [addSend, addTail, addJobs, addJob, addReprocess, addBulk, addTenant, addDoctor])
+    add(program, act)
   return program
 }
 

@@ -89,6 +89,26 @@ describe('in the folder where npm start runs, without a token copied', () => {
     for (const id of ids) await untilStatus(id, 'DELIVERED')
   })
 
+  test('many are queued again after a look at them', async () => {
+    status = 410
+    const ids = [await send('one', '-t', 'bulk.test'), await send('two', '-t', 'bulk.test')]
+    for (const id of ids) await untilStatus(id, 'FAILED')
+    status = 200
+    const matching = ['bulk', 'start', '-t', 'bulk.test', '--from', '2026-01-01T00:00:00Z']
+    const shown = async () => (await read<{ count: number }>(...matching)).count
+    await until(async () => (await shown()) === ids.length, { what: 'history has them' })
+    expect((await run(...matching)).stdout).toContain('2 jobs would be queued again')
+    const bulk = await read<{ id: string }>(...matching, '--yes', '--rate', '100', '--reason', 'mended')
+    expect(bulk).toMatchObject({ status: 'COMPLETED', total: 2, done: 2, skipped: [] })
+    for (const id of ids) await untilStatus(id, 'DELIVERED')
+    expect((await run('bulk', 'show', bulk.id)).stdout).toBe(`${bulk.id}  COMPLETED: 2 of 2 done.\n`)
+    expect(await run('bulk', 'cancel', bulk.id)).toMatchObject({ code: 0 })
+    expect(await run('bulk', 'show', 'bulk_none')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('BULK_NOT_FOUND'),
+    })
+  })
+
   test('tenants are made, listed, given other tokens, and stopped; a token is shown where it is made alone', async () => {
     const made = await run('tenant', 'create', '12.ABC.345/01DE-35', '--name', 'Ação')
     const token = /^Token {2}(gnt_\S+)$/m.exec(made.stdout)?.[1] ?? ''

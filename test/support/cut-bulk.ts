@@ -1,7 +1,7 @@
 import { keys } from '../../src/redis/keys.ts'
 import { type clientOf, until } from './client.ts'
 import { attemptsAt, clientsOf, type Fleet, openFleet } from './fleet.ts'
-import { type GanchoProcess, soonTakenOver } from './gancho.ts'
+import type { GanchoProcess } from './gancho.ts'
 
 export type BulkPlan = {
   jobs: number
@@ -33,12 +33,24 @@ const pageSize = 200
 
 /** Jobs that all failed are queued again by one bulk, while workers are killed, and Redis too, as often as planned. */
 export async function cutBulk(plan: BulkPlan): Promise<CutBulk> {
-  let isGone = true
+  const downstream: Downstream = { isGone: true }
   const answer = (response: { statusCode: number; end(): unknown }) => {
-    response.statusCode = isGone ? 410 : 200
+    response.statusCode = downstream.isGone ? 410 : 200
     response.end()
   }
-  const fleet = await openFleet({ answer, env: soonTakenOver })
+  const fleet = await openFleet({ answer })
+  try {
+    return { ...(await run(plan, fleet, downstream)), fleet }
+  } catch (error) {
+    await fleet.close()
+    throw error
+  }
+}
+
+/** Whether it answers 410, or takes what comes. */
+type Downstream = { isGone: boolean }
+
+async function run(plan: BulkPlan, fleet: Fleet, downstream: Downstream): Promise<Omit<CutBulk, 'fleet'>> {
   const [gateway, ...workers] = await Promise.all([
     fleet.start('gateway'),
     fleet.start('worker'),
@@ -51,7 +63,7 @@ export async function cutBulk(plan: BulkPlan): Promise<CutBulk> {
     what: 'all failed',
     withinMs: plan.withinMs,
   })
-  isGone = false
+  downstream.isGone = false
 
   const { token } = await failed()
   const { commitReprocess } = await tenant.graphql<{ commitReprocess: { id: string } }>(
@@ -68,9 +80,9 @@ export async function cutBulk(plan: BulkPlan): Promise<CutBulk> {
   const bulk = await until(ended, { what: 'the bulk is over', withinMs: plan.withinMs })
   const delivered = async () => (await matching(tenant, { statuses: ['DELIVERED'] })).count === plan.jobs
   await until(delivered, { what: 'all delivered', withinMs: plan.withinMs })
-  const arrivals = attemptsAt(fleet.receiver)
-  const sentTwice = arrivals.filter((one, at) => arrivals.indexOf(one) !== at)
-  return { bulk, jobs: await allJobs(admin), doneAtKill, sentTwice, fleet }
+  const seen = new Set<string>()
+  const sentTwice = attemptsAt(fleet.receiver).filter((one) => seen.size === seen.add(one).size)
+  return { bulk, jobs: await allJobs(admin), doneAtKill, sentTwice }
 }
 
 type Interrupted = {
