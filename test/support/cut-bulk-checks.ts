@@ -1,13 +1,17 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type BulkPlan, type CutBulk, cutBulk } from './cut-bulk.ts'
+import { type BulkPlan, type CutBulk, cutBulk, openDownstream } from './cut-bulk.ts'
+import type { Fleet } from './fleet.ts'
 
 /** Declares the tests of one bulk that is cut in the middle. */
 export function expectCutBulkToEndWell(plan: BulkPlan): void {
   let cut: CutBulk
+  const downstream = { isGone: true }
+  let fleet: Fleet
   beforeAll(async () => {
-    cut = await cutBulk(plan)
+    fleet = await openDownstream(downstream)
+    cut = await cutBulk(plan, fleet, downstream)
   }, plan.withinMs)
-  afterAll(() => cut?.fleet.close())
+  afterAll(() => fleet?.close())
 
   test('it is cut in the middle, and goes on where it was until every job is queued again', () => {
     expect(cut.doneAtKill).toHaveLength(plan.kills)

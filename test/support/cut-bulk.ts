@@ -1,7 +1,7 @@
 import { keys } from '../../src/redis/keys.ts'
 import { type clientOf, until } from './client.ts'
 import { attemptsAt, clientsOf, type Fleet, openFleet } from './fleet.ts'
-import type { GanchoProcess } from './gancho.ts'
+import { type GanchoProcess, soonTakenOver } from './gancho.ts'
 
 export type BulkPlan = {
   jobs: number
@@ -23,7 +23,6 @@ export type CutBulk = {
   doneAtKill: number[]
   /** Attempts that came to the receiver more than once. */
   sentTwice: string[]
-  fleet: Fleet
 }
 
 type Client = ReturnType<typeof clientOf>
@@ -31,26 +30,22 @@ type Client = ReturnType<typeof clientOf>
 const senders = 32
 const pageSize = 200
 
-/** Jobs that all failed are queued again by one bulk, while workers are killed, and Redis too, as often as planned. */
-export async function cutBulk(plan: BulkPlan): Promise<CutBulk> {
-  const downstream: Downstream = { isGone: true }
-  const answer = (response: { statusCode: number; end(): unknown }) => {
-    response.statusCode = downstream.isGone ? 410 : 200
-    response.end()
-  }
-  const fleet = await openFleet({ answer })
-  try {
-    return { ...(await run(plan, fleet, downstream)), fleet }
-  } catch (error) {
-    await fleet.close()
-    throw error
-  }
+/** Whether it answers 410, or takes what comes. */
+export type Downstream = { isGone: boolean }
+
+/** Over a receiver that answers as `downstream` says. */
+export function openDownstream(downstream: Downstream): Promise<Fleet> {
+  return openFleet({
+    env: soonTakenOver,
+    answer(response) {
+      response.statusCode = downstream.isGone ? 410 : 200
+      response.end()
+    },
+  })
 }
 
-/** Whether it answers 410, or takes what comes. */
-type Downstream = { isGone: boolean }
-
-async function run(plan: BulkPlan, fleet: Fleet, downstream: Downstream): Promise<Omit<CutBulk, 'fleet'>> {
+/** Jobs that all failed are queued again by one bulk, while workers are killed, and Redis too, as often as planned. */
+export async function cutBulk(plan: BulkPlan, fleet: Fleet, downstream: Downstream): Promise<CutBulk> {
   const [gateway, ...workers] = await Promise.all([
     fleet.start('gateway'),
     fleet.start('worker'),
