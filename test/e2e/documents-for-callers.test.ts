@@ -24,7 +24,7 @@ const answer: Answer = (response) => response.writeHead(refuses ? 410 : 200).end
 
 beforeAll(async () => {
   folder = await temporaryFolder()
-  fleet = await openFleet({ answer, env: { ATTEMPT_TIMEOUT_MS: '20000' } })
+  fleet = await openFleet({ answer })
   gancho = await fleet.start('all')
   token = (await clientsOf(gancho)).token
 })

@@ -21,7 +21,6 @@ beforeAll(async () => {
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
     OTEL_BSP_SCHEDULE_DELAY: '100',
     OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test',
-    ATTEMPT_TIMEOUT_MS: '20000',
   }
   fleet = await openFleet({ answer: (response) => response.writeHead(failures.shift() ?? 200).end(), env })
   const started = fleet.start('worker')
@@ -39,6 +38,11 @@ const spansOf = (name: string, id: string) =>
     ({ name: of, attributes }) =>
       of === name && (attributes['gancho.job.id'] === id || attributes['gancho.job.ids'] === id),
   )
+/** The gateway tells of its acceptance and the worker of its attempts, in whichever order. */
+const untilTold = (id: string, attempts: number) =>
+  until(() => spansOf('accept event', id).length === 1 && spansOf('deliver', id).length === attempts, {
+    what: () => `${id} and its attempts at the collector, which has ${JSON.stringify(collector.spans)}`,
+  })
 const delivered = (id: string) => untilStatus(clientOf(gateway), id, 'DELIVERED')
 const arrivals = (id: string) =>
   fleet.receiver.received.filter(({ headers }) => headers['x-gancho-job'] === id)
@@ -50,7 +54,7 @@ test("an event is told in its sender's trace, from acceptance to each attempt, o
     { traceparent: traceparent('01'), tracestate: 'vendor=1' },
   )
   await delivered(id)
-  await until(() => spansOf('deliver', id).length === 2, { what: 'both attempts at the collector' })
+  await untilTold(id, 2)
   const [accepted] = spansOf('accept event', id)
   expect(accepted).toMatchObject({
     traceId: sender.trace,
@@ -84,7 +88,7 @@ test('an event over GraphQL is told below its operation, in a trace of its own',
   const { publishEvent } = await tenant.graphql<{ publishEvent: { jobs: { id: string }[] } }>(mutation)
   const id = publishEvent.jobs[0]?.id ?? ''
   await delivered(id)
-  await until(() => spansOf('deliver', id).length === 1, { what: 'its delivery at the collector' })
+  await untilTold(id, 1)
   const [accepted] = spansOf('accept event', id)
   const operation = await until(
     () => collector.spans.find(({ spanId }) => spanId === accepted?.parentSpanId),
@@ -102,7 +106,7 @@ test('what its sender does not sample is not told, and passed on all the same', 
   await delivered(id)
   // Spans are sent in their order: those of a later job come behind.
   const later = await tenant.postJob({ traced: true })
-  await until(() => spansOf('deliver', later).length === 1, { what: 'a later job at the collector' })
+  await untilTold(later, 1)
   expect([...spansOf('accept event', id), ...spansOf('deliver', id)]).toEqual([])
   expect(arrivals(id)[0]?.headers.traceparent).toMatch(new RegExp(`^00-${sender.trace}-[0-9a-f]{16}-00$`))
 })

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { pino } from 'pino'
 import { afterEach, expect, test } from 'vitest'
 import { createIntake } from '../../src/events/intake.ts'
@@ -39,9 +38,13 @@ async function refusal(core: Core, intake = core.intake) {
   return { error, ms: performance.now() - startedAt }
 }
 
+/** Resolves when intake is connected the next time, however often it fails before. */
+const isReadyAgain = ({ connections }: Pick<Core, 'connections'>) =>
+  new Promise((resolve) => connections.intake.once('ready', resolve))
+
 /** Cuts the wire; resolves when intake is connected again. */
 async function cutAndReconnect(core: Core, wire: TcpProxy) {
-  const isBack = once(core.connections.intake, 'ready')
+  const isBack = isReadyAgain(core)
   wire.cut()
   await isBack
 }
@@ -119,7 +122,7 @@ async function openTwo(server: TestRedis) {
 type Instance = Awaited<ReturnType<typeof openTwo>>['one']
 
 async function replaceByEmptyOne(server: TestRedis, instances: readonly Instance[]) {
-  const areBack = instances.map(({ connections }) => once(connections.intake, 'ready'))
+  const areBack = instances.map(isReadyAgain)
   await server.restart({ keepData: false })
   await Promise.all(areBack)
 }
@@ -143,7 +146,7 @@ test('a Redis that comes back with less than it had gives none of its last numbe
   const { one, two } = await openTwo(server)
   for (let i = 0; i < 3; i += 1) await one.intake.accept(sampleEvent)
   await one.connections.patient.set(keys.seq, 1)
-  const areBack = [one, two].map(({ connections }) => once(connections.intake, 'ready'))
+  const areBack = [one, two].map(isReadyAgain)
   await server.restart({ keepData: true })
   await Promise.all(areBack)
   const epoch = one.dataSet.epoch()
@@ -159,7 +162,7 @@ test('what a Redis that hangs has not been sent when its sender is refused is no
   process.kill(server.pid, 'SIGSTOP')
   const posted = Array.from({ length: 60 }, () => one.intake.accept({ ...sampleEvent, body }))
   for (const outcome of await Promise.allSettled(posted)) expect(outcome.status).toBe('rejected')
-  const isBack = once(one.connections.intake, 'ready')
+  const isBack = isReadyAgain(one)
   process.kill(server.pid, 'SIGCONT')
   await isBack
   const { ns } = await one.intake.accept(sampleEvent)

@@ -89,6 +89,10 @@ const unread = (query: string) =>
     get(`${origin}/admin/jobs.ndjson?${query}`, resolve).on('error', reject)
   })
 
+/** There is a place for another one. */
+const ready = () =>
+  until(async () => (await fetch(`${origin}/admin/jobs.ndjson?ids=ID-1`)).status === 200, { what: 'a place' })
+
 describe('the export', () => {
   test('has every job of its filter once, newest first, a JSON object a line', async () => {
     const { response, lines } = await exportOf('statuses=FAILED,RETRYING')
@@ -175,7 +179,7 @@ describe('a client that does not read', () => {
       other.destroy()
       await once(other, 'close')
     }
-    await until(async () => (await fetch(`${origin}/admin/jobs.ndjson?ids=ID-1`)).status === 200)
+    await ready()
     expect(reads).toBeLessThan(11 * (readAhead + 3))
   })
 
@@ -190,7 +194,6 @@ describe('a client that does not read', () => {
 
 describe('what fails', () => {
   const gone = new GanchoError('DATABASE_UNAVAILABLE')
-  const ready = () => until(async () => (await fetch(`${origin}/admin/jobs.ndjson?ids=ID-1`)).status === 200)
 
   test('before anything is sent is an error answer', async () => {
     await ready()
