@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option, type OptionValues } from 'commander'
+import packageJson from '../../package.json' with { type: 'json' }
 import { findAccess } from './access.ts'
 import { createApi } from './api.ts'
 import { addBulk } from './commands/bulk.ts'
@@ -60,6 +61,7 @@ const forPrograms = (output: Output): Output => ({ ...output, remark: () => unde
 function buildProgram(act: Act, output: Output): Command {
   const program = new Command('gancho')
     .description(about)
+    .version(packageJson.version)
     .addOption(new Option('--url <url>', 'where Gancho is'))
     .addOption(new Option('--token <token>', 'of an administrator or a tenant'))
     .addOption(new Option('--json', 'for programs'))

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import packageJson from '../../package.json' with { type: 'json' }
 import { until } from '../support/client.ts'
 import { gancho, ganchoJson } from '../support/command-line.ts'
 import { type GanchoProcess, startGancho } from '../support/gancho.ts'
@@ -126,7 +127,9 @@ describe('in the folder where npm start runs, without a token copied', () => {
       code: 'TENANT_INACTIVE',
       requestId: expect.any(String),
     })
-    const shown = [all, stopped, refused].map(({ stdout, stderr }) => stdout + stderr).join('')
+    const again = await run('tenant', 'activate', '12ABC34501DE35')
+    expect(again.stdout).toBe('Tenant 12ABC34501DE35 Ação is active.\n')
+    const shown = [all, stopped, again, refused].map(({ stdout, stderr }) => stdout + stderr).join('')
     expect(shown).not.toMatch(/gnt_|gadm_/)
   })
 
@@ -140,6 +143,10 @@ describe('in the folder where npm start runs, without a token copied', () => {
       expect.arrayContaining([...names, 'Clock', 'Database', 'Destination', 'Secrets', 'Gancho']),
     )
   })
+})
+
+test('the version is that of the package', async () => {
+  expect(await run('--version')).toEqual({ code: 0, stdout: `${packageJson.version}\n`, stderr: '' })
 })
 
 describe('a command that does not work out', () => {
