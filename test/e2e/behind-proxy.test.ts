@@ -20,7 +20,7 @@ describe.skipIf(missingCaddy)('behind the proxy of docker-compose.yml', () => {
     const env = {
       TRUSTED_PROXIES: '127.0.0.1/32',
       MAX_BODY_BYTES: '100000',
-      SHUTDOWN_DELAY_MS: '2000',
+      SHUTDOWN_DELAY_MS: '5000',
     }
     fleet = await openFleet({ answer: (response) => response.end(), env })
     const worker = fleet.start('worker')

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { findNode } from '../../script/find-node.mjs'
+import { isRunning } from '../support/processes.ts'
 
 const scripts = fileURLToPath(new URL('../../script', import.meta.url))
 /** What an old Node would say of itself: it need not be on the machine. */
@@ -79,7 +80,7 @@ describe('the launcher', () => {
   it('ends what it runs when the npm that started it is ended', async () => {
     install()
     program(
-      `process.on("SIGTERM", () => { console.log("stopped"); process.exit() }); setInterval(() => {}, 1000); console.log("ready")`,
+      `process.on("SIGTERM", () => { console.log("stopped"); process.exit() }); setInterval(() => {}, 1000); console.log("ready", process.pid)`,
     )
     const manifest = { name: 'project', scripts: { start: 'node script/run.mjs program.ts' } }
     writeFileSync(join(project, 'package.json'), JSON.stringify(manifest))
@@ -89,9 +90,13 @@ describe('the launcher', () => {
     let said = ''
     child.stdout.on('data', (chunk) => {
       said += chunk
-      if (/^ready$/m.test(said)) child.kill('SIGTERM')
+      if (/^ready \d+$/m.test(said)) child.kill('SIGTERM')
     })
-    expect(await over).toMatch(/^ready\nstopped$/m)
+    onTestFinished(() => {
+      const pid = Number(/^ready (\d+)$/m.exec(said)?.[1])
+      if (pid && isRunning(pid)) process.kill(pid, 'SIGKILL')
+    })
+    expect(await over).toMatch(/^ready \d+\nstopped$/m)
   })
 
   it('says in one line that nothing is installed', () => {

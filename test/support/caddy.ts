@@ -21,6 +21,8 @@ export async function startCaddy(gateways: readonly { origin: string }[]) {
   const upstreams = gateways.map(({ origin }) => new URL(origin).host).join(' ')
   const config = readFileSync(caddyfile, 'utf8')
     .replace(/reverse_proxy .* \{/, `reverse_proxy ${upstreams} {`)
+    // A busy machine is no reason to leave a gateway out.
+    .replace(/health_timeout .*/, 'health_timeout 20s')
     .replace(/^:4000 \{/m, `http://127.0.0.1:${port} {\n\tbind 127.0.0.1`)
   const file = join(folder.path, 'Caddyfile')
   await writeFile(file, config)
