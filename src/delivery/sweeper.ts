@@ -116,8 +116,8 @@ export function createSweeper(deps: Deps): { sweep(): Promise<void> } {
         const job = jobs.get(n)
         const isOfRecord = job?.round === round && !isOver(job)
         if (isOfRecord) await mend(job, kept.has(n))
-        // One that failed for good rests in the error queue now; what is to be delivered was scheduled anew.
-        if (!isOfRecord || job.status === 'FAILED') await queue.remove(bullJobId(n, round))
+        // One that failed for good rests in the error queue now; what is to be delivered was scheduled anew, or will be in its turn.
+        if (!isOfRecord || job.status === 'FAILED' || kept.has(n)) await queue.remove(bullJobId(n, round))
       }
     }
   }

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { createQueueOverview } from '../../src/delivery/queue-overview.ts'
+import { flowPlaces } from '../../src/events/flow-places.ts'
 import type { LaneEntry } from '../../src/events/lanes.ts'
 import { createTransitions } from '../../src/events/transitions.ts'
 import { keys } from '../../src/redis/keys.ts'
@@ -167,4 +169,17 @@ test('the sweeper finds what counts as out and is not, and what waits where no t
   expect(await transitions.look(ns)).toEqual(['scheduled', 'scheduled', 'scheduled', 'scheduled', 'kept'])
   await deliver(ns[2] ?? 0)
   expect(released).toEqual(ns.slice(2, 5))
+})
+
+test('what is kept back counts as waiting in its queue, and knows how many come before it', async () => {
+  const { ns } = await enqueued(5)
+  const { lanes, errorQueue } = core
+  const overview = createQueueOverview({ lanes, errorQueue, redis: core.redis })
+  const oldest = (await core.job(ns[2] ?? 0))?.receivedAt
+  expect(await overview.counts('nifi')).toMatchObject({ waiting: 3, oldestWaitingAt: oldest })
+  const places = flowPlaces(core.redis)
+  const job = (at: number) => ({ n: ns[at] ?? 0, cnpj: first, destination: 'default' })
+  expect(await places(job(1))).toBeNull()
+  expect(await places(job(2))).toEqual({ kind: 'turn', before: 0 })
+  expect(await places(job(4))).toEqual({ kind: 'turn', before: 2 })
 })

@@ -9,7 +9,7 @@ const Create = graphql(`
   mutation CreateDestination($input: CreateDestinationInput!) {
     createDestination(input: $input) { signingSecret destination {
       id name url active readOnly eventTypes filter headerNames authKind version timeoutMs
-      retryScheduleSeconds retryForSeconds finalStatuses jobDeadlineSeconds disabledAt disabledReason
+      retryScheduleSeconds retryForSeconds finalStatuses jobDeadlineSeconds maxConcurrency fifo fifoBlockSeconds disabledAt disabledReason
       queue { name } tenant { cnpj } signingSecrets { endsAt }
     } }
   }
@@ -17,7 +17,7 @@ const Create = graphql(`
 const Update = graphql(`
   mutation UpdateDestination($id: ID!, $input: UpdateDestinationInput!) {
     updateDestination(id: $id, input: $input) {
-      name url active eventTypes filter headerNames authKind version timeoutMs
+      name url active eventTypes filter headerNames authKind version timeoutMs maxConcurrency fifo fifoBlockSeconds
       disabledAt disabledReason queue { name }
     }
   }
@@ -76,14 +76,15 @@ test('a destination is created with everything said of it, and its signing secre
     ...{ cnpj: numericCnpj, eventTypes: ['order.*', 'x'], filter: "$[?$.a == 'b']", queue: 'slow' },
     ...{ headers: { 'X-Plan': 'gold' }, auth: { kind: 'BASIC', username: 'ana', password: 'geheim' } },
     ...{ retryScheduleSeconds: [1, 2], retryForSeconds: 9, finalStatuses: [404], timeoutMs: 900 },
-    ...{ jobDeadlineSeconds: 60, active: false },
+    ...{ jobDeadlineSeconds: 60, active: false, maxConcurrency: 3, fifo: true, fifoBlockSeconds: 30 },
   }
   const { destination, signingSecret } = await create(input)
   expect(destination).toMatchObject({
     ...{ name: 'one', url, active: false, readOnly: false, eventTypes: ['order.*', 'x'] },
     ...{ filter: "$[?$.a == 'b']", queue: { name: 'slow' }, headerNames: ['x-plan'], authKind: 'BASIC' },
     ...{ retryScheduleSeconds: [1, 2], retryForSeconds: 9, finalStatuses: [404], timeoutMs: 900 },
-    ...{ jobDeadlineSeconds: 60, disabledAt: null, version: 1 },
+    ...{ jobDeadlineSeconds: 60, maxConcurrency: 3, fifo: true, fifoBlockSeconds: 30 },
+    ...{ disabledAt: null, version: 1 },
     ...{ tenant: { cnpj: numericCnpj }, signingSecrets: [{ endsAt: null }] },
   })
   expect(destination.id).toMatch(/^dst_[0-9a-z]+$/)
@@ -93,6 +94,19 @@ test('a destination is created with everything said of it, and its signing secre
     expect(JSON.stringify(stored)).not.toContain(secret)
   expect((await client.data(Queues)).queues.map(({ name }) => name).sort()).toEqual(['nifi', 'slow'])
   await client.data(Delete, { id: destination.id })
+})
+
+test('a destination has ten places and keeps no order unless it says otherwise, and null takes it back to that', async () => {
+  const { destination } = await create({ cnpj: numericCnpj })
+  expect(destination).toMatchObject({ maxConcurrency: 10, fifo: false, fifoBlockSeconds: null })
+  const { id } = destination
+  const change = async (input: object) => (await client.data(Update, { id, input })).updateDestination
+  const other = { maxConcurrency: 2, fifo: true, fifoBlockSeconds: 5 }
+  expect(await change(other)).toMatchObject(other)
+  expect(await change({ maxConcurrency: null, fifo: null, fifoBlockSeconds: null })).toMatchObject({
+    ...{ maxConcurrency: 10, fifo: false, fifoBlockSeconds: null },
+  })
+  await client.data(Delete, { id })
 })
 
 test.each([
@@ -119,6 +133,8 @@ test.each([
   [{ finalStatuses: [200] }, /final status/],
   [{ timeoutMs: 99 }, /timeoutMs/],
   [{ jobDeadlineSeconds: 0 }, /jobDeadlineSeconds/],
+  [{ maxConcurrency: 0 }, /maxConcurrency/],
+  [{ fifoBlockSeconds: 0 }, /fifoBlockSeconds/],
 ] as [object, RegExp][])('%j is refused with the reason, and nothing is made', async (wrong, reason) => {
   const answer = await client.send(Create, {
     input: { name: 'wrong', url, ...wrong } as { name: string; url: string },

@@ -64,6 +64,14 @@ describe('a published event', () => {
     expect((await tenant.data(PublishedJob, { id: ids[0] ?? '' })).job?.body).toBe(body)
   })
 
+  test('keeps its ordering key as the header that a sender over REST would set', async () => {
+    const { ids } = await published({ payload: {}, orderingKey: 'order-7' })
+    const { job } = await tenant.data(PublishedJob, { id: ids[0] ?? '' })
+    expect(job?.headers).toMatchObject({ 'x-ordering-key': 'order-7' })
+    const refused = await tenant.send(Publish, { input: { payload: {}, orderingKey: 'x'.repeat(256) } })
+    expect(refused.errors?.[0]?.message).toContain('orderingKey')
+  })
+
   test('is made once for one idempotency key', async () => {
     const input = { payload: { n: 1 }, idempotencyKey: 'key-1' }
     const first = await published(input)

@@ -170,6 +170,7 @@ describe('an event is refused', () => {
     ['x-event-type', 'x'.repeat(129)],
     ['x-correlation-id', 'ação'.normalize('NFC')],
     ['idempotency-key', 'x'.repeat(256)],
+    ['x-ordering-key', 'x'.repeat(256)],
   ])('with the header %s: %s', async (name, value) => {
     const found = await refusal(await post('{}', { [name]: value }))
     expect(found).toMatchObject({ status: 400, code: 'BAD_REQUEST' })

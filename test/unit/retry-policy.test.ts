@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Outcome } from '../../src/delivery/attempt.ts'
-import { createRetryPolicy, nextStep } from '../../src/delivery/retry-policy.ts'
+import { createRetryPolicy, nextStep, withinBlock } from '../../src/delivery/retry-policy.ts'
 
 const answered = (status: number, retryAfterMs: number | null = null): Outcome => ({
   kind: 'answered',
@@ -98,4 +98,12 @@ test('a round that its draws would end early goes on with the last bound for as 
   expect(nextStep(lucky, 9, unanswered, 59_999)).toEqual({ do: 'retry', delayMs: 5000 })
   expect(nextStep(lucky, 9, unanswered, 60_000)).toEqual({ do: 'give-up', why: 'EXHAUSTED' })
   expect(nextStep(lucky, 2, unanswered, 60_000), 'every bound is used').toMatchObject({ do: 'retry' })
+})
+
+test('a job that others wait for is tried until it has held them up for long enough, and at the end of that once more', () => {
+  const retry = { do: 'retry', delayMs: 5_000 } as const
+  expect(withinBlock(retry, 9_000)).toEqual(retry)
+  expect(withinBlock(retry, 2_000)).toEqual({ do: 'retry', delayMs: 2_000 })
+  expect(withinBlock(retry, 0)).toEqual({ do: 'give-up', why: 'ORDER_BLOCKED' })
+  expect(withinBlock({ do: 'done' }, 0)).toEqual({ do: 'done' })
 })
