@@ -41,37 +41,43 @@ end
 
 -- How many may be out: as many as may be delivered to at once, or as the workers have places for and a few more, so that none of
 -- them waits. Filled up one by one in the first case, because whatever is out beyond that would have to come back; else in portions.
-local function limitsOf(flow)
-  if flow.room then return flow end
-  local stored = redis.call('HMGET', gateKey(flow.dest), 'concurrency', 'slots')
-  local concurrency, slots = tonumber(stored[1] or 10), tonumber(stored[2] or 50)
+local function setLimits(flow, concurrency, slots)
   local ahead = math.min(slots, math.max(2, math.ceil(slots / 4)))
   flow.concurrency, flow.room = concurrency, math.min(concurrency, slots + ahead)
   flow.low = flow.room - (flow.room == concurrency and 1 or math.ceil(ahead / 2))
+end
+
+local function limitsOf(flow)
+  if flow.room then return flow end
+  local stored = redis.call('HMGET', gateKey(flow.dest), 'concurrency', 'slots')
+  setLimits(flow, tonumber(stored[1] or 10), tonumber(stored[2] or 50))
   return flow
 end
 
 -- Stores what the caller knows of a destination where that is new: name, value, … from argument number `from` on.
 local function rememberTerms(dest, args, from)
   if not args[from] then return end
-  local names, changed = {}, {}
-  for a = from, #args, 2 do names[#names + 1] = args[a] end
+  local names, told, changed = {}, {}, {}
+  for a = from, #args, 2 do
+    names[#names + 1] = args[a]
+    told[args[a]] = args[a + 1]
+  end
   local stored = redis.call('HMGET', gateKey(dest), unpack(names))
-  for i = 1, #names do
-    local value = args[from + 2 * i - 1]
-    if stored[i] ~= value then
-      changed[#changed + 1] = names[i]
-      changed[#changed + 1] = value
+  for i, name in ipairs(names) do
+    if stored[i] ~= told[name] then
+      changed[#changed + 1] = name
+      changed[#changed + 1] = told[name]
     end
   end
-  if not changed[1] then return end
-  redis.call('HSET', gateKey(dest), unpack(changed))
-  flows[dest] = nil
+  if changed[1] then redis.call('HSET', gateKey(dest), unpack(changed)) end
+  if told.concurrency and told.slots then setLimits(flowOf(dest), tonumber(told.concurrency), tonumber(told.slots)) end
 end
 
+-- True when it was not out before.
 local function goOut(n, dest)
   local flow, added = flowOf(dest), redis.call('SADD', flowKeyOf('out', dest), n)
   if flow.out then flow.out = flow.out + added end
+  return added == 1
 end
 
 local function comeIn(n, dest)
@@ -199,14 +205,31 @@ local function release(dest, readJob, give, eager)
   end
 end
 
--- Whether a destination has all the deliveries under way that it may have, or all the jobs out where this one comes from elsewhere,
--- as one whose delay is over. A lease that ran out frees its place.
-local function isBusy(n, dest, now)
-  local key, flow = flowKeyOf('active', dest), limitsOf(flowOf(dest))
-  if redis.call('SISMEMBER', flowKeyOf('out', dest), n) == 0 and outOf(flow) >= flow.room then return true end
+-- Of a destination with so many places, which only those of the workers bound, nobody counts them.
+local unbounded = 1e9
+
+-- Whether a destination has all the deliveries under way that it may have. A lease that ran out frees its place.
+local function hasNoPlace(n, flow, now)
+  if flow.concurrency >= unbounded then return false end
+  local key = flowKeyOf('active', flow.dest)
   if redis.call('ZCARD', key) < flow.concurrency or redis.call('ZSCORE', key, n) then return false end
   redis.call('ZREMRANGEBYSCORE', key, '-inf', int(now))
   return redis.call('ZCARD', key) >= flow.concurrency
+end
+
+-- Counts a job as out whose attempt is to begin, and true when it may not: no place is free, or it comes from elsewhere, as one whose
+-- delay is over, and as many are out as may be.
+local function isBusy(n, dest, now)
+  local flow = limitsOf(flowOf(dest))
+  local isNew = goOut(n, dest)
+  local isCrowded = isNew and outOf(flow) > flow.room
+  if not isCrowded and not hasNoPlace(n, flow, now) then return false end
+  if isNew then comeIn(n, dest) end
+  return true
+end
+
+local function takePlace(n, dest, leaseUntil)
+  if limitsOf(flowOf(dest)).concurrency < unbounded then redis.call('ZADD', flowKeyOf('active', dest), int(leaseUntil), n) end
 end
 
 -- The job's turn in its line is over. Gives the one that comes next and waits for that, as number, key of its record and record.

@@ -122,7 +122,7 @@ end
 local function start(n, recordKey, record, args)
   local round, owner, leaseMs = tonumber(args[1]), args[2], tonumber(args[3])
   local function started(attempt)
-    redis.call('ZADD', flowKeyOf('active', record.destination), int(now + leaseMs), n)
+    takePlace(n, record.destination, now + leaseMs)
     return { 'ok', attempt, attempt - record.roundStart, attempt + record.looks, redis.call('HGETALL', recordKey) }
   end
   if not record.status then return { 'refused', 'MISSING' } end
@@ -147,7 +147,6 @@ local function start(n, recordKey, record, args)
   end
   if record.status == 'DELIVERING' then recordLost(recordKey, record) end
   unkeep(n, recordKey, record)
-  goOut(n, record.destination)
   local attempt = record.attempts + 1
   redis.call('HSET', recordKey, 'status', 'DELIVERING', 'attempts', attempt, 'owner', owner,
     'leaseUntil', int(now + leaseMs), 'startedAt', int(now))
