@@ -31,10 +31,9 @@ async function answer(response: ServerResponse, { path, headers }: Received) {
 }
 
 beforeAll(async () => {
-  fleet = await openFleet({
-    answer,
-    env: { ALLOWED_CIDRS: '127.0.0.0/8', ATTEMPT_TIMEOUT_MS: '20000', WORKER_CONCURRENCY: '5' },
-  })
+  // What hangs does so for longer than any of these tests takes.
+  const env = { ALLOWED_CIDRS: '127.0.0.0/8', ATTEMPT_TIMEOUT_MS: '200000', WORKER_CONCURRENCY: '5' }
+  fleet = await openFleet({ answer, env })
   ;[gateway] = await Promise.all([fleet.start('gateway'), fleet.start('worker'), fleet.start('worker')])
   const admin = clientOf(gateway)
   tenant = clientOf(gateway, await admin.newTenant())
@@ -42,7 +41,7 @@ beforeAll(async () => {
     busy: { url: `${fleet.receiver.url}busy`, maxConcurrency: 3 },
     hangs: { url: `${fleet.receiver.url}hangs`, maxConcurrency: 2 },
   })
-}, 60_000)
+})
 afterAll(() => fleet.close())
 
 const at = (path: string) =>
@@ -57,7 +56,7 @@ test('a destination that hangs takes no more than its places, and another gets a
   await until(() => at('/busy').length === 60, { what: 'the other has all its jobs' })
   expect(most.get('/busy')).toBe(3)
   expect(at('/hangs').length).toBe(2)
-}, 60_000)
+})
 
 test('of a flood of one tenant, another that shares its destination waits for a few jobs alone', async () => {
   const admin = clientOf(gateway)
@@ -76,7 +75,7 @@ test('of a flood of one tenant, another that shares its destination waits for a 
   await until(() => types().includes('single'), { what: 'the other tenant’s job arrives' })
   expect(types().indexOf('single')).toBeLessThan(40)
   await until(() => types().length === 201, { what: 'all arrive' })
-}, 60_000)
+})
 
 test('a change of how many may be under way takes effect while jobs wait', async () => {
   await post(tenant, 'hangs', 1)

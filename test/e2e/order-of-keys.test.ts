@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { clientOf, until } from '../support/client.ts'
 import { type Fleet, openFleet, showJob, untilStatus } from '../support/fleet.ts'
-import type { GanchoProcess } from '../support/gancho.ts'
+import { type GanchoProcess, soonTakenOver } from '../support/gancho.ts'
 import { makeDestinations, probe } from '../support/own-destinations.ts'
 import type { Received } from '../support/receiver.ts'
 
@@ -21,13 +21,17 @@ beforeAll(async () => {
       const status = never || attempt <= fails ? 503 : 200
       setTimeout(() => response.writeHead(status).end(), 10)
     },
-    env: { ALLOWED_CIDRS: '127.0.0.0/8', RETRY_SCHEDULE_SECONDS: `0,0,0,0,0${',1'.repeat(40)}` },
+    env: {
+      ...soonTakenOver,
+      ALLOWED_CIDRS: '127.0.0.0/8',
+      RETRY_SCHEDULE_SECONDS: `0,0,0,0,0${',1'.repeat(40)}`,
+    },
   })
   const started = await Promise.all([fleet.start('gateway'), fleet.start('worker'), fleet.start('worker')])
   workers = started.slice(1)
   tenant = clientOf(started[0], await clientOf(started[0]).newTenant())
   await makeDestinations(tenant, { ordered: { url: fleet.receiver.url, fifo: true, fifoBlockSeconds: 4 } })
-}, 60_000)
+})
 afterAll(() => fleet.close())
 
 const post = (sent: Sent) => tenant.postJob(sent, { 'x-event-type': 'ordered', 'x-ordering-key': sent.key })
@@ -54,7 +58,7 @@ test('jobs of a key arrive in the order of their acceptance, whatever is tried a
   }
   const left = () => fleet.data.keys('{gancho}:order:*')
   await until(async () => (await left()).length === 0, { what: 'keys without jobs take no memory' })
-}, 90_000)
+})
 
 test('a job that fails holds up its own key alone, for as long as it may; then it fails for good and the next goes on', async () => {
   const head = await post({ key: 'blocked', at: 0, never: true })
@@ -68,4 +72,4 @@ test('a job that fails holds up its own key alone, for as long as it may; then i
   const arrived = fleet.receiver.received.map(({ headers }) => headers['x-gancho-job'])
   expect(arrived.indexOf(beside)).toBeLessThan(arrived.indexOf(behind))
   expect(arrived.lastIndexOf(head)).toBeLessThan(arrived.indexOf(behind))
-}, 60_000)
+})

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createGraphql } from '../../src/graphql/yoga.ts'
 import { failedJobsRoute } from '../../src/rest/failed-jobs.ts'
 import type { Principal } from '../../src/tenants/principal.ts'
 import { graphql } from '../gql/gql.ts'
+import { eventually } from '../support/eventually.ts'
 import { type GraphqlEndpoint, graphqlClient } from '../support/graphql-client.ts'
 import { jobSteps } from '../support/job-steps.ts'
 import { openTestServices, type TestServices } from '../support/services.ts'
@@ -89,7 +90,7 @@ test('each round tells who asked for it, why and what came of it, wherever the j
 
   await steps.deliver(n)
   await services.historyCaughtUp()
-  await vi.waitFor(async () => expect(await services.records.jobs([n])).toEqual([]), { timeout: 10_000 })
+  await eventually(async () => expect(await services.records.jobs([n])).toEqual([]))
   expected.splice(3, 1, { ...expected[3], outcome: 'DELIVERED' } as (typeof expected)[3])
   expect(await roundsOf(id)).toMatchObject(expected)
 

@@ -33,8 +33,11 @@ const request = (body: string, headers?: Record<string, string>) =>
   webhookRequest(clients.token, body, headers)
 const lastNumber = async () => Number(await fleet.data.get(keys.seq))
 const chunk = (bytes: number) => `${bytes.toString(16)}\r\n${'a'.repeat(bytes)}\r\n`
-/** The code of the last answer, checked for the form of every error. */
-const lastCode = (connection: RawConnection): string => {
+/** The code of the last answer, checked for the form of every error. Its body may come after its head. */
+const lastCode = async (connection: RawConnection): Promise<string> => {
+  await until(() => connection.received().endsWith('}'), {
+    what: () => `a body after ${connection.received()}`,
+  })
   const text = connection.received()
   const { error } = JSON.parse(text.slice(text.lastIndexOf('\r\n\r\n'))) as { error: Record<string, string> }
   expect(text).toContain(`x-request-id: ${error.requestId}`)
@@ -46,7 +49,7 @@ describe('a body over the limit', () => {
     const connection = raw()
     connection.write(request('', { 'content-length': String(maxBodyBytes + 1) }))
     expect(await connection.statuses(1)).toEqual([413])
-    expect(lastCode(connection)).toBe('BODY_TOO_LARGE')
+    expect(await lastCode(connection)).toBe('BODY_TOO_LARGE')
     await connection.ended
   })
 
@@ -60,7 +63,7 @@ describe('a body over the limit', () => {
     )
     for (let sent = 0; sent <= maxBodyBytes; sent += 10_000) connection.write(chunk(10_000))
     expect(await connection.statuses(1)).toEqual([413])
-    expect(lastCode(connection)).toBe('BODY_TOO_LARGE')
+    expect(await lastCode(connection)).toBe('BODY_TOO_LARGE')
     await connection.ended
   })
 
@@ -74,7 +77,8 @@ describe('a body over the limit', () => {
       const options = { method: 'POST', headers, body: chunks(), duplex: 'half' }
       return (await fetch(`${gancho.origin}/webhook`, options as unknown as RequestInit)).status
     }
-    expect(await Promise.all(Array.from({ length: 10 }, send))).toEqual(Array(10).fill(413))
+    // One after another: ten at once would keep a busy machine from reading within the second that the answer waits for it.
+    for (let sent = 0; sent < 10; sent += 1) expect(await send()).toBe(413)
   })
 
   test('just below it is taken', async () => {
@@ -90,7 +94,7 @@ describe('a slow sender', () => {
     const connection = raw()
     connection.write(request('half', { 'content-length': '8' }))
     expect(await connection.statuses(1)).toEqual([408])
-    expect(lastCode(connection)).toBe('REQUEST_TIMEOUT')
+    expect(await lastCode(connection)).toBe('REQUEST_TIMEOUT')
     await connection.ended
     expect(await lastNumber()).toBe(before)
   })
@@ -122,7 +126,7 @@ describe('what is no request', () => {
     const connection = raw()
     connection.write(text)
     expect(await connection.statuses(1)).toEqual([status])
-    expect(lastCode(connection)).toBe(code)
+    expect(await lastCode(connection)).toBe(code)
     await connection.ended
   })
 
