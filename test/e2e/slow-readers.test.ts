@@ -63,6 +63,7 @@ async function peakUntil(done: Promise<unknown>): Promise<{ held: number; rss: n
 
 const untilEnded = (cnpj: string) =>
   until(async () => (await fleet.data.zcard(keys.streams(cnpj))) === 0, {
+    withinMs: 100_000,
     what: `the end of ${cnpj}'s stream`,
   })
 
