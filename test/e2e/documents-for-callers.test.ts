@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { clientOf, until } from '../support/client.ts'
 import { blocksOf, shownCommands, withoutChance } from '../support/documents.ts'
 import { openEventStream } from '../support/event-stream.ts'
-import { clientsOf, type Fleet, openFleet, untilStatus } from '../support/fleet.ts'
+import { attemptsAt, clientsOf, type Fleet, openFleet, untilStatus } from '../support/fleet.ts'
 import { adminToken, type GanchoProcess } from '../support/gancho.ts'
 import type { Answer } from '../support/receiver.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
@@ -128,7 +128,7 @@ describe('docs/dashboards.md', () => {
     kept = []
     expect(await client.graphql(again)).toMatchObject({ reprocessJob: { id, reprocessCount: 1 } })
     await expect(client.graphql(again)).rejects.toThrow(/ALREADY_REQUEUED|JOB_STATE_CONFLICT/)
-    await until(() => kept?.length === 1, { what: 'the second delivery' })
+    await until(() => attemptsAt(fleet.receiver).includes(`${id}.1.2`), { what: 'the second delivery' })
     for (const response of kept.splice(0)) response.end()
     kept = undefined
     await untilStatus(clientOf(gancho), id, 'DELIVERED')
