@@ -159,14 +159,20 @@ const listConditions = (filter: JobsFilter) => [...numberRange(filter, 'n'), ...
  * The page's range of numbers within the one that a range of times can be in, see `clockSlackMs`. One bound on each side, because
  * SQLite looks up only one and compares the others row by row. Numbers are bound as floating point, for which the word index has no use.
  */
-function numberRange({ receivedFrom, receivedTo }: JobsFilter, column: string): string[] {
+function numberRange({ receivedFrom, receivedTo }: JobsFilter, column: 'n' | 'rowid'): string[] {
   const lower = `coalesce((SELECT n FROM jobs WHERE received_at < :receivedFrom - ${clockSlackMs}
     ORDER BY received_at DESC, n DESC LIMIT 1), 0)`
   const upper = `coalesce((SELECT n FROM jobs WHERE received_at >= :receivedTo + ${clockSlackMs}
     ORDER BY received_at, n LIMIT 1), ${end})`
+  const tops = [':after', ...(receivedTo === undefined ? [] : [upper])]
+  // The word index keeps the words of removed jobs for a while, and passes over them one by one.
+  const bottoms = [
+    ...[':before', ...(receivedFrom === undefined ? [] : [lower])],
+    ...(column === 'rowid' ? ['coalesce((SELECT min(n) FROM jobs), 0) - 1'] : []),
+  ]
   return [
-    `${column} < CAST(${receivedTo === undefined ? ':after' : `min(:after, ${upper})`} AS INTEGER)`,
-    `${column} > CAST(${receivedFrom === undefined ? ':before' : `max(:before, ${lower})`} AS INTEGER)`,
+    `${column} < CAST(${tops.length === 1 ? tops[0] : `min(${tops.join(', ')})`} AS INTEGER)`,
+    `${column} > CAST(${bottoms.length === 1 ? bottoms[0] : `max(${bottoms.join(', ')})`} AS INTEGER)`,
   ]
 }
 
