@@ -234,3 +234,15 @@ describe('a worker', () => {
     expect(response.headers.get('x-content-type-options')).toBe('nosniff')
   })
 })
+
+test('the export of jobs has those of the token that asks, and none for no token', async () => {
+  const id = await clients.tenant.postJob({ order: 1 })
+  const exported = async (token: string) => (await ask('GET', '/admin/jobs.ndjson', token)).text()
+  await until(async () => (await exported(clients.token)).includes(`{"id":"${id}",`), {
+    what: `${id} is in the export`,
+  })
+  expect(await exported(adminToken)).toContain(`{"id":"${id}",`)
+  const other = await clients.admin.newTenant(alphanumericCnpj)
+  expect(await exported(other)).toBe('')
+  expect((await ask('GET', '/admin/jobs.ndjson', null)).status).toBe(401)
+})
