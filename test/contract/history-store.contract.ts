@@ -262,6 +262,8 @@ export function historyStoreContract(open: () => Promise<Opened>) {
       [{ destination: 'default', statuses: ['QUEUED'] }, [7, 3]],
       [{ eventType: 'pedido', statuses: ['FAILED', 'DISCARDED'] }, [10, 8, 4, 2]],
       [{ cnpj: '12ABC34501DE35', eventType: 'pedido', statuses: ['FAILED'] }, [10]],
+      [{ cnpj: '12ABC34501DE35', eventType: 'pedido', statuses: ['FAILED', 'DELIVERED'] }, [10]],
+      [{ queue: 'nifi', destination: 'default', statuses: ['QUEUED'], receivedTo: start + 7 }, [3]],
       [{ ns: [2, 6, 77] }, [6, 2]],
       [{ ns: [2, 6, 7], cnpj: '12ABC34501DE35', queue: 'nifi', statuses: ['FAILED'] }, [6]],
       [{ ns: [2, 3, 6], eventType: 'pedido', text: 'desconto' }, []],

@@ -62,7 +62,9 @@ test.each<[JobsFilter, string]>([
 test.each<JobsFilter>([
   { text: 'x', statuses },
   { text: 'x', cnpj: 'y', ...times },
+  { cnpj: 'x', queue: 'y', statuses: ['DELIVERED', 'FAILED'], ...times },
   { cnpj: 'x', queue: 'y', statuses, ...times },
+  { destination: 'x', queue: 'y', eventType: 'z', statuses },
 ])('a page of %j looks up as many candidates as it may, and scans no table', (filter) => {
   for (const page of pages) {
     const { numbers, candidates } = matching(filter, page, 100)
@@ -70,7 +72,15 @@ test.each<JobsFilter>([
       expect(binds).toMatchObject({ candidates: 100 })
       expect(planOf(sql).filter((line) => /SCAN jobs/.test(line))).toEqual([])
     }
+    // They are taken from the end of their index, and not out of all that there are.
+    expect(planOf(candidates?.sql ?? '').filter((line) => /TEMP B-TREE/.test(line))).toEqual([])
   }
+})
+
+test('a status that few jobs have is looked up before the columns that many have', () => {
+  const plan = planOf(matching({ cnpj: 'x', queue: 'y', statuses }, { limit: 5 }, 100).numbers.sql).join('\n')
+  expect(plan).toContain('jobs_by_cnpj_status')
+  expect(plan).not.toContain('job_words')
 })
 
 test('old jobs are found for their removal along the index of those that are finished', () => {

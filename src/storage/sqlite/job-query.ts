@@ -12,46 +12,46 @@ const keyColumns = [
   ['queue', 'queue', 'q'],
 ] as const satisfies readonly (readonly [keyof JobsFilter, string, string])[]
 
+type KeyColumn = (typeof keyColumns)[number]
+
 const bothIndexes = ['job_words', 'job_error_words']
 const end = Number.MAX_SAFE_INTEGER
 
 /**
  * One column and the status are answered by that column's index; a text, or several columns, by the word index, which has the columns'
- * values as words. The word index knows no status, so as many `candidates` of what it finds are looked at, and no more.
+ * values as words. The word index knows no status, so of what it finds some `candidates` are looked up. Where only few jobs can have
+ * one of the statuses, it is the other way round.
  */
 export function matching(filter: JobsFilter, page: JobsPage, candidates: number): Matching {
   const order = `ORDER BY n ${page.fromEnd ? 'ASC' : 'DESC'}`
-  const range = { after: page.after ?? end, before: page.before ?? 0 }
-  const given = keyColumns.filter(([name]) => filter[name] !== undefined)
-  const binds = { ...range, ...timeBinds(filter), limit: page.limit }
+  const binds = {
+    ...{ after: page.after ?? end, before: page.before ?? 0 },
+    ...timeBinds(filter),
+  }
   if (matchesNothing(filter))
     return { numbers: { sql: 'SELECT n FROM jobs WHERE 1 = 0', binds: {} }, candidates: null }
-  if (filter.ns) return { numbers: amongNumbers(filter, order, binds), candidates: null }
-  if (filter.text === undefined && given.length <= 1) {
-    const walked = alongIndex(filter, given[0])
-    return {
-      numbers: { sql: `${walked.sql} ${order} LIMIT :limit`, binds: { ...binds, ...walked.binds } },
-      candidates: null,
-    }
+  const { limit } = page
+  if (filter.ns) return { numbers: amongNumbers(filter, order, { ...binds, limit }), candidates: null }
+  const [key, ...otherKeys] = keyColumns.filter(([name]) => filter[name] !== undefined)
+  const isAlong = filter.text === undefined && (otherKeys.length === 0 || areFew(filter.statuses))
+  const found = isAlong ? alongIndex(filter, key) : byWords(filter)
+  const rest = isAlong ? ofKeys(filter, otherKeys) : ofStatusAndTime(filter)
+  const all = { ...binds, ...found.binds }
+  if (rest.conditions.length > 0) return lookedThrough(found.sql, rest, order, { ...all, limit, candidates })
+  return {
+    numbers: { sql: `${found.sql} ${order} LIMIT :limit`, binds: { ...all, limit } },
+    candidates: null,
   }
-  const found = byWords(filter, order)
-  if (!filter.statuses && receiptConditions(filter).length === 0)
-    return {
-      numbers: { sql: `${found.sql} LIMIT :limit`, binds: { ...binds, ...found.binds } },
-      candidates: null,
-    }
-  return lookedThrough(filter, `${found.sql} LIMIT :candidates`, order, {
-    ...binds,
-    ...found.binds,
-    candidates,
-  })
 }
+
+/** Nearly all jobs are delivered in the end. */
+const areFew = (statuses: JobsFilter['statuses']) => statuses !== undefined && !statuses.includes('DELIVERED')
 
 const matchesNothing = ({ ns, statuses, text }: JobsFilter) =>
   ns?.length === 0 || statuses?.length === 0 || (text !== undefined && searchWords(text).length === 0)
 
 /** One SELECT for each status, because SQLite merges those lazily along their index, while `status IN (…)` makes it sort every match. */
-function alongIndex(filter: JobsFilter, key: (typeof keyColumns)[number] | undefined): Query {
+function alongIndex(filter: JobsFilter, key: KeyColumn | undefined): Query {
   const common = listConditions(filter)
   if (!key && !filter.statuses) return { sql: select('jobs NOT INDEXED', common), binds: {} }
   const statuses = [...new Set(filter.statuses ?? jobStatuses)]
@@ -70,7 +70,7 @@ function alongIndex(filter: JobsFilter, key: (typeof keyColumns)[number] | undef
   }
 }
 
-function byWords(filter: JobsFilter, order: string): Query {
+function byWords(filter: JobsFilter): Query {
   // What went wrong has its own words, but every job is in the index of bodies with its keys.
   const indexes = filter.text === undefined ? ['job_words'] : bothIndexes
   const selects = indexes.map((index) =>
@@ -78,7 +78,7 @@ function byWords(filter: JobsFilter, order: string): Query {
       ' AND ',
     ),
   )
-  return { sql: `${selects.join(' UNION ')} ${order}`, binds: { words: wordsToMatch(filter) } }
+  return { sql: selects.join(' UNION '), binds: { words: wordsToMatch(filter) } }
 }
 
 /** FTS5's query language; quoted, nothing of it is left in what callers give. */
@@ -95,19 +95,31 @@ function wordsToMatch(filter: JobsFilter): string {
   return parts.join(' AND ')
 }
 
-function lookedThrough(filter: JobsFilter, candidates: string, order: string, binds: Binds): Matching {
+/** What is asked of a candidate's row; the `+` keeps SQLite from finding it by another index. */
+type Rest = { conditions: string[]; binds: Binds }
+
+const ofKeys = (filter: JobsFilter, keys: readonly KeyColumn[]): Rest => ({
+  conditions: keys.map(([name, column]) => `+${column} = :${name}`),
+  binds: Object.fromEntries(keys.map(([name]) => [name, filter[name] ?? null])),
+})
+
+const ofStatusAndTime = (filter: JobsFilter): Rest => ({
+  conditions: [...statusCondition(filter), ...receiptConditions(filter)],
+  binds: filter.statuses ? { statuses: JSON.stringify(filter.statuses) } : {},
+})
+
+function lookedThrough(found: string, rest: Rest, order: string, binds: Binds): Matching {
   const { limit: _, ...without } = binds
-  const statuses = filter.statuses ? ['status IN (SELECT value FROM json_each(:statuses))'] : []
-  const conditions = ['jobs.n = found.n', ...statuses, ...receiptConditions(filter)]
-  const direction = order.endsWith('ASC') ? 'max' : 'min'
+  const candidates = `${found} ${order} LIMIT :candidates`
+  const farthest = order.endsWith('ASC') ? 'max' : 'min'
   return {
     numbers: {
-      sql: `SELECT found.n AS n FROM (${candidates}) AS found CROSS JOIN jobs WHERE ${conditions.join(' AND ')}
-        ${order} LIMIT :limit`,
-      binds: { ...binds, ...(filter.statuses ? { statuses: JSON.stringify(filter.statuses) } : {}) },
+      sql: `SELECT found.n AS n FROM (${candidates}) AS found CROSS JOIN jobs
+        WHERE ${['jobs.n = found.n', ...rest.conditions].join(' AND ')} ${order} LIMIT :limit`,
+      binds: { ...binds, ...rest.binds },
     },
     candidates: {
-      sql: `SELECT count(*) AS looked, ${direction}(n) AS reached FROM (${candidates})`,
+      sql: `SELECT count(*) AS looked, ${farthest}(n) AS reached FROM (${candidates})`,
       binds: without,
     },
   }
@@ -115,25 +127,24 @@ function lookedThrough(filter: JobsFilter, candidates: string, order: string, bi
 
 /** At most a thousand, so they are looked up one by one and sorted. */
 function amongNumbers(filter: JobsFilter, order: string, binds: Binds): Query {
-  const given = keyColumns.filter(([name]) => filter[name] !== undefined)
+  const keys = ofKeys(
+    filter,
+    keyColumns.filter(([name]) => filter[name] !== undefined),
+  )
+  const others = ofStatusAndTime(filter)
   const words = filter.text === undefined ? undefined : wordsToMatch({ text: filter.text })
   const hasWords = (index: string) =>
     `EXISTS (SELECT 1 FROM ${index} WHERE ${index} MATCH :words AND rowid = jobs.n)`
   const conditions = [
     ...['n IN (SELECT value FROM json_each(:ns))', 'n < :after', 'n > :before'],
-    ...given.map(([name, column]) => `+${column} = :${name}`),
-    ...(filter.statuses ? ['+status IN (SELECT value FROM json_each(:statuses))'] : []),
-    ...receiptConditions(filter),
+    ...[...keys.conditions, ...others.conditions],
     ...(words ? [`(${bothIndexes.map(hasWords).join(' OR ')})`] : []),
   ]
   return {
     sql: `${select('jobs', conditions)} ${order} LIMIT :limit`,
     binds: {
-      ...binds,
+      ...{ ...binds, ...keys.binds, ...others.binds, ns: JSON.stringify(filter.ns) },
       ...(words ? { words } : {}),
-      ns: JSON.stringify(filter.ns),
-      ...Object.fromEntries(given.map(([name]) => [name, filter[name] ?? null])),
-      ...(filter.statuses ? { statuses: JSON.stringify(filter.statuses) } : {}),
     },
   }
 }
@@ -147,6 +158,9 @@ const allOf = (words: readonly string[]) =>
 /** As the triggers write it, see `search-schema.ts`. */
 const wordOfKey = (letter: string, value: string) =>
   `${letter}${Buffer.from(value).toString('hex').toUpperCase()}`
+
+const statusCondition = ({ statuses }: JobsFilter) =>
+  statuses ? ['+status IN (SELECT value FROM json_each(:statuses))'] : []
 
 const receiptConditions = ({ receivedFrom, receivedTo }: JobsFilter) => [
   ...(receivedFrom === undefined ? [] : ['received_at >= :receivedFrom']),
