@@ -1,6 +1,7 @@
 import DataLoader from 'dataloader'
 import type { QueueCounts } from '../delivery/queue-overview.ts'
 import type { QueuePause } from '../delivery/queue-pauses.ts'
+import { type SeenWorker, seenWorkers } from '../delivery/seen-workers.ts'
 import type { Attempt, Job, JobRound } from '../events/job.ts'
 import { maySee } from '../history/visible-jobs.ts'
 import type { Principal } from '../tenants/principal.ts'
@@ -24,6 +25,8 @@ export type Loaders = {
   queueCounts: DataLoader<string, QueueCounts>
   /** Null for a queue that is not paused. */
   queuePause: DataLoader<string, QueuePause | null>
+  /** The same for every queue. */
+  workers: DataLoader<'all', SeenWorker[]>
 }
 
 /** Bodies are up to a megabyte each, and are kept until the request is over. */
@@ -80,6 +83,10 @@ export function createLoaders(
       { maxBatchSize: bodiesPerRead },
     ),
     queueCounts: loader((names) => Promise.all(names.map((name) => queueOverview.counts(name)))),
+    workers: loader(async (asked) => {
+      const seen = await seenWorkers(services.redis)
+      return asked.map(() => seen)
+    }),
     queuePause: loader(async (names) => {
       const found = await services.queuePauses.paused()
       return names.map((name) => found.get(name) ?? null)

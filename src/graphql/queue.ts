@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { QueueCounts } from '../delivery/queue-overview.ts'
 import { type QueueSnapshot, shortestStepMs } from '../delivery/queue-stats.ts'
+import type { SeenWorker } from '../delivery/seen-workers.ts'
 import { builder } from './builder.ts'
 import type { GraphqlContext } from './context.ts'
 
@@ -59,6 +60,23 @@ builder.objectFields(QueueRef, (t) => {
     outPerSecond: rate('outPerSecond', 'Jobs delivered, failed for good or discarded, over the last minute.'),
   }
 })
+
+const WorkerRef = builder.objectRef<SeenWorker>('QueueWorker').implement({
+  description: 'A process that makes deliveries.',
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'Host, process id and something that no other has.' }),
+    seenAt: t.expose('seenAt', { type: 'DateTime', description: 'When it last told that it lives.' }),
+  }),
+})
+
+builder.objectField(QueueRef, 'workers', (t) =>
+  t.field({
+    type: [WorkerRef],
+    description: 'Those that told so within the last 20 seconds. Each works on every queue.',
+    authScopes,
+    resolve: (_queue, _args, { loaders }) => loaders.workers.load('all'),
+  }),
+)
 
 builder.queryFields((t) => ({
   queue: t.field({

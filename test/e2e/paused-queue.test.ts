@@ -4,7 +4,7 @@ import { clientsOf, type Fleet, openFleet, untilStatus } from '../support/fleet.
 
 let fleet: Fleet
 let clients: Awaited<ReturnType<typeof clientsOf>>
-type Counts = { queue: { paused: boolean; waiting: number } }
+type Counts = { queue: { paused: boolean; waiting: number; workers: { name: string }[] } }
 
 beforeAll(async () => {
   fleet = await openFleet({ answer: (response) => response.end() })
@@ -15,7 +15,7 @@ afterAll(() => fleet.close())
 
 const change = (name: string) => clients.admin.graphql(`mutation { ${name}(name: "nifi") { paused } }`)
 const counts = async () =>
-  (await clients.admin.graphql<Counts>('{ queue(name: "nifi") { paused waiting } }')).queue
+  (await clients.admin.graphql<Counts>('{ queue(name: "nifi") { paused waiting workers { name } } }')).queue
 
 test('a paused queue holds on all workers, over a restart of Redis and of a worker, and then goes on', async () => {
   await change('pauseQueue')
@@ -29,7 +29,9 @@ test('a paused queue holds on all workers, over a restart of Redis and of a work
     what: 'accepted',
   })
   // With nothing of its own to work on: it would take what waits at once.
-  await fleet.start('worker')
+  const { pid } = await fleet.start('worker')
+  const isSeen = async () => (await counts()).workers.some(({ name }) => name.includes(`.${pid}.`))
+  await until(isSeen, { what: 'the new worker is seen' })
   await untilStatus(clients.admin, second, 'QUEUED')
   await until(async () => (await counts()).waiting === 2, { what: 'both wait' })
   expect((await counts()).paused).toBe(true)
