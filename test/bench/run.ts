@@ -1,5 +1,5 @@
 // Measures Gancho beside what people would use instead, in one run:
-//   npm run bench [-- <scenario> …] [--rounds <number>] [--beside <another checkout>] [--profile <folder>]
+//   npm run bench [-- <scenario> …] [--rounds <number>] [--seconds <number>] [--beside <another checkout>] [--profile <folder>]
 import { mkdir, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -23,15 +23,17 @@ async function machine() {
 const { values, positionals } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '5' },
     beside: { type: 'string' },
     profile: { type: 'string' },
   },
   allowPositionals: true,
 })
 const rounds = Number(values.rounds)
+const seconds = Number(values.seconds)
 const unknown = positionals.filter((name) => !scenarios.some((scenario) => scenario.name === name))
-if (unknown.length > 0 || !Number.isInteger(rounds) || rounds < 1) {
-  console.error(`There is ${unknown.join(', ') || `no number of rounds ${values.rounds}`}; scenarios are: `)
+if (unknown.length > 0 || !(rounds >= 1) || !(seconds > 0)) {
+  console.error(`There is ${unknown.join(', ') || 'no such number of rounds or seconds'}; scenarios are: `)
   console.error(scenarios.map(({ name, title }) => `  ${name.padEnd(20)} ${title}`).join('\n'))
   process.exit(1)
 }
@@ -52,7 +54,7 @@ console.log(`${machineLine(measuredOn)}\n`)
 const results = []
 for (const scenario of chosen) {
   const say = (line: string) => console.error(line)
-  const result = await runScenario(scenario, { rounds, say, checkouts, profiled })
+  const result = await runScenario(scenario, { rounds, seconds, say, checkouts, profiled })
   results.push(result)
   console.log(resultText(result, scenario.figures))
 }

@@ -1,7 +1,8 @@
 import type { Scenario } from './harness/scenario.ts'
 import { awaitedReply } from './scenarios/awaited-reply.ts'
 import { historyPages } from './scenarios/history-pages.ts'
+import { intake } from './scenarios/intake.ts'
 import { isolation } from './scenarios/isolation.ts'
 
 /** Everything that `npm run bench` measures, in this order. */
-export const scenarios: readonly Scenario[] = [awaitedReply, historyPages, isolation]
+export const scenarios: readonly Scenario[] = [intake, awaitedReply, historyPages, isolation]

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-export type Child = { origin: string; close(): Promise<void> }
+export type Child = { origin: string; pid: number; close(): Promise<void> }
 
 /** A process that does what the bench asks of it, see `serveBench`. */
 export type Helper = {
@@ -16,8 +16,8 @@ type Answered = { id: number; answer?: unknown; error?: string }
 
 /** Starts one of `test/bench/baselines/` as a process of its own; resolves when it has told the port that it listens on. */
 export async function startBaseline(file: string, args: readonly string[] = []): Promise<Child> {
-  const { first, close } = await start(`../baselines/${file}`, args)
-  return { origin: `http://127.0.0.1:${first}`, close }
+  const { child, first, close } = await start(`../baselines/${file}`, args)
+  return { origin: `http://127.0.0.1:${first}`, pid: child.pid ?? 0, close }
 }
 
 /** Starts one of `test/bench/load/` as a process of its own; resolves when it can be asked. */

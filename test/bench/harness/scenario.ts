@@ -22,6 +22,8 @@ export type Goal = { title: string; ratio: (median: MedianOf) => number } & (
 )
 
 export type ScenarioOptions = {
+  /** How long one measurement posts, where that is a matter of time. */
+  seconds: number
   /** Further environment of the Gancho processes under measurement, which are to be stopped and not killed: they may write profiles. */
   profiled: Record<string, string>
   /** Checkouts of Gancho that are measured beside each other: this one, whose name is empty, and perhaps another. */

@@ -1,14 +1,16 @@
+type Values = readonly number[] | Float64Array
+
 /** The value that half of them do not exceed, the mean of the two in the middle where there is no single one. */
-export function median(values: readonly number[]): number {
+export function median(values: Values): number {
   return (quantile(values, 0.5, Math.floor) + quantile(values, 0.5, Math.ceil)) / 2
 }
 
 /** The smallest value that this share of them does not exceed. */
-export function percentile(values: readonly number[], share: number): number {
+export function percentile(values: Values, share: number): number {
   return quantile(values, share, Math.ceil)
 }
 
-function quantile(values: readonly number[], share: number, round: (at: number) => number): number {
+function quantile(values: Values, share: number, round: (at: number) => number): number {
   const sorted = values.toSorted((a, b) => a - b)
   const value = sorted[round((sorted.length - 1) * share)]
   if (value === undefined) throw new Error('nothing was measured')
