@@ -1,8 +1,9 @@
 import type { Scenario } from './harness/scenario.ts'
 import { awaitedReply } from './scenarios/awaited-reply.ts'
+import { endToEnd } from './scenarios/end-to-end.ts'
 import { historyPages } from './scenarios/history-pages.ts'
 import { intake } from './scenarios/intake.ts'
 import { isolation } from './scenarios/isolation.ts'
 
 /** Everything that `npm run bench` measures, in this order. */
-export const scenarios: readonly Scenario[] = [intake, awaitedReply, historyPages, isolation]
+export const scenarios: readonly Scenario[] = [intake, endToEnd, awaitedReply, historyPages, isolation]
