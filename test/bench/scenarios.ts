@@ -1,9 +1,11 @@
 import type { Scenario } from './harness/scenario.ts'
 import { awaitedReply } from './scenarios/awaited-reply.ts'
+import { burst } from './scenarios/burst.ts'
+import { drain } from './scenarios/drain.ts'
 import { endToEnd } from './scenarios/end-to-end.ts'
 import { historyPages } from './scenarios/history-pages.ts'
 import { intake } from './scenarios/intake.ts'
 import { isolation } from './scenarios/isolation.ts'
 
 /** Everything that `npm run bench` measures, in this order. */
-export const scenarios: readonly Scenario[] = [intake, endToEnd, awaitedReply, historyPages, isolation]
+export const scenarios: readonly Scenario[] = [intake, endToEnd, drain, burst, awaitedReply, historyPages, isolation]

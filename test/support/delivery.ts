@@ -4,7 +4,7 @@ import type { Destination } from '../../src/delivery/destination.ts'
 import { destinationTerms } from '../../src/delivery/destination-terms.ts'
 import { environmentDestination } from '../../src/delivery/environment-destination.ts'
 import type { FoundDestination } from '../../src/delivery/find-destination.ts'
-import { createHttpClient } from '../../src/delivery/http-client.ts'
+import { createHttpClient, type HttpClient } from '../../src/delivery/http-client.ts'
 import { createRetryPolicy } from '../../src/delivery/retry-policy.ts'
 import { createWorkers } from '../../src/delivery/worker.ts'
 import type { Core } from './core.ts'
@@ -25,6 +25,8 @@ type Options = {
   disable?: DeliverDeps['disable']
   find?: DeliverDeps['find']
   guard?: AddressGuard
+  /** In place of one that sends. */
+  client?: HttpClient
 }
 
 let owners = 0
@@ -32,10 +34,9 @@ let owners = 0
 /** Workers that deliver to `url` as the app's do, with short times. `stop` waits for what is in flight. */
 export function startDelivery({ redis, lanes, transitions, errorQueue, log }: Parts, options: Options) {
   const { url, timeoutMs = 20_000, scheduleSeconds = [0, 0, 0] } = options
-  const client = createHttpClient({
-    connectTimeoutMs: timeoutMs,
-    ...(options.guard && { guard: options.guard }),
-  })
+  const client =
+    options.client ??
+    createHttpClient({ connectTimeoutMs: timeoutMs, ...(options.guard && { guard: options.guard }) })
   const destination = { ...environmentDestination(url), ...options.destination }
   const deps = {
     ...{ transitions, errorQueue, log },

@@ -6,6 +6,7 @@ export type Child = { origin: string; pid: number; close(): Promise<void> }
 
 /** A process that does what the bench asks of it, see `serveBench`. */
 export type Helper = {
+  pid: number
   ask<Answer>(name: string, payload?: unknown): Promise<Answer>
   /** Rejects when the process ends by itself. */
   ended: Promise<never>
@@ -42,6 +43,7 @@ export async function startHelper(file: string, args: readonly string[] = []): P
       child.send({ id: last, name, payload })
       return waiting.promise as Promise<Answer>
     },
+    pid: child.pid ?? 0,
     ended,
     close,
   }
