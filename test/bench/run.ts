@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Redis } from 'ioredis'
 import { startTestRedis } from '../support/redis.ts'
+import { resultChart } from './harness/chart.ts'
 import { describeMachine } from './harness/machine.ts'
 import { machineLine, resultText } from './harness/report.ts'
 import { runScenario } from './harness/run-scenario.ts'
@@ -51,15 +52,19 @@ const chosen = scenarios.filter(({ name }) => positionals.length === 0 || positi
 const measuredOn = await machine()
 const at = new Date().toISOString()
 console.log(`${machineLine(measuredOn)}\n`)
+const folder = new URL('results/', import.meta.url)
+await mkdir(folder, { recursive: true })
+const fileOf = (name: string) => new URL(`${at.replaceAll(':', '-')}${name}`, folder)
 const results = []
 for (const scenario of chosen) {
   const say = (line: string) => console.error(line)
   const result = await runScenario(scenario, { rounds, seconds, say, checkouts, profiled })
   results.push(result)
   console.log(resultText(result, scenario.figures))
+  const chart = fileOf(`-${scenario.name}.svg`)
+  await writeFile(chart, resultChart(result, scenario.figures))
+  console.log(`Chart: ${chart.pathname}\n`)
 }
-const folder = new URL('results/', import.meta.url)
-await mkdir(folder, { recursive: true })
-const file = new URL(`${at.replaceAll(':', '-')}.json`, folder)
+const file = fileOf('.json')
 await writeFile(file, `${JSON.stringify({ at, machine: measuredOn, results }, null, 2)}\n`)
 console.log(`All samples: ${file.pathname}`)
