@@ -8,4 +8,12 @@ import { intake } from './scenarios/intake.ts'
 import { isolation } from './scenarios/isolation.ts'
 
 /** Everything that `npm run bench` measures, in this order. */
-export const scenarios: readonly Scenario[] = [intake, endToEnd, drain, burst, awaitedReply, historyPages, isolation]
+export const scenarios: readonly Scenario[] = [
+  intake,
+  endToEnd,
+  drain,
+  burst,
+  awaitedReply,
+  historyPages,
+  isolation,
+]

@@ -15,7 +15,7 @@ export type Delivered = {
 export async function openRows(path: string) {
   const { history } = await openSqliteStores({ path })
   return {
-    write({ n, cnpj, headers, body, at, status }: Delivered): Promise<void> {
+    async write({ n, cnpj, headers, body, at, status }: Delivered): Promise<void> {
       const now = Date.now()
       const job = {
         ...{
@@ -52,8 +52,8 @@ export async function openRows(path: string) {
           socketReused: true,
         },
       }
-      const snapshot = { job, body: Buffer.from(JSON.stringify(body)), attempts: [attempt] }
-      return history.record([snapshot], { epoch: 'usual', journalId: job.journalId })
+      const snapshot = { job, body: Buffer.from(JSON.stringify(body)), attempts: [attempt], rounds: [] }
+      await history.record([snapshot], { epoch: 'usual', journalId: job.journalId })
     },
   }
 }
