@@ -97,13 +97,19 @@ test('who does not read is ended with the last cursor, costs no memory and distu
   const body = { text: 'x'.repeat(bodyBytes) }
   const tenants = tokens.map((token) => clientOf(gateway, token))
   // A process that is looked into this much may have Redis' answer wait for longer than it gives Redis.
-  const post = (tenant: ReturnType<typeof clientOf>, key: string) =>
-    until(async () => (await tenant.post(body, { 'idempotency-key': `event ${key}` })).status === 202, {
-      what: 'an event is accepted',
-    })
+  const post = async (tenant: ReturnType<typeof clientOf>, key: string) => {
+    let answered = ''
+    const isAccepted = async () => {
+      const { status, body: answer } = await tenant.post(body, { 'idempotency-key': key })
+      answered = `${status} ${JSON.stringify(answer)}`
+      if (![202, 503].includes(status)) throw new Error(`event ${key}: ${answered}`)
+      return status === 202
+    }
+    await until(isAccepted, { what: () => `event ${key} is accepted, the last answer was ${answered}` })
+  }
   const posting = async () => {
     for (let i = 0; i < jobs / 4; i++)
-      await Promise.all(tenants.flatMap((tenant) => [post(tenant, `${i} a`), post(tenant, `${i} b`)]))
+      await Promise.all(tenants.flatMap((tenant) => [post(tenant, `${i}-a`), post(tenant, `${i}-b`)]))
   }
   const ends = [
     untilEnded(numericCnpj).then(() => stream.resume()),
