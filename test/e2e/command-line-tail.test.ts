@@ -120,15 +120,11 @@ test('a gateway that restarts costs no change and repeats none, also of those th
   gateway = await fleet.start('gateway', { PORT: port })
   meet()
   const afterwards = await post(1, 'order.created')
-  // The longer the gateway takes to come back, the longer the pauses between tries.
-  await until(() => courseOf(followed, afterwards).includes('DELIVERED'), {
-    what: 'what comes afterwards',
-    withinMs: 60_000,
-  })
+  await until(() => courseOf(followed, afterwards).includes('DELIVERED'), { what: 'what comes afterwards' })
   expect(courseOf(followed, meanwhile)).toEqual(whole)
   expect(courseOf(followed, afterwards)).toEqual(whole)
   followed.interrupt()
   const { code, stderr } = await followed.ended
   expect(code).toBe(0)
   expect(stderr).toMatch(/Trying again in \d+\.\d s\.$/m)
-}, 120_000)
+})

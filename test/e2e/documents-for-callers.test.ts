@@ -154,7 +154,7 @@ describe('docs/dashboards.md', () => {
     const done = {
       data: { bulkReprocess: expect.objectContaining({ status: 'COMPLETED', done: 2, total: 2 }) },
     }
-    await expect.poll(() => stream.results(), { timeout: 10_000 }).toContainEqual(done)
+    await expect.poll(() => stream.results()).toContainEqual(done)
     stream.close()
     for (const id of ids) await untilStatus(clientOf(gancho), id, 'DELIVERED')
   })
