@@ -102,7 +102,9 @@ function turnsOf(deps: Deps, id: string, signal: AbortSignal): () => Promise<boo
   }
   const begin = async (bulk: Bulk) => {
     if (bulk.status !== 'RUNNING') return end(bulk)
-    const waitMs = (await deps.hasRoom()) ? nextAt - Date.now() : retryMs
+    // What is discarded makes room.
+    const hasRoom = bulk.action === 'DISCARD' || (await deps.hasRoom())
+    const waitMs = hasRoom ? nextAt - Date.now() : retryMs
     // Cancelled meanwhile, perhaps: it is read again.
     if (waitMs > 0) return rest(waitMs)
     const next = await work.next(bulk)

@@ -25,7 +25,7 @@ export type BulkWork = {
 
 type Deps = {
   history: Pick<HistoryStore, 'list' | 'position'>
-  jobs: Pick<JobReader, 'rounds'>
+  jobs: Pick<JobReader, 'job' | 'rounds'>
   reprocess: Reprocess
 }
 
@@ -42,7 +42,8 @@ export function createBulkWork({ history, jobs, reprocess }: Deps): BulkWork {
   const discard = async ({ n }: ScheduledJob, isResumed: boolean) => {
     const outcome = await reprocess.discardWaiting(n)
     if (outcome.kind === 'discarded') return 'done'
-    return isResumed && outcome.reason === 'DISCARDED' ? 'done' : outcome.reason
+    const isItsOwn = isResumed && (await jobs.job(n))?.status === 'DISCARDED'
+    return isItsOwn ? 'done' : outcome.reason
   }
   const requeue = async (bulk: Bulk, job: ScheduledJob, isResumed: boolean) => {
     try {

@@ -6,7 +6,10 @@ import { keys } from '../redis/keys.ts'
 export type QueuePause = { at: number; by: string }
 
 export type QueuePauses = {
-  /** Has no worker take anything from the queue; what is under way is finished. Pausing again changes nothing. @throws GanchoError QUEUE_NOT_FOUND */
+  /**
+   * Has no worker take anything from the queue; what is under way is finished. Pausing again changes nothing.
+   * @throws GanchoError QUEUE_NOT_FOUND
+   */
   pause(queue: string, pause: QueuePause): Promise<void>
   /** Has workers go on. @throws GanchoError QUEUE_NOT_FOUND */
   resume(queue: string): Promise<void>
@@ -36,7 +39,7 @@ export function createQueuePauses({ redis, lanes }: { redis: Redis; lanes: Lanes
     async apply() {
       for (const { name, queue } of lanes.all()) {
         const held = await queue.isPaused()
-        // Asked for last, so that a pause or its end that comes in between is not undone.
+        // Asked for last: a change in between is hardly ever undone, and then for no longer than until the next turn.
         const isPaused = (await redis.hexists(keys.paused, name)) === 1
         if (isPaused && !held) await queue.pause()
         if (!isPaused && held) await queue.resume()

@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import type { Bulk } from '../../src/bulk/bulk.ts'
+import { createBulkWork } from '../../src/bulk/bulk-work.ts'
 import { createGraphql } from '../../src/graphql/yoga.ts'
 import { keys } from '../../src/redis/keys.ts'
 import type { Principal } from '../../src/tenants/principal.ts'
@@ -100,7 +102,8 @@ test('a drain discards what waits by then, whatever history knows yet, and nothi
   const { drainQueue } = await clientOf(admin).data(Drain, { name: 'nifi', confirm: 'nifi' })
   expect(drainQueue).toMatchObject({ action: 'DISCARD', createdBy: 'admin' })
   const later = await newJob()
-  world.startRunner()
+  // What is discarded makes room, so it needs none.
+  world.startRunner({ hasRoom: async () => false })
   const { done, total, skipped } = await world.over(drainQueue.id)
   const all = [received, queued, retrying, last, failed, delivering, later]
   const discarded = Array(4).fill('DISCARDED')
@@ -109,6 +112,21 @@ test('a drain discards what waits by then, whatever history knows yet, and nothi
   expect(total).toBeGreaterThanOrEqual(done)
   expect(skipped).toMatchObject({ DELIVERING: 1 })
   expect(await queue().getJobState(`ID-${queued}.r0`)).toBe('unknown')
+})
+
+test('a drain that is taken up counts what was discarded before, and only that', async () => {
+  const [before, gone, failed] = [await newJob(), await newJob(), await newJob()]
+  await services.reprocess.discardWaiting(before)
+  await services.reprocess.discard(gone)
+  await steps.fail(failed)
+  await services.historyCaughtUp()
+  await expect.poll(() => services.records.jobs([before, gone])).toEqual([])
+  const { reprocess, jobs, stores } = services
+  const work = createBulkWork({ reprocess, jobs, history: stores.history })
+  const batch = [before, gone, failed].map((n) => ({ n, round: 0 }))
+  const bulk = { action: 'DISCARD', batch, skipped: {} } as unknown as Bulk
+  expect(await work.work(bulk, true)).toEqual({ done: 2, skipped: { FAILED: 1 } })
+  expect(await work.work(bulk, false)).toEqual({ done: 0, skipped: { CHANGED: 2, FAILED: 1 } })
 })
 
 test('nobody drains a queue by mistake, nor one that is not there, nor a tenant any', async () => {
