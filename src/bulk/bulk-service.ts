@@ -31,6 +31,8 @@ export type BulkService = {
   /** Begins to discard what waits in a queue by now. @throws GanchoError TOO_MANY_BULKS */
   drain(queue: string, by: Requester): Promise<Bulk>
   find(id: string): Promise<Bulk | null>
+  /** Those that are not over, the oldest first. */
+  running(): Promise<Bulk[]>
   /** Has it stop after the batch in hand. @throws GanchoError BULK_NOT_FOUND */
   cancel(id: string): Promise<Bulk>
 }
@@ -113,6 +115,10 @@ export function createBulkService(deps: Deps): BulkService {
       })
     },
     find: (id) => store.read(id),
+    async running() {
+      const found = await Promise.all((await store.running()).map((id) => store.read(id)))
+      return found.filter((bulk) => bulk !== null)
+    },
     async cancel(id) {
       await store.cancel(id)
       const bulk = await found(id)

@@ -4,7 +4,7 @@ import { defaultRatePerSecond, maxRatePerSecond, type Preview } from '../bulk/bu
 import { visibleJobs } from '../history/visible-jobs.ts'
 import { requesterOf } from '../tenants/principal.ts'
 import { builder } from './builder.ts'
-import { BulkRef, findBulk, requireBulk } from './bulk.ts'
+import { BulkRef, findBulk, requireBulk, runningBulks } from './bulk.ts'
 import { JobRef } from './job.ts'
 import { JobFilter } from './job-filter.ts'
 
@@ -67,6 +67,14 @@ builder.queryField('bulkReprocess', (t) =>
     description: 'Until the retention time after its end.',
     args: { id: t.arg.id({ required: true }) },
     resolve: (_root, { id }, context) => findBulk(id, context),
+  }),
+)
+
+builder.queryField('bulkReprocesses', (t) =>
+  t.field({
+    type: [BulkRef],
+    description: 'Those that are not over, the oldest first.',
+    resolve: (_root, _args, context) => runningBulks(context),
   }),
 )
 

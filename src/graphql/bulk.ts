@@ -61,6 +61,11 @@ export async function findBulk(id: string, { services, principal }: GraphqlConte
   return bulk && maySee(principal, bulk) ? bulk : null
 }
 
+/** Those that are not over, as far as the principal may see them. */
+export async function runningBulks({ services, principal }: GraphqlContext): Promise<Bulk[]> {
+  return (await services.bulks.service.running()).filter((bulk) => maySee(principal, bulk))
+}
+
 /** @throws GanchoError BULK_NOT_FOUND, the same for one that the principal may not see and for one that is not there */
 export async function requireBulk(id: string, context: GraphqlContext): Promise<Bulk> {
   const bulk = await findBulk(id, context)

@@ -24,6 +24,7 @@ const Cancel = graphql(`mutation CancelReprocess($id: ID!) { cancelReprocess(id:
 const Find = graphql(`
   query FindBulk($id: ID!) { bulkReprocess(id: $id) { status done skipped { reason count } finishedAt } }
 `)
+const Running = graphql(`query RunningBulks { bulkReprocesses { id } }`)
 
 let services: TestServices
 let world: ReturnType<typeof bulkWorld>
@@ -102,8 +103,12 @@ test('a tenant has one bulk at a time, which it alone and administrators see, ca
   expect((await clients.two.data(Find, { id })).bulkReprocess).toBeNull()
   expect(await clients.two.codes(Cancel, { id })).toEqual(['BULK_NOT_FOUND'])
   expect((await clients.admin.data(Find, { id })).bulkReprocess).toMatchObject({ status: 'RUNNING' })
+  expect((await clients.one.data(Running)).bulkReprocesses).toEqual([{ id }])
+  expect((await clients.admin.data(Running)).bulkReprocesses).toEqual([{ id }])
+  expect((await clients.two.data(Running)).bulkReprocesses).toEqual([])
   world.startRunner()
   await world.over(id)
+  expect((await clients.one.data(Running)).bulkReprocesses).toEqual([])
   expect((await clients.one.data(Find, { id })).bulkReprocess).toEqual({
     ...{ status: 'COMPLETED', done: 2, skipped: [], finishedAt: expect.any(String) },
   })
