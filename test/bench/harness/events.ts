@@ -1,8 +1,11 @@
+import { join } from 'node:path'
 import type { Redis } from 'ioredis'
 import { keys } from '../../../src/redis/keys.ts'
-import { clientsOf, type Fleet } from '../../support/fleet.ts'
+import { clientsOf, openFleet } from '../../support/fleet.ts'
 import type { GanchoProcess } from '../../support/gancho.ts'
+import { startReceiver } from '../../support/receiver.ts'
 import type { Target } from '../load/posts.ts'
+import type { Checkout } from './scenario.ts'
 
 /** An event of 350 bytes. */
 export const eventBody = JSON.stringify({
@@ -20,6 +23,41 @@ export async function targetOf(gateway: GanchoProcess): Promise<Target> {
   return { origin: gateway.origin, path: '/webhook', headers, body: eventBody }
 }
 
+export type OneProcess = {
+  target: Target
+  node: number
+  redis: number
+  /** SQLite file with the rows of delivered jobs. */
+  file: string
+  data: Redis
+  close(): Promise<void>
+}
+
+/** Gancho in one process that also delivers, over a Redis and a history of its own. */
+export async function startOneProcess(
+  { url }: Pick<Checkout, 'url'>,
+  destination: string,
+  profiled: Record<string, string>,
+): Promise<OneProcess> {
+  // The receiver of tests is not used: it keeps what it gets.
+  const unused = await startReceiver((response) => response.end())
+  const fleet = await openFleet({ receiver: unused, checkout: url })
+  const settings = {
+    ...{ LOG_LEVEL: 'error', DESTINATION_URL: destination, ATTEMPT_TIMEOUT_MS: '30000' },
+    ...{ LOCK_DURATION_MS: '30000', SWEEP_INTERVAL_MS: '30000', ...profiled },
+  }
+  const gancho = await fleet.start('all', settings)
+  return {
+    target: await targetOf(gancho),
+    ...{ node: gancho.pid, redis: fleet.redis.pid, data: fleet.data },
+    file: join(fleet.env.DATA_DIR ?? '', 'gancho.db'),
+    async close() {
+      await gancho.stop()
+      await fleet.close()
+    },
+  }
+}
+
 /** Takes away what nobody dispatched, so that every measurement finds the same. */
 export async function clearInbox(data: Redis): Promise<void> {
   for (const stream of [keys.inbox, keys.journal]) await data.xtrim(stream, 'MAXLEN', 0)
@@ -31,6 +69,6 @@ export async function clearInbox(data: Redis): Promise<void> {
   } while (cursor !== '0')
 }
 
-export async function usedMemory({ data }: Pick<Fleet, 'data'>): Promise<number> {
+export async function usedMemory(data: Redis): Promise<number> {
   return Number(/used_memory:(\d+)/.exec(await data.info('memory'))?.[1])
 }

@@ -1,7 +1,5 @@
-import { openFleet } from '../../support/fleet.ts'
-import { startReceiver } from '../../support/receiver.ts'
 import { startHelper } from '../harness/child.ts'
-import { targetOf, usedMemory } from '../harness/events.ts'
+import { startOneProcess, usedMemory } from '../harness/events.ts'
 import { deliveredIn, untilRecorded } from '../harness/recorded.ts'
 import type { Checkout, Contestant, Sample, Scenario, ScenarioOptions } from '../harness/scenario.ts'
 import { median, percentile } from '../harness/statistics.ts'
@@ -34,24 +32,15 @@ async function contestant(checkout: Checkout, profiled: ScenarioOptions['profile
   const [sender, receiver] = await Promise.all([startHelper('posts.ts'), startHelper('receiver.ts')])
   const destination = await receiver.ask<string>('url')
   const measure = async (): Promise<Sample> => {
-    // The receiver of tests is not used: it keeps what it gets.
-    const unused = await startReceiver((response) => response.end())
-    const fleet = await openFleet({ receiver: unused, checkout: checkout.url })
-    const settings = {
-      ...{ LOG_LEVEL: 'error', DESTINATION_URL: destination, ATTEMPT_TIMEOUT_MS: '30000' },
-      ...{ LOCK_DURATION_MS: '30000', SWEEP_INTERVAL_MS: '30000', ...profiled },
-    }
-    const gancho = await fleet.start('all', settings)
-    const target = await targetOf(gancho)
-    const emptyBytes = await usedMemory(fleet)
+    const gancho = await startOneProcess(checkout, destination, profiled)
+    const { target, data, file } = gancho
+    const emptyBytes = await usedMemory(data)
     const startedAt = performance.now()
     const posted = await sender.ask<Posted>('post', { target, connections, count })
-    const file = `${fleet.env.DATA_DIR}/gancho.db`
     const waiting = posted.accepted - deliveredIn(file)
-    const waitingBytes = ((await usedMemory(fleet)) - emptyBytes) / waiting
+    const waitingBytes = ((await usedMemory(data)) - emptyBytes) / waiting
     const { recorded, lastAt } = await untilRecorded(file, { before: 0, count: posted.accepted, stallMs })
-    await gancho.stop()
-    await fleet.close()
+    await gancho.close()
     if (recorded < posted.accepted) throw new Error(`${posted.accepted - recorded} events were not recorded`)
     return {
       ...{ refused: posted.refused, p50: median(posted.latencies), p99: percentile(posted.latencies, 0.99) },

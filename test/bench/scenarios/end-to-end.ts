@@ -1,14 +1,12 @@
 import { join } from 'node:path'
-import { openFleet } from '../../support/fleet.ts'
-import { startReceiver } from '../../support/receiver.ts'
 import { startTestRedis } from '../../support/redis.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { type Helper, startBaseline, startHelper } from '../harness/child.ts'
 import { cpuUs } from '../harness/cpu.ts'
-import { eventBody, jsonHeaders, targetOf } from '../harness/events.ts'
+import { eventBody, jsonHeaders, type OneProcess, startOneProcess } from '../harness/events.ts'
 import { deliveredIn, untilRecorded } from '../harness/recorded.ts'
 import type { Checkout, Contestant, Sample, Scenario, ScenarioOptions } from '../harness/scenario.ts'
-import type { Posted, Target } from '../load/posts.ts'
+import type { Posted } from '../load/posts.ts'
 
 const connections = 64
 const stallMs = 10_000
@@ -44,7 +42,7 @@ async function open({ checkouts, profiled, seconds }: ScenarioOptions): Promise<
   const [sender, receiver] = await Promise.all([startHelper('posts.ts'), startHelper('receiver.ts')])
   const url = await receiver.ask<string>('url')
   const closeLoad = () => Promise.all([sender.close(), receiver.close()])
-  const ganchos = await Promise.all(checkouts.map((checkout) => startAll(checkout, url, profiled)))
+  const ganchos = await Promise.all(checkouts.map((checkout) => startGancho(checkout, url, profiled)))
   const usual = await startUsual(url)
   return [
     {
@@ -59,7 +57,7 @@ async function open({ checkouts, profiled, seconds }: ScenarioOptions): Promise<
   ]
 }
 
-type System = { target: Target; node: number; redis: number; file: string; close(): Promise<void> }
+type System = Omit<OneProcess, 'data'>
 
 function contestant(name: string, system: System, sender: Helper, seconds: number): Contestant {
   const { target, node, redis, file, close } = system
@@ -82,25 +80,9 @@ function contestant(name: string, system: System, sender: Helper, seconds: numbe
   return { name, baseline: false, measure, close }
 }
 
-async function startAll({ name, url }: Checkout, destination: string, profiled: Record<string, string>) {
-  // The receiver of tests is not used: it keeps what it gets.
-  const unused = await startReceiver((response) => response.end())
-  const fleet = await openFleet({ receiver: unused, checkout: url })
-  const settings = {
-    ...{ LOG_LEVEL: 'error', DESTINATION_URL: destination, ATTEMPT_TIMEOUT_MS: '30000' },
-    ...{ LOCK_DURATION_MS: '30000', SWEEP_INTERVAL_MS: '30000', ...profiled },
-  }
-  const gancho = await fleet.start('all', settings)
-  return {
-    suffix: name === '' ? '' : `, ${name}`,
-    target: await targetOf(gancho),
-    ...{ node: gancho.pid, redis: fleet.redis.pid },
-    file: join(fleet.env.DATA_DIR ?? '', 'gancho.db'),
-    async close() {
-      await gancho.stop()
-      await fleet.close()
-    },
-  }
+async function startGancho(checkout: Checkout, destination: string, profiled: Record<string, string>) {
+  const suffix = checkout.name === '' ? '' : `, ${checkout.name}`
+  return { suffix, ...(await startOneProcess(checkout, destination, profiled)) }
 }
 
 async function startUsual(destination: string): Promise<System> {
