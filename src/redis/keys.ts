@@ -14,7 +14,7 @@
  * | `out:<destination>` | set | while jobs are out | transition script: jobs that are in BullMQ or being delivered |
  * | `active:<destination>` | zset | while jobs are delivered | transition script: those; score: end of the lease in ms |
  * | `backlog:<destination>:<cnpj>` | zset | while jobs are kept back | transition script: what a tenant has for a destination beyond what is out; score: place |
- * | `flows:<destination>` | list | while jobs are kept back | transition script: tenants with a backlog, the next one first |
+ * | `flows:<destination>` | zset | while jobs are kept back | transition script: tenants with a backlog; score: place, the next one first |
  * | `flowing` | set | for ever | transition script: destinations with a backlog |
  * | `kept` | hash | for ever | transition script: how many jobs of each queue are kept back |
  * | `order:<destination>:<cnpj>:<hash>` | zset | until its jobs are over | accept and transition scripts: the unfinished jobs of an ordering key; score: place |

@@ -79,6 +79,20 @@ test('tenants take turns, however many jobs one of them has waiting', async () =
   expect(released).toEqual([a, other.ns[0], b, other.ns[1], c, d])
 })
 
+test('the place that is free again costs Redis the same, however many tenants wait for it', async () => {
+  const { ns, out: given } = await enqueued(3)
+  await enqueued(2, second)
+  await core.redis.config('RESETSTAT')
+  for (const n of given) await deliver(n)
+  await transitions.discard(ns[2] ?? 0)
+  await transitions.look(ns)
+  await transitions.recount(['default'])
+  const used = (await core.redis.info('commandstats')).match(/(?<=cmdstat_)\w+/g) ?? []
+  expect(used).toContain('zpopmin')
+  // Those that read a list or set from end to end. HGETALL is of one record.
+  expect(used.filter((command) => /^(l|smembers|hkeys|hvals|keys|scan|sort)/.test(command))).toEqual([])
+})
+
 test('a change of how many may be under way takes effect with the next release, in both directions', async () => {
   const { ns } = await enqueued(8)
   await allow(5)

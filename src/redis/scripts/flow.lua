@@ -6,7 +6,7 @@
     out:<dest>             set: jobs that are out
     active:<dest>          zset: jobs being delivered, by the end of their lease
     backlog:<dest>:<cnpj>  zset: jobs kept back, by their number; those of later rounds stand behind what was accepted before
-    flows:<dest>           list: the tenants with a backlog, the next one first
+    flows:<dest>           zset: the tenants with a backlog, by their turn
     flowing                set: destinations with a backlog
     kept                   hash: by queue, how many jobs are kept back
     order:<dest>:<cnpj>:<key>  zset: all unfinished jobs of an ordering key; the first alone may be out
@@ -89,9 +89,10 @@ local function countKept(queue, by)
   redis.call('HINCRBY', ARGV[2] .. 'kept', queue, by)
 end
 
--- Places the tenant among those whose turn comes, unless it is.
+-- Places the tenant behind those whose turn comes, unless it is among them.
 local function standInRing(dest, cnpj)
-  redis.call('RPUSH', flowKeyOf('flows', dest), cnpj)
+  local ring = flowKeyOf('flows', dest)
+  redis.call('ZADD', ring, 'NX', placeBehind(ring, 0), cnpj)
   redis.call('SADD', ARGV[2] .. 'flowing', dest)
   flowOf(dest).waits = true
 end
@@ -108,23 +109,16 @@ end
 
 local function leaveRing(dest, cnpj)
   local ring = flowKeyOf('flows', dest)
-  if cnpj then redis.call('LREM', ring, 0, cnpj) end
+  redis.call('ZREM', ring, cnpj)
   if redis.call('EXISTS', ring) == 1 then return end
   redis.call('SREM', ARGV[2] .. 'flowing', dest)
   flowOf(dest).waits = false
 end
 
 -- For the sweeper, when a job's backlog or tenant should be there and may not be.
-local rings = {}
 local function mendBacklog(n, record)
-  local dest, cnpj = record.destination, record.cnpj
   redis.call('ZADD', backlogKey(record), 'NX', n, n)
-  if not rings[dest] then
-    rings[dest] = {}
-    for _, member in ipairs(redis.call('LRANGE', flowKeyOf('flows', dest), 0, -1)) do rings[dest][member] = true end
-  end
-  if not rings[dest][cnpj] then standInRing(dest, cnpj) end
-  rings[dest][cnpj] = true
+  standInRing(record.destination, record.cnpj)
 end
 
 -- The job is kept back no longer, wherever it was.
@@ -176,10 +170,10 @@ end
 local function takeNext(dest, readJob)
   local ring = flowKeyOf('flows', dest)
   while hasBacklog(flowOf(dest)) do
-    local cnpj = redis.call('LPOP', ring)
-    local key = cnpj and flowKeyOf('backlog', dest) .. ':' .. cnpj
-    local n = cnpj and redis.call('ZPOPMIN', key)[1]
-    if n and redis.call('EXISTS', key) == 1 then redis.call('RPUSH', ring, cnpj) else leaveRing(dest, cnpj) end
+    local cnpj = redis.call('ZPOPMIN', ring)[1]
+    local key = flowKeyOf('backlog', dest) .. ':' .. cnpj
+    local n = redis.call('ZPOPMIN', key)[1]
+    if n and redis.call('EXISTS', key) == 1 then standInRing(dest, cnpj) else leaveRing(dest, cnpj) end
     if n then
       local recordKey, record = readJob(n)
       if record.status then countKept(record.queue, -1) end

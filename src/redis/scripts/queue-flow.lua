@@ -19,7 +19,7 @@ local kept = tonumber(redis.call('HGET', ARGV[2] .. 'kept', ARGV[1]) or 0)
 -- The first of each backlog is its oldest, but for what was queued again.
 local oldest, looks = nil, kept > 0 and 300 or 0
 for _, dest in ipairs(looks > 0 and redis.call('SRANDMEMBER', ARGV[2] .. 'flowing', looks) or {}) do
-  for _, cnpj in ipairs(redis.call('LRANGE', ARGV[2] .. 'flows:' .. dest, 0, 19)) do
+  for _, cnpj in ipairs(redis.call('ZRANGE', ARGV[2] .. 'flows:' .. dest, 0, 19)) do
     local n = looks > 0 and redis.call('ZRANGE', ARGV[2] .. 'backlog:' .. dest .. ':' .. cnpj, 0, 0)[1]
     local record = n and redis.call('HMGET', ARGV[3] .. n, 'queue', 'requeuedAt', 'receivedAt')
     local since = record and record[1] == ARGV[1] and tonumber(record[2] or record[3])
