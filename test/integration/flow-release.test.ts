@@ -4,6 +4,7 @@ import { flowPlaces } from '../../src/events/flow-places.ts'
 import type { LaneEntry } from '../../src/events/lanes.ts'
 import { createTransitions } from '../../src/events/transitions.ts'
 import { keys } from '../../src/redis/keys.ts'
+import { until } from '../support/client.ts'
 import { type Core, openCore } from '../support/core.ts'
 import { startTestRedis, type TestRedis } from '../support/redis.ts'
 
@@ -118,7 +119,7 @@ test('an attempt begins only where a place is free, and a lease that ran out fre
   await allow(2)
   expect(await start(c)).toEqual({ kind: 'back', why: 'BUSY', until: 0 })
   await start(a, 1)
-  await expect.poll(async () => (await start(c)).kind).toBe('started')
+  await until(async () => (await start(c)).kind === 'started', { what: 'the place is free' })
 })
 
 test('a job whose delay is over goes to the front when no place is free, and is the next to go', async () => {
