@@ -117,11 +117,13 @@ function createWorkerSideFor(
   { destinations }: Core,
   log: Logger,
   destinationUrl: string | undefined,
-  { delivery: report }: Metrics,
+  { delivery: report, operations: reportOperation }: Metrics,
   tracing: Tracing | undefined,
 ) {
   if (config.ROLE === 'gateway' || destinationUrl === undefined) return undefined
-  return createWorkerSide({ config, foundation, destinations, log, owner: processName(), report, tracing })
+  const owner = processName()
+  const reports = { report, reportOperation }
+  return createWorkerSide({ config, foundation, destinations, log, owner, ...reports, tracing })
 }
 
 function originOf({ HOST }: Config, port: number): string {

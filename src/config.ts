@@ -18,6 +18,10 @@ const whole = (fallback: number, min: number, max: number) => {
   const expected = `expected a whole number from ${min.toLocaleString('en')} to ${max.toLocaleString('en')}`
   return z.coerce.number(expected).int(expected).min(min, expected).max(max, expected).default(fallback)
 }
+const part = (fallback: number) => {
+  const expected = 'expected a number from 0.01 to 1'
+  return z.coerce.number(expected).min(0.01, expected).max(1, expected).default(fallback)
+}
 const count = (fallback: number) => whole(fallback, 1, 1_000_000_000)
 /** Timers of Node hold at most 2^31 ms. */
 const milliseconds = (fallback: number, min = 1) => whole(fallback, min, 2_000_000_000)
@@ -162,6 +166,9 @@ const environment = z.object({
     'expected status codes from 300 to 599, separated by commas',
   ).default([410]),
   FIFO_BLOCK_SECONDS: whole(3_600, 1, 2_592_000),
+  BREAKER_FAILURE_RATE: part(0.5),
+  BREAKER_MIN_ATTEMPTS: whole(20, 0, 100_000),
+  BREAKER_COOLDOWN_SECONDS: whole(30, 1, 86_400),
   CONNECT_TIMEOUT_MS: milliseconds(5_000),
   ATTEMPT_TIMEOUT_MS: milliseconds(30_000),
   MAX_REPROCESS_ROUNDS: count(20),

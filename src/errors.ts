@@ -9,6 +9,7 @@ const catalogue = {
   INVALID_CNPJ: [400, 'This is not a valid CNPJ.'],
   DESTINATION_NOT_ALLOWED: [400, 'A destination may not be at this address.'],
   INVALID_PREVIEW: [400, 'This is not the token of a preview of yours.'],
+  RESERVED_EVENT_TYPE: [400, 'Event types that begin with gancho. are of Gancho alone.'],
   INVALID_CURSOR: [400, 'This is not a cursor of the journal.'],
   UNAUTHENTICATED: [401, 'A valid Bearer token is needed.'],
   INVALID_SIGNATURE: [401, 'The signature is missing, wrong or too old.'],

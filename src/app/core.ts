@@ -1,11 +1,12 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { createErrorQueue, type ErrorQueue } from '../delivery/error-queue.ts'
+import { createGates, type Gates } from '../delivery/gates.ts'
+import { createJobPlaces, type JobPlaces } from '../delivery/job-places.ts'
 import { createQueueOverview, type QueueOverview } from '../delivery/queue-overview.ts'
 import { createQueuePauses, type QueuePauses } from '../delivery/queue-pauses.ts'
 import { createQueueStats, type QueueStats } from '../delivery/queue-stats.ts'
 import { createReprocess, type Reprocess } from '../delivery/reprocess.ts'
-import { type FlowPlaces, flowPlaces } from '../events/flow-places.ts'
 import { createJobRecords } from '../events/job-records.ts'
 import { createLanes, type Lanes, scheduleReleased } from '../events/lanes.ts'
 import { defaultQueue } from '../events/routing.ts'
@@ -59,8 +60,9 @@ export type Core = {
   streamTickets: StreamTickets
   /** Has somebody else told, after the caches, that a tenant has changed, or with `*` that any may have. */
   onTenantChange(listener: (cnpj: string) => void): void
+  gates: Gates
+  jobPlaces: JobPlaces
   queueOverview: QueueOverview
-  flowPlaces: FlowPlaces
   queueStats: QueueStats
   queuePauses: QueuePauses
   liveJournal: LiveJournal
@@ -199,8 +201,9 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     streamPlaces: streamPlaces(connections.commands, placeLeaseMs),
     streamTickets: streamTickets(connections.commands, config.STREAM_TICKET_TTL_SECONDS * 1_000),
     onTenantChange: (listener) => void listeners.push(listener),
+    gates: createGates(connections.commands, transitions),
+    jobPlaces: createJobPlaces(connections.commands),
     queueOverview,
-    flowPlaces: flowPlaces(connections.commands),
     queueStats,
     queuePauses: createQueuePauses({ redis: connections.commands, lanes }),
     liveJournal,

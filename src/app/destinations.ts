@@ -5,6 +5,7 @@ import { type DestinationDirectory, destinationDirectory } from '../delivery/des
 import { type DestinationService, destinationService } from '../delivery/destination-service.ts'
 import { environmentDestination } from '../delivery/environment-destination.ts'
 import { eventFilters } from '../delivery/event-filter.ts'
+import { disablingTold } from '../delivery/operations.ts'
 import { destinationRouter } from '../delivery/route-events.ts'
 import { isQueueName, type Lanes } from '../events/lanes.ts'
 import type { Router } from '../events/routing.ts'
@@ -64,6 +65,7 @@ export function createDestinations(deps: Deps): Destinations {
   const guard = guardOf(config, foundation)
   const service = destinationService({
     ...{ store, directory, invalidation, cipher, lanes },
+    tellOfDisabling: disablingTold(connections.patient, Date.now),
     checkUrl: (text) => checkDestinationUrl(text, guard),
   })
   const turns = [refreshing(directory, log), exchangingQueues(lanes, log, directory)]

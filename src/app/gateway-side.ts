@@ -1,7 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { reportedIntake } from '../events/event-report.ts'
-import { createIntake, type Intake } from '../events/intake.ts'
 import { tracedIntake } from '../events/traced-intake.ts'
 import { graphqlRoute } from '../http/graphql-route.ts'
 import { healthRoutes } from '../http/health-routes.ts'
@@ -22,6 +21,7 @@ import type { Tracing } from '../tracing/tracing.ts'
 import type { Core } from './core.ts'
 import type { Foundation } from './foundation.ts'
 import { createGraphqlEndpoint } from './graphql-endpoint.ts'
+import { openIntake } from './open-intake.ts'
 
 type Deps = {
   config: Config
@@ -49,7 +49,10 @@ export function createGatewaySide(deps: Deps): HttpServer {
     return createHttpServer({ webhook: undefined, handle: withMiddleware(router), requestTimeoutMs, log })
   }
   const { correlator } = core
-  const intake = tracedIntake(correlator.intakeOf(openIntake(config, foundation, core)), tracing)
+  const intake = tracedIntake(
+    correlator.intakeOf(openIntake(config, foundation, core.destinations.route)),
+    tracing,
+  )
   const routes = [
     ...adminTenantRoutes(core),
     ...[failedJobsRoute(core), newQrcodeRoute(correlator), exportJobsRoute(core)],
@@ -92,17 +95,6 @@ export function createGatewaySide(deps: Deps): HttpServer {
   }
 }
 
-function openIntake(config: Config, { connections, dataSet, memory }: Foundation, core: Core): Intake {
-  return createIntake({
-    redis: connections.intake,
-    route: core.destinations.route,
-    dataSet,
-    memoryIsShort: memory.isShort,
-    maxBacklog: config.MAX_BACKLOG,
-    idempotencyTtlSeconds: config.IDEMPOTENCY_TTL_SECONDS,
-  })
-}
-
 /** On a developer's machine, unless the environment says otherwise. */
 export const showsGraphiql = (config: Config, { embedded }: Foundation) => config.GRAPHIQL ?? embedded
 
@@ -116,9 +108,15 @@ function scrapeOf({ metrics, foundation, core }: Deps) {
   const { directory, lanes, queueOverview: overview, liveJournal, correlator } = core
   const redis = redisFigures({
     ...{ redis: foundation.connections.commands, lanes, overview },
+    openBreakers: () => queuesOfOpenBreakers(core),
     tail: () => liveJournal.position()?.id,
   })
   return () => metrics.scrape({ redis, tenantCache: () => directory.status(), awaiting: correlator.waiting })
+}
+
+async function queuesOfOpenBreakers({ gates, destinations }: Core): Promise<string[]> {
+  const ids = await gates.openBreakers()
+  return ids.flatMap((id) => destinations.directory.get(id)?.settings.queue ?? [])
 }
 
 function healthChecks({ connections, stores }: Foundation, { lanes }: Core) {

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import type { DeliveryReport } from '../delivery/delivery-report.ts'
 import { createErrorQueue, type ErrorQueue } from '../delivery/error-queue.ts'
+import type { OperationReport } from '../delivery/operations.ts'
 import { createJobRecords, type JobRecords } from '../events/job-records.ts'
 import { createLanes, type Lanes, scheduleReleased } from '../events/lanes.ts'
 import { defaultQueue } from '../events/routing.ts'
@@ -21,6 +22,7 @@ export type WorkerDeps = {
   /** Told what deliveries come to. */
   report: DeliveryReport
   tracing: Tracing | undefined
+  reportOperation: OperationReport
 }
 
 /** What the parts of a worker share; all of it waits while Redis is away. */

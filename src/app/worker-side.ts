@@ -1,3 +1,4 @@
+import { deliveryWindows } from '../delivery/delivery-window.ts'
 import { destinationTerms } from '../delivery/destination-terms.ts'
 import { createPump } from '../delivery/pump.ts'
 import { createQueuePauses } from '../delivery/queue-pauses.ts'
@@ -13,6 +14,7 @@ import { repeat } from '../redis/repeat.ts'
 import { bulkRunnerOf } from './bulks.ts'
 import { createDelivery } from './delivery.ts'
 import { exchangingQueues } from './destinations.ts'
+import { tellingOperations } from './operations.ts'
 import { retentionMs, statsKept } from './retention.ts'
 import { handBackMs, within } from './within.ts'
 import { openWorkerParts, type WorkerDeps, type WorkerParts } from './worker-parts.ts'
@@ -38,14 +40,27 @@ export function createWorkerSide(deps: WorkerDeps): WorkerSide {
   const queues = exchangingQueues(parts.lanes, deps.log)
   const bulks = bulkRunnerOf(parts)
   const pauses = pausesOf(parts)
+  const operations = tellingOperations(parts)
   return {
     start() {
-      const all = [pump, delivery, dispatcher, sweeper, projector, maintenance, queues, bulks, pauses]
+      const all = [
+        pump,
+        delivery,
+        dispatcher,
+        sweeper,
+        projector,
+        maintenance,
+        queues,
+        bulks,
+        pauses,
+        operations,
+      ]
       for (const part of all) part.start()
     },
     async close(withinMs) {
       // Each of them waits for Redis, which may be away for longer than anyone waits for the end.
-      const stopped = Promise.all([dispatcher.stop(), sweeper.stop(), pump.stop(), bulks.stop()])
+      const inTurn = [dispatcher, sweeper, pump, bulks, operations]
+      const stopped = Promise.all(inTurn.map((part) => part.stop()))
       await Promise.all([within(stopped, withinMs + handBackMs), delivery.close(withinMs)])
       await within(
         Promise.all([projector.stop(), maintenance.close(), queues.stop(), pauses.stop()]),
@@ -70,12 +85,23 @@ function dispatcherOf({ config, foundation, redis, transitions, lanes, log, owne
 }
 
 function pumpOf({ config, redis, transitions, destinations, owner, log }: WorkerParts) {
+  const around = {
+    breaker: {
+      failureRate: config.BREAKER_FAILURE_RATE,
+      attempts: config.BREAKER_MIN_ATTEMPTS,
+      coolDownMs: config.BREAKER_COOLDOWN_SECONDS * 1_000,
+    },
+    shutHoursOf: deliveryWindows(),
+    places: () => pump.places(),
+    now: Date.now,
+  }
+  const { directory } = destinations
   const termsOf = (id: string) => {
-    const known = destinations.directory.get(id)
-    return known && destinationTerms(known.settings, pump.places())
+    const known = directory.get(id)
+    return known && destinationTerms(known.settings, around)
   }
   const concurrency = config.WORKER_CONCURRENCY
-  const pump = createPump({ redis, transitions, termsOf, owner, concurrency })
+  const pump = createPump({ redis, transitions, termsOf, find: directory.find, owner, concurrency })
   const turn = async () => {
     await pump.turn()
     return false

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { type Failure, type Job, jobId } from '../events/job.ts'
 import type { ScheduledJob } from '../events/lanes.ts'
+import { isOperational } from '../events/operational-events.ts'
 import type { DestinationTerms, FinishAs, Transitions, WhyNot } from '../events/transitions.ts'
 import { type AttemptResult, attempt, type DeliveryRequest } from './attempt.ts'
 import type { DeliveryReport } from './delivery-report.ts'
@@ -16,6 +17,7 @@ import type { Destination } from './destination.ts'
 import type { ErrorQueue } from './error-queue.ts'
 import type { FindDestination } from './find-destination.ts'
 import type { HttpClient } from './http-client.ts'
+import { outcomeClass } from './outcome-class.ts'
 import { attemptRecord, type Begun, failureOf, failureWithoutAttempt } from './outcome-record.ts'
 import { type NextStep, nextStep, withinBlock } from './retry-policy.ts'
 import type { TraceAttempt } from './traced-attempt.ts'
@@ -50,7 +52,7 @@ export type DeliverDeps = {
 }
 
 const shortestWaitMs = 250
-/** When a job comes back whose destination could not be read, or is out of service: soon at first, for all who wait are many. */
+/** When a job comes back whose destination could not be read: soon at first, for all who wait are many. */
 const lookAgainMs = ({ looks }: Begun) => Math.min(15_000 * 2 ** looks, 60_000)
 
 /**
@@ -65,9 +67,7 @@ export async function deliverJob(
   const known = id === undefined ? undefined : deps.termsOf(id)
   const leaseMs = deps.defaults.timeoutMs + deps.leaseMarginMs
   const started = await deps.transitions.start(n, round, owner, leaseMs, known)
-  // Until when is told by Redis' clock: to a process whose own is ahead it may be over, and it would ask on and on.
-  if (started.kind === 'wait')
-    return { kind: 'later', at: Math.max(started.until, deps.now() + shortestWaitMs) }
+  if (started.kind === 'wait') return { kind: 'later', at: notBefore(deps.now(), started.until) }
   if (started.kind === 'back') return started
   if (started.kind === 'refused') {
     deps.log.debug({ job: jobId(n), round, status: started.status }, 'delivery refused by the record')
@@ -83,6 +83,9 @@ export async function deliverJob(
   if (as.attempt?.statusCode === gone && !isEnvironments(destination)) await disable(deps, destination)
   return afterwards
 }
+
+/** Until when is told by Redis' clock: to a process whose own is ahead it may be over, and it would ask on and on. */
+const notBefore = (now: number, until: number) => (until > now ? until : now + shortestWaitMs)
 
 function withoutDestination(deps: DeliverDeps, begun: Begun, why: 'gone' | 'unknown'): FinishAs {
   // Nothing is known of the receiver, so nothing counts against the job.
@@ -119,7 +122,7 @@ async function decide(
   terms: DeliveryTerms,
 ): Promise<FinishAs> {
   const { policy, timeoutMs, deadlineAt, blockMs } = terms
-  if (deadlineAt !== null && deps.now() >= deadlineAt) {
+  if (deadlineAt !== null && (begun.isLate || deps.now() >= deadlineAt)) {
     const error = `not delivered by its deadline, ${new Date(deadlineAt).toISOString()}`
     return giveUp(deps, begun, 'DEADLINE', error)
   }
@@ -134,9 +137,10 @@ async function decide(
   const result = await (deps.trace?.(begun, request, send) ?? send(request))
   // That this process stops says nothing about the receiver: another one goes on at once.
   const isBrokenOff = deps.aborted.aborted && result.outcome.kind === 'unanswered'
-  if (isBrokenOff) return { ...finishAs(deps, begun, result, { do: 'retry', delayMs: 0 }), uncounted: true }
+  if (isBrokenOff)
+    return { ...finishAs(deps, begun, result, { do: 'retry', delayMs: 0 }), uncounted: true, class: 'none' }
   const now = deps.now()
-  const elapsedMs = now - begun.firstAttemptAt
+  const elapsedMs = now - begun.firstAttemptAt - begun.heldMs
   // The last attempt begins early enough to be over by the deadline.
   const leftMs = deadlineAt === null ? undefined : deadlineAt - timeoutMs - now
   const step = nextStep(policy, begun.attemptInRound, result.outcome, elapsedMs, leftMs)
@@ -144,12 +148,16 @@ async function decide(
 }
 
 function finishAs(deps: DeliverDeps, begun: Begun, result: AttemptResult, step: NextStep): FinishAs {
-  if (step.do === 'done') return { status: 'DELIVERED', attempt: attemptRecord(begun, result, 'DELIVERED') }
+  // What becomes of Gancho's own events is to make no further ones.
+  const of = isOperational(begun.job.eventType) ? 'none' : outcomeClass(result.outcome)
+  if (step.do === 'done')
+    return { status: 'DELIVERED', attempt: attemptRecord(begun, result, 'DELIVERED'), class: of }
   if (step.do === 'retry') {
-    return { status: 'RETRYING', delayMs: step.delayMs, attempt: attemptRecord(begun, result, 'RETRY') }
+    const attempt = attemptRecord(begun, result, 'RETRY')
+    return { status: 'RETRYING', delayMs: step.delayMs, attempt, class: of }
   }
-  const record = attemptRecord(begun, result, 'FAILED')
-  return { status: 'FAILED', failure: failureOf(begun, record, step.why, deps.now()), attempt: record }
+  const attempt = attemptRecord(begun, result, 'FAILED')
+  return { status: 'FAILED', failure: failureOf(begun, attempt, step.why, deps.now()), attempt, class: of }
 }
 
 async function record(deps: DeliverDeps, begun: Begun, as: FinishAs): Promise<Afterwards> {
@@ -175,7 +183,7 @@ async function record(deps: DeliverDeps, begun: Begun, as: FinishAs): Promise<Af
     { job: jobId(n), round, attempt: begun.attempt, status: finished.status, statusCode, error },
     'delivery attempt',
   )
-  if (finished.status === 'HELD') return { kind: 'later', at: deps.now() + lookAgainMs(begun) }
+  if (finished.status === 'HELD') return { kind: 'back', why: 'OUT_OF_SERVICE', until: 0 }
   if (finished.status === 'RETRYING') return { kind: 'later', at: finished.nextAttemptAt }
   if (finished.status === 'FAILED' && as.failure) await rest(deps, begun.job, as.failure)
   return { kind: 'done' }

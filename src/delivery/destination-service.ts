@@ -17,6 +17,8 @@ export type DestinationServiceDeps = {
   invalidation: Pick<TenantInvalidation, 'publish'>
   cipher: Pick<TokenCipher, 'encrypt' | 'decrypt'>
   lanes: Pick<Lanes, 'all' | 'open'>
+  /** Has people told that a destination is put out of service, as soon as its stored version is this one or a later. */
+  tellOfDisabling: (destination: Pick<Destination, 'id' | 'version'>, reason: string) => Promise<void>
   /** The URL in its normal form. @throws GanchoError BAD_REQUEST, DESTINATION_NOT_ALLOWED */
   checkUrl: (text: string) => URL
   /** Epoch milliseconds. */
@@ -131,6 +133,8 @@ export function destinationService(deps: DestinationServiceDeps): DestinationSer
     async disable({ id, version }, reason) {
       const stored = await store.byId(id)
       if (stored?.version !== version) return
+      // First, because a crash between the two must not leave it out of service without a word.
+      await deps.tellOfDisabling({ id, version: version + 1 }, reason)
       const out = { active: false, disabledAt: now(), disabledReason: reason }
       await write(openDestination(cipher, stored), out)
     },

@@ -2,6 +2,8 @@ import type { Redis } from 'ioredis'
 import type { DestinationTerms, Transitions } from '../events/transitions.ts'
 import { keys } from '../redis/keys.ts'
 import { loadScript } from '../redis/scripts.ts'
+import { termsOfGone } from './destination-terms.ts'
+import type { FindDestination } from './find-destination.ts'
 
 export type Pump = {
   /** Tells that this worker lives, and releases what there is room for at all destinations that keep jobs back. */
@@ -17,6 +19,7 @@ type Deps = {
   transitions: Pick<Transitions, 'release'>
   /** What the scripts have to know of a destination; undefined for one that is not known here. */
   termsOf: (destination: string) => DestinationTerms | undefined
+  find: FindDestination
   /** Name of this process, unique. */
   owner: string
   /** Deliveries that this worker can have under way in a queue. */
@@ -32,7 +35,7 @@ const batchSize = 50
  * What is released otherwise follows a delivery of the same destination. This is for those that wait for something else: for a time, for
  * a change of their terms, for a release whose caller crashed. Several at a time do each other no harm.
  */
-export function createPump({ redis, transitions, termsOf, owner, concurrency }: Deps): Pump {
+export function createPump({ redis, transitions, termsOf, find, owner, concurrency }: Deps): Pump {
   const seeWorkers = loadScript(redis, 'see-workers')
   let workers = 1
   return {
@@ -41,7 +44,8 @@ export function createPump({ redis, transitions, termsOf, owner, concurrency }: 
       const destinations = await redis.smembers(keys.flowing)
       for (let at = 0; at < destinations.length; at += batchSize) {
         const batch = destinations.slice(at, at + batchSize)
-        await transitions.release(new Map(batch.map((id) => [id, termsOf(id) ?? {}])))
+        const terms = batch.map(async (id) => [id, termsOf(id) ?? (await termsOfUnknown(find, id))] as const)
+        await transitions.release(new Map(await Promise.all(terms)))
       }
     },
     async leave() {
@@ -49,4 +53,9 @@ export function createPump({ redis, transitions, termsOf, owner, concurrency }: 
     },
     places: () => workers * concurrency,
   }
+}
+
+/** The jobs of one that was deleted are let go, whatever kept them back. */
+async function termsOfUnknown(find: FindDestination, id: string): Promise<DestinationTerms> {
+  return (await find(id)).kind === 'gone' ? termsOfGone : {}
 }

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { isJson } from '../events/content-type.ts'
+import { isOperational } from '../events/operational-events.ts'
 import type { Route, RoutedEvent, Router } from '../events/routing.ts'
 import type { DestinationSettings } from './destination.ts'
 import type { DestinationDirectory } from './destination-directory.ts'
@@ -72,9 +73,12 @@ const routeOf = ({ id, queue, fifo }: DestinationSettings): Route => ({
   ...(fifo && { fifo }),
 })
 
-/** Whether a destination with this list wants that type: exactly named, by a prefix such as `invoice.*`, or by an empty list. */
+/**
+ * Whether a destination with this list wants that type: exactly named, by a prefix such as `invoice.*`, or by an empty list, which takes
+ * every event of senders.
+ */
 export function takesType(eventTypes: readonly string[], type: string | null): boolean {
-  if (eventTypes.length === 0) return true
+  if (eventTypes.length === 0) return !isOperational(type)
   if (type === null) return false
   return eventTypes.some((one) => (one.endsWith('.*') ? type.startsWith(one.slice(0, -1)) : type === one))
 }

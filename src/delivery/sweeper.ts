@@ -28,7 +28,7 @@ const maxBatches = 40
  * Mends what a crash left between two steps, by asking the record:
  * - a job that should be scheduled and is not in BullMQ is added again;
  * - one that failed for good gets its entry in the error queue;
- * - one that waits for its turn stands where turns are given;
+ * - one that waits for its turn stands where turns are given, unless it has waited for longer than it may;
  * - what BullMQ gave up on goes back where its record says;
  * - entries of error queues that no FAILED record stands behind are removed.
  */
@@ -100,7 +100,8 @@ export function createSweeper(deps: Deps): { sweep(): Promise<void> } {
       else deps.log.error({ job: jobId(job.n), queue: job.queue }, 'sweeper: no queue can have this name')
     }
     await deps.forget(jobs.filter(isOver))
-    await lookLater(jobs.filter((job) => job.status !== 'FAILED'))
+    // When those that are kept back are looked at again the script says, which knows when they are to be given up.
+    await lookLater(jobs.filter((job) => job.status !== 'FAILED' && !kept.has(job.n)))
     const known = new Set(jobs.map((job) => job.n))
     for (const n of ns) if (!known.has(n)) await transitions.settle(n, 0)
   }

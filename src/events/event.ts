@@ -22,6 +22,8 @@ export type IncomingEvent = {
   json?: unknown
   /** Awaited replies that it may be. */
   candidates?: readonly ReplyCandidate[]
+  /** One that Gancho itself makes: its type may be one of Gancho's. */
+  operational?: boolean
   /** Instance that takes it, when the script itself is to tell the others of a reply: it tells its own callers. */
   toldBy?: string | undefined
 }

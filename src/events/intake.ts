@@ -5,6 +5,7 @@ import { channels, keys } from '../redis/keys.ts'
 import { loadScript, type ScriptArgument } from '../redis/scripts.ts'
 import type { RateLimit } from '../tenants/limits.ts'
 import type { Accepted, IncomingEvent } from './event.ts'
+import { isOperational } from './operational-events.ts'
 import { orderingHash } from './ordering.ts'
 import { bucketArguments, type RateLimitState, rateLimited } from './rate-limit.ts'
 import { candidateArguments, type MatchAnswer, matchedReply } from './reply-candidate.ts'
@@ -13,7 +14,7 @@ import type { Route, Router } from './routing.ts'
 export type Intake = {
   /**
    * Makes the event durable: when this resolves, it is numbered and in Redis.
-   * @throws GanchoError RATE_LIMITED, BACKLOG_FULL, IDEMPOTENCY_CONFLICT or REDIS_UNAVAILABLE. After the last one the event may or may
+   * @throws GanchoError RESERVED_EVENT_TYPE, RATE_LIMITED, BACKLOG_FULL, IDEMPOTENCY_CONFLICT or REDIS_UNAVAILABLE. After the last one the event may or may
    * not have been accepted (the answer was lost), but no more than once.
    */
   accept(event: IncomingEvent): Promise<Accepted>
@@ -118,6 +119,8 @@ export function createIntake(deps: Deps): Intake {
 
   return {
     accept(event) {
+      if (!event.operational && isOperational(event.eventType))
+        return Promise.reject(new GanchoError('RESERVED_EVENT_TYPE'))
       if (deps.memoryIsShort() || bytesInFlight > maxBytesInFlight) return Promise.reject(backlogFull())
       return enqueue(event)
     },

@@ -31,6 +31,10 @@ export type Started =
       firstAttemptAt: number
       /** Attempts of this round whose worker never came back. */
       lost: number
+      /** Whether it is past its destination's deadline, and so was let go whatever keeps others back. */
+      isLate: boolean
+      /** Of the time since its first attempt, milliseconds in which the job was held. */
+      heldMs: number
       /** Whether others of its ordering key wait for it. */
       isOrdered: boolean
     }
@@ -124,7 +128,9 @@ export type Transitions = {
   look(ns: readonly number[]): Promise<('kept' | 'scheduled' | 'over')[]>
   /** Releases what there is room for at these destinations, by id. */
   release(terms: ReadonlyMap<string, DestinationTerms>): Promise<void>
-  /** The same, after what counts as scheduled or under way was compared with the records. */
+  /** Closes the breaker of a destination. */
+  resetBreaker(destination: string): Promise<void>
+  /** Releases, after what counts as scheduled or under way was compared with the records. */
   recount(destinations: readonly string[]): Promise<void>
 }
 
@@ -210,6 +216,9 @@ export function createTransitions(redis: Redis, { graceMs, schedule }: Options):
         entries.map(([on, own]) => ({ name: 'release', on, args: Object.entries(own).flat() })),
       )
     },
+    async resetBreaker(on) {
+      await runAndSchedule([{ name: 'reset', on, args: [] }])
+    },
     async recount(destinations) {
       await runAndSchedule(destinations.map((on) => ({ name: 'recount', on, args: [] })))
     },
@@ -253,6 +262,8 @@ function started(n: number, [kind, ...rest]: [Buffer, ...unknown[]]): Started {
     looks: Number(fields.looks ?? 0),
     firstAttemptAt: Number(fields.firstAttemptAt),
     lost: Number(fields.lost ?? 0),
+    isLate: fields.late !== undefined,
+    heldMs: Number(fields.heldMs ?? 0),
     isOrdered: fields.ordering !== undefined,
   }
 }

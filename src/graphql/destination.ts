@@ -101,6 +101,15 @@ builder.objectFields(DestinationRef, (t) => ({
     nullable: true,
     description: 'Deadline of one attempt; null: that of the environment.',
   }),
+  ratePerSecond: t.exposeInt('ratePerSecond', {
+    nullable: true,
+    description: 'Attempts a second, over all workers; null: as many as there are.',
+  }),
+  deliveryWindow: t.exposeString('deliveryWindow', {
+    nullable: true,
+    description:
+      'Hours in which it is delivered to, such as Mon-Fri 08:00-18:00 America/Sao_Paulo; null: always.',
+  }),
   jobDeadlineSeconds: t.exposeInt('jobDeadlineSeconds', {
     nullable: true,
     description: 'Age at which a job is given up; null: none.',

@@ -1,24 +1,23 @@
 import type { Known } from '../delivery/known-destinations.ts'
-import type { FlowPlace } from '../events/flow-places.ts'
-import type { Job } from '../events/job.ts'
+import { type Job, jobId } from '../events/job.ts'
+import type { JobWait } from './job-wait.ts'
 
 /**
  * What a job's status means for whoever waits for it, in one or two sentences, from its record, what is known of its destination
- * (nothing when that is not there, or cannot be looked up), and where it waits for its turn, if it does. Times are UTC.
+ * (nothing when that is not there, or cannot be looked up), and why it is not delivered yet. Times are UTC.
  */
-export function explain(job: Job, known: Known | undefined, place: FlowPlace | null = null): string {
+export function explain(job: Job, known: Known | undefined, wait: JobWait | null): string {
   const { queue, destination, attempts, failure } = job
   switch (job.status) {
     case 'RECEIVED':
-      return `Accepted at ${time(job.receivedAt)} and safe; it is on its way into queue ${queue}.`
+      return `Accepted at ${time(job.receivedAt)} and safe; it is on its way into queue ${queue}.${noWorker(wait)}`
     case 'QUEUED':
-      return queued(job, place)
     case 'HELD':
-      return held(job, known)
+      return [again(job), wait && waiting(job, known, wait)].filter(Boolean).join(' ')
     case 'DELIVERING':
       return `Attempt ${attempts} to deliver it to destination ${destination} is under way.`
     case 'RETRYING':
-      return place === null ? retrying(job, known) : `${afterAttempts(job)}${waiting(job, place)}`
+      return retrying(job, known, wait)
     case 'DELIVERED':
       return `Delivered to destination ${destination}${at(job.deliveredAt)} with attempt ${attempts}.`
     case 'FAILED':
@@ -30,49 +29,68 @@ export function explain(job: Job, known: Known | undefined, place: FlowPlace | n
   }
 }
 
-const waitingStatuses: ReadonlySet<string> = new Set(['RECEIVED', 'QUEUED', 'HELD', 'RETRYING'])
-
-/** Whether it makes a difference to the job that its queue is paused. */
-export const waitsForQueue = ({ status }: Job) => waitingStatuses.has(status)
-
-export const explainPause = ({ queue }: Job) => `Nothing is taken from queue ${queue} now: it is paused.`
-
-function queued(job: Job, place: FlowPlace | null): string {
-  const { queue, round, attempts, reported } = job
-  if (round === 0) return place === null ? `Waiting in queue ${queue} for a worker.` : waiting(job, place)
+function again({ queue, round, attempts, reported }: Job): string {
+  if (round === 0) return ''
   const why = reported ? `, because downstream reported: ${reported}` : ''
-  const again = `Queued again in ${queue} (round ${round}, ${counted(attempts)} before)${why}.`
-  return place === null ? again : `${again} ${waiting(job, place)}`
+  return `Queued again in ${queue} (round ${round}, ${counted(attempts)} before)${why}.`
 }
 
-function waiting({ destination }: Job, { kind, before }: FlowPlace): string {
-  const jobs = before === 1 ? '1 job' : `${before} jobs`
-  if (kind === 'order')
-    return `Waiting for ${jobs} of its ordering key to be over, which came to destination ${destination} before it.`
-  return `Waiting for its turn at destination ${destination}, which has as much under way as it may; ${jobs} of its tenant come before it.`
+function waiting(job: Job, known: Known | undefined, wait: JobWait): string {
+  const { queue, destination } = job
+  const { until, ahead, first } = wait
+  const { disabledReason = null, ratePerSecond = null } = known?.settings ?? {}
+  switch (wait.reason) {
+    case 'NO_WORKER':
+      return `Waiting in queue ${queue}: no worker is running.`
+    case 'QUEUE_PAUSED':
+      return `Waiting in queue ${queue}. Nothing is taken from queue ${queue} now: it is paused.`
+    case 'OUT_OF_SERVICE':
+      return `Held back, because destination ${destination} is out of service${disabledReason === null ? '' : ` (${disabledReason})`}.`
+    case 'DELIVERY_WINDOW':
+      return `Held back${untilTime(until)}, because it is outside the hours of destination ${destination}.`
+    case 'BREAKER':
+      return breaking(destination, wait)
+    case 'RATE':
+      return `Waiting for its turn${at(until)}: destination ${destination} gets ${ratePerSecond ?? 'few'} attempts a second at most.`
+    case 'ORDER':
+      return `Waiting for ${jobs(ahead)} of its ordering key to be over, which came to destination ${destination} before it${first === null ? '' : `; the first is ${jobId(first)}`}.`
+    case 'CONCURRENCY':
+      return `Waiting for its turn at destination ${destination}, which has as much under way as it may; ${jobs(ahead)} of its tenant come before it.`
+    case 'BACKLOG':
+      return `Waiting for its turn at destination ${destination}; ${jobs(ahead)} of its tenant come before it.`
+    default:
+      return job.round === 0 ? `Waiting in queue ${queue} for a worker.` : ''
+  }
 }
 
-const afterAttempts = ({ attempts }: Job) =>
-  attempts === 0 ? '' : `Attempt ${attempts} did not succeed, and the next is due. `
-
-function held({ destination }: Job, known: Known | undefined): string {
-  const { active = true, disabledReason = null } = known?.settings ?? {}
-  if (active)
-    return `Held back before it is sent to destination ${destination}, by an access window, a breaker or a pause.`
-  const why = disabledReason === null ? '' : ` (${disabledReason})`
-  return `Held back, because destination ${destination} is out of service${why}.`
+function breaking(destination: string, { until, breaker: { state, failureRate } }: JobWait): string {
+  const rate = failureRate === null ? '' : ` (${Math.round(failureRate * 100)} % of its attempts)`
+  if (state === 'OPEN')
+    return `Held back${untilTime(until)}, because destination ${destination} failed too much${rate}.`
+  if (state === 'HALF_OPEN')
+    return `Held back, because destination ${destination} failed too much${rate}; it is tried with a few jobs now.`
+  return `Waiting for its turn: destination ${destination} works again, and gets few jobs at a time at first.`
 }
 
-function retrying({ destination, attempts, nextAttemptAt }: Job, known: Known | undefined): string {
+function retrying(job: Job, known: Known | undefined, wait: JobWait | null): string {
+  const { destination, attempts, nextAttemptAt } = job
   const next = `Attempt ${attempts + 1} follows${at(nextAttemptAt)}`
   if (!known) return `Destination ${destination} cannot be found. ${next}, if it is there by then.`
   if (!known.destination)
     return `The secrets of destination ${destination} cannot be read. ${next}, if they can be by then.`
   if (attempts === 0)
     return `Destination ${destination} could not be looked up, so nothing was sent yet. ${next}.`
-  return `Attempt ${attempts} did not succeed. ${next}.`
+  const failed = `Attempt ${attempts} did not succeed.`
+  if (wait?.reason === 'RETRY_AFTER') return `${failed} ${next}, as the destination asked for by Retry-After.`
+  const isDue = wait !== null && wait.reason !== 'BACKOFF'
+  return isDue
+    ? `Attempt ${attempts} did not succeed, and the next is due. ${waiting({ ...job, round: 0 }, known, wait)}`
+    : `${failed} ${next}.`
 }
 
+const noWorker = (wait: JobWait | null) => (wait?.reason === 'NO_WORKER' ? ' No worker is running.' : '')
 const time = (ms: number) => new Date(ms).toISOString()
 const at = (ms: number | null) => (ms === null ? '' : ` at ${time(ms)}`)
+const untilTime = (ms: number | null) => (ms === null ? '' : ` until ${time(ms)}`)
+const jobs = (count: number | null) => (count === 1 ? '1 job' : `${count ?? 0} jobs`)
 const counted = (attempts: number) => (attempts === 1 ? '1 attempt' : `${attempts} attempts`)

@@ -2,7 +2,6 @@ import { type Job, jobId } from '../events/job.ts'
 import { AttemptRef, FailureRef } from './attempt.ts'
 import { builder } from './builder.ts'
 import type { GraphqlContext } from './context.ts'
-import { explain, explainPause, waitsForQueue } from './explanation.ts'
 import { bodyCost } from './field-cost.ts'
 import { findJob } from './job-access.ts'
 import { bodyPayload, bodyText } from './job-body.ts'
@@ -12,8 +11,6 @@ import { QueueRef } from './queue.ts'
 import { TenantRef, tenantOfJob } from './tenant.ts'
 
 const loadBody = (job: Job, { loaders }: GraphqlContext) => loaders.body.load(job.n)
-
-const waits = ({ status }: Job) => status === 'QUEUED' || status === 'RETRYING'
 
 export const JobRef = builder.objectRef<Job>('Job')
 
@@ -44,15 +41,6 @@ builder.node(JobRef, {
     updatedAt: t.expose('updatedAt', { type: 'DateTime' }),
     nextAttemptAt: t.expose('nextAttemptAt', { type: 'DateTime', nullable: true }),
     deliveredAt: t.expose('deliveredAt', { type: 'DateTime', nullable: true }),
-    explanation: t.string({
-      description: 'What its status means, for people.',
-      resolve: async (job, _args, { services, loaders }) => {
-        const known = services.destinations.directory.get(job.destination)
-        const text = explain(job, known, waits(job) ? await services.flowPlaces(job) : null)
-        const isPaused = waitsForQueue(job) && (await loaders.queuePause.load(job.queue)) !== null
-        return isPaused ? `${text} ${explainPause(job)}` : text
-      },
-    }),
     queue: t.field({ type: QueueRef, resolve: ({ queue }) => ({ name: queue }) }),
     tenant: t.field({
       type: TenantRef,

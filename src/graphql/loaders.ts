@@ -1,4 +1,6 @@
 import DataLoader from 'dataloader'
+import type { GateState } from '../delivery/gates.ts'
+import type { JobPlace } from '../delivery/job-places.ts'
 import type { QueueCounts } from '../delivery/queue-overview.ts'
 import type { QueuePause } from '../delivery/queue-pauses.ts'
 import { type SeenWorker, seenWorkers } from '../delivery/seen-workers.ts'
@@ -27,6 +29,10 @@ export type Loaders = {
   queuePause: DataLoader<string, QueuePause | null>
   /** The same for every queue. */
   workers: DataLoader<'all', SeenWorker[]>
+  /** By the id of the destination. */
+  gate: DataLoader<string, GateState>
+  /** By the number of the job. */
+  place: DataLoader<number, JobPlace>
 }
 
 /** Bodies are up to a megabyte each, and are kept until the request is over. */
@@ -41,7 +47,7 @@ export function createLoaders(
   principal: Principal,
   turn?: () => Promise<unknown>,
 ): Loaders {
-  const { jobs, tenants, sources, tenantStore, queueOverview } = services
+  const { jobs, tenants, sources, tenantStore, queueOverview, gates, jobPlaces } = services
   const loader = turn ? pacedLoader(turn) : plainLoader
   const tenant = loader<string, Tenant | null>(async (cnpjs) => {
     const found = new Map((await tenantStore.byCnpjs(cnpjs)).map((one) => [one.cnpj, one]))
@@ -82,6 +88,8 @@ export function createLoaders(
       },
       { maxBatchSize: bodiesPerRead },
     ),
+    gate: loader((destinations) => gates.states(destinations)),
+    place: loader((ns) => jobPlaces(ns)),
     queueCounts: loader((names) => Promise.all(names.map((name) => queueOverview.counts(name)))),
     workers: loader(async (asked) => {
       const seen = await seenWorkers(services.redis)

@@ -4,11 +4,12 @@ import type { BulkService } from '../bulk/bulk-service.ts'
 import type { DestinationDirectory } from '../delivery/destination-directory.ts'
 import type { DestinationService } from '../delivery/destination-service.ts'
 import type { ErrorQueue } from '../delivery/error-queue.ts'
+import type { Gates } from '../delivery/gates.ts'
+import type { JobPlaces } from '../delivery/job-places.ts'
 import type { QueueOverview } from '../delivery/queue-overview.ts'
 import type { QueuePauses } from '../delivery/queue-pauses.ts'
 import type { QueueStats } from '../delivery/queue-stats.ts'
 import type { Reprocess } from '../delivery/reprocess.ts'
-import type { FlowPlaces } from '../events/flow-places.ts'
 import type { Intake } from '../events/intake.ts'
 import type { Lanes } from '../events/lanes.ts'
 import type { SpentOfBurst } from '../events/rate-limit.ts'
@@ -45,8 +46,9 @@ export type GraphqlServices = {
   correlator: Pick<Correlator, 'callAndAwait' | 'awaited' | 'updates'>
   streamPlaces: Pick<StreamPlaces, 'used'>
   streamTickets: Pick<StreamTickets, 'create'>
+  gates: Pick<Gates, 'states' | 'reset'>
+  jobPlaces: JobPlaces
   queueOverview: QueueOverview
-  flowPlaces: FlowPlaces
   queueStats: Pick<QueueStats, 'watch'>
   queuePauses: Pick<QueuePauses, 'pause' | 'resume' | 'paused'>
   liveJournal: LiveJournal

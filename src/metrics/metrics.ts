@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { DeliveryReport } from '../delivery/delivery-report.ts'
+import type { OperationReport } from '../delivery/operations.ts'
 import type { EventReport } from '../events/event-report.ts'
 import type { StreamReport } from '../graphql/stream-report.ts'
 import type { AwaitReport } from '../sync/await-report.ts'
@@ -8,6 +9,7 @@ import type { DirectoryStatus } from '../tenants/directory.ts'
 import { awaitMetrics } from './await-metrics.ts'
 import { deliveryMetrics } from './delivery-metrics.ts'
 import { eventMetrics } from './event-metrics.ts'
+import { operationMetrics } from './operation-metrics.ts'
 import type { RedisFigures } from './redis-figures.ts'
 import { redisMetrics } from './redis-metrics.ts'
 import { streamMetrics } from './stream-metrics.ts'
@@ -24,6 +26,7 @@ export type MetricSources = {
 export type Metrics = {
   events: EventReport
   delivery: DeliveryReport
+  operations: OperationReport
   tenantCache: CacheReport
   streams: StreamReport
   awaiting: AwaitReport
@@ -44,6 +47,7 @@ export function createMetrics(now: () => number = Date.now): Metrics {
   return {
     events: eventMetrics(registry),
     delivery: deliveryMetrics(registry),
+    operations: operationMetrics(registry),
     tenantCache: tenantCache.report,
     streams: streamMetrics(registry),
     awaiting: awaiting.report,

@@ -8,6 +8,8 @@ export type QueueFigures = Pick<QueueCounts, 'waiting' | 'active' | 'delayed' | 
   name: string
   /** For how long the oldest waiting job has been ready; 0 when none waits. */
   oldestWaitingMs: number
+  /** Of its destinations, those whose breaker is open. */
+  openBreakers: number
 }
 
 /** What Redis holds now. Times are milliseconds. */
@@ -27,6 +29,8 @@ type Deps = {
   redis: Redis
   lanes: Pick<Lanes, 'all'>
   overview: QueueOverview
+  /** Names of the queues of destinations whose breaker is open, each as often as there are such. */
+  openBreakers: () => Promise<readonly string[]>
   /** Id of the last change that this process has read for its subscribers; undefined while it reads for nobody. */
   tail: () => string | undefined
   withinMs?: number
@@ -53,14 +57,16 @@ export function redisFigures({ withinMs = 1_000, ...deps }: Deps): () => Promise
   }
 }
 
-async function readFigures({ redis, lanes, overview, tail }: Omit<Deps, 'withinMs'>): Promise<RedisFigures> {
+async function readFigures(deps: Omit<Deps, 'withinMs'>): Promise<RedisFigures> {
+  const { redis, lanes, overview, tail } = deps
   const start = performance.now()
   await redis.ping()
   const roundTripMs = performance.now() - start
+  const broken = await deps.openBreakers()
   const figuresOf = async (name: string): Promise<QueueFigures> => {
     const { oldestWaitingAt, inPerSecond: _in, outPerSecond: _out, ...counts } = await overview.counts(name)
     const oldestWaitingMs = oldestWaitingAt === null ? 0 : Math.max(0, Date.now() - oldestWaitingAt)
-    return { name, ...counts, oldestWaitingMs }
+    return { name, ...counts, oldestWaitingMs, openBreakers: broken.filter((queue) => queue === name).length }
   }
   const read = tail()
   const [backlog, journal, projectorLagMs, tailLagMs, queues] = await Promise.all([

@@ -32,7 +32,19 @@ export function redisMetrics(registry: Registry) {
     help: 'Whether a queue is paused.',
   })
 
-  const show = ({ name: queue, paused: isPaused, oldestWaitingMs, ...counts }: QueueFigures) => {
+  const breakers = new Gauge({
+    ...{ name: 'gancho_breakers_open', registers, labelNames: ['queue'] as const },
+    help: 'Destinations of a queue whose breaker is open, or being tried.',
+  })
+
+  const show = ({
+    name: queue,
+    paused: isPaused,
+    oldestWaitingMs,
+    openBreakers,
+    ...counts
+  }: QueueFigures) => {
+    breakers.set({ queue }, openBreakers)
     for (const [state, count] of Object.entries(counts)) jobs.set({ queue, state }, count)
     oldest.set({ queue }, oldestWaitingMs / 1_000)
     paused.set({ queue }, isPaused ? 1 : 0)
@@ -40,7 +52,7 @@ export function redisMetrics(registry: Registry) {
 
   return (figures: RedisFigures | null): void => {
     up.set(figures ? 1 : 0)
-    for (const part of [jobs, oldest, paused]) part.reset()
+    for (const part of [jobs, oldest, paused, breakers]) part.reset()
     for (const part of Object.values(one)) part.remove()
     if (!figures) return
     one.roundTrip.set(figures.roundTripMs / 1_000)

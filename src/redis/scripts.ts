@@ -19,6 +19,8 @@ export type ScriptName =
   | 'await-strays'
   | 'journal-state'
   | 'queue-flow'
+  | 'gate-states'
+  | 'job-places'
   | 'take-place'
   | 'renew-places'
   | 'bulk-create'
@@ -45,6 +47,8 @@ const keyCounts: Record<ScriptName, number> = {
   'await-strays': 1,
   'journal-state': 3,
   'queue-flow': 1,
+  'gate-states': 0,
+  'job-places': 0,
   'take-place': 1,
   'renew-places': 1,
   'bulk-create': 1,
@@ -55,17 +59,18 @@ const keyCounts: Record<ScriptName, number> = {
 /** Files of functions that stand in front of a script. */
 const preludes: Partial<Record<ScriptName, readonly string[]>> = {
   accept: ['job', 'rate', 'awaited'],
-  transition: ['job', 'gate', 'flow'],
+  transition: ['job', 'breaker', 'gate', 'flow'],
   'rate-spent': ['job', 'rate'],
   'await-open': ['job', 'awaited'],
   'await-bind': ['job', 'awaited'],
   'await-fail': ['job', 'awaited'],
   'await-deadline': ['job', 'awaited'],
   'await-strays': ['job', 'awaited'],
-  'queue-flow': ['job'],
+  'queue-flow': ['job', 'breaker', 'gate'],
   'bulk-create': ['job'],
   'bulk-step': ['job'],
   'see-workers': ['job'],
+  'gate-states': ['job', 'breaker', 'gate'],
 }
 
 const read = (file: string) => readFileSync(new URL(`./scripts/${file}.lua`, import.meta.url), 'utf8')

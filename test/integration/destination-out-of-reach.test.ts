@@ -48,41 +48,30 @@ const untilWaiting = (n: number, status: string) =>
   })
 
 const known = (url: string): FoundDestination => ({ kind: 'known', destination: environmentDestination(url) })
-const inactive = (url: string): FoundDestination => ({
-  kind: 'known',
-  destination: { ...environmentDestination(url), active: false },
+test('a job whose destination cannot be read while the database is down waits, costs no attempt of its round, and is delivered after', async () => {
+  const { receiver, become } = await world(() => ({ kind: 'unknown' }))
+  const n = await core.accept()
+  const waits: number[] = []
+  for (const looks of [1, 2, 3, 4]) {
+    await until(async () => Number(await core.redis.hget(keys.job(n), 'looks')) === looks, {
+      what: `look ${looks}`,
+    })
+    await untilWaiting(n, 'RETRYING')
+    waits.push(await waitMs(n))
+    if (looks < 4) await promote(n)
+  }
+  // Soon at first, and then not so often: many may wait for the same.
+  expect(waits.map((ms) => Math.round(ms / 5_000) * 5)).toEqual([15, 30, 60, 60])
+  expect(receiver.received).toHaveLength(0)
+  expect(await core.attempts(n)).toEqual([])
+  expect(await core.job(n)).toMatchObject({ attempts: 0 })
+  become(known)
+  await promote(n)
+  await until(async () => (await core.job(n))?.status === 'DELIVERED', { what: 'delivery' })
+  expect(receiver.received).toHaveLength(1)
+  expect(receiver.received[0]?.headers).toMatchObject({ 'x-gancho-attempt': '1' })
+  expect(await core.job(n)).toMatchObject({ attempts: 1 })
 })
-
-test.each([
-  ['cannot be read while the database is down', () => ({ kind: 'unknown' }) as const, 'RETRYING'],
-  ['is out of service', inactive, 'HELD'],
-])(
-  'a job whose destination %s waits, costs no attempt of its round, and is delivered after',
-  async (_, state, status) => {
-    const { receiver, become } = await world(state)
-    const n = await core.accept()
-    const waits: number[] = []
-    for (const looks of [1, 2, 3, 4]) {
-      await until(async () => Number(await core.redis.hget(keys.job(n), 'looks')) === looks, {
-        what: `look ${looks}`,
-      })
-      await untilWaiting(n, status)
-      waits.push(await waitMs(n))
-      if (looks < 4) await promote(n)
-    }
-    // Soon at first, and then not so often: many may wait for the same.
-    expect(waits.map((ms) => Math.round(ms / 5_000) * 5)).toEqual([15, 30, 60, 60])
-    expect(receiver.received).toHaveLength(0)
-    expect(await core.attempts(n)).toEqual([])
-    expect(await core.job(n)).toMatchObject({ attempts: 0 })
-    become(known)
-    await promote(n)
-    await until(async () => (await core.job(n))?.status === 'DELIVERED', { what: 'delivery' })
-    expect(receiver.received).toHaveLength(1)
-    expect(receiver.received[0]?.headers).toMatchObject({ 'x-gancho-attempt': '1' })
-    expect(await core.job(n)).toMatchObject({ attempts: 1 })
-  },
-)
 
 test('a job whose destination was deleted rests in the error queue without a request', async () => {
   const { receiver } = await world(() => ({ kind: 'gone' }))

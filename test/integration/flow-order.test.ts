@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest'
-import { flowPlaces } from '../../src/events/flow-places.ts'
+import { createJobPlaces } from '../../src/delivery/job-places.ts'
 import { orderingHash, orderingHeader } from '../../src/events/ordering.ts'
 import { forgetOver } from '../../src/history/forget-jobs.ts'
 import { keys } from '../../src/redis/keys.ts'
@@ -91,9 +91,7 @@ test('one that is brought back from history stands in its line again', async () 
   await forgetOver(core.redis)([job])
   await transitions.requeue({ n: a, maxRounds: 5, snapshot: { job, body }, isOrdered: true })
   expect(await line()).toEqual([b, a].map(String))
-  expect(await flowPlaces(core.redis)({ n: a, cnpj, destination: 'default' })).toEqual({
-    ...{ kind: 'order', before: 1 },
-  })
+  expect(await createJobPlaces(core.redis)([a])).toMatchObject([{ waitsFor: 'order', ahead: 1, first: b }])
 })
 
 test('a line whose first job is gone by a fault goes on when the sweeper looks', async () => {

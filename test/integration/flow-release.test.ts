@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { createJobPlaces } from '../../src/delivery/job-places.ts'
 import { createQueueOverview } from '../../src/delivery/queue-overview.ts'
-import { flowPlaces } from '../../src/events/flow-places.ts'
 import type { LaneEntry } from '../../src/events/lanes.ts'
 import { createTransitions } from '../../src/events/transitions.ts'
 import { keys } from '../../src/redis/keys.ts'
@@ -192,9 +192,9 @@ test('what is kept back counts as waiting in its queue, and knows how many come 
   const overview = createQueueOverview({ lanes, errorQueue, redis: core.redis })
   const oldest = (await core.job(ns[2] ?? 0))?.receivedAt
   expect(await overview.counts('nifi')).toMatchObject({ waiting: 3, oldestWaitingAt: oldest })
-  const places = flowPlaces(core.redis)
-  const job = (at: number) => ({ n: ns[at] ?? 0, cnpj: first, destination: 'default' })
-  expect(await places(job(1))).toBeNull()
-  expect(await places(job(2))).toEqual({ kind: 'turn', before: 0 })
-  expect(await places(job(4))).toEqual({ kind: 'turn', before: 2 })
+  expect(await createJobPlaces(core.redis)([1, 2, 4].map((at) => ns[at] ?? 0))).toMatchObject([
+    { waitsFor: null },
+    { waitsFor: 'flow', ahead: 0 },
+    { waitsFor: 'flow', ahead: 2 },
+  ])
 })

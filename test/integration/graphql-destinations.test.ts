@@ -8,7 +8,7 @@ import { alphanumericCnpj, newTenant, numericCnpj, unusedCnpj } from '../support
 const Create = graphql(`
   mutation CreateDestination($input: CreateDestinationInput!) {
     createDestination(input: $input) { signingSecret destination {
-      id name url active readOnly eventTypes filter headerNames authKind version timeoutMs
+      id name url active readOnly eventTypes filter headerNames authKind version timeoutMs ratePerSecond deliveryWindow
       retryScheduleSeconds retryForSeconds finalStatuses jobDeadlineSeconds maxConcurrency fifo fifoBlockSeconds disabledAt disabledReason
       queue { name } tenant { cnpj } signingSecrets { endsAt }
     } }
@@ -17,7 +17,7 @@ const Create = graphql(`
 const Update = graphql(`
   mutation UpdateDestination($id: ID!, $input: UpdateDestinationInput!) {
     updateDestination(id: $id, input: $input) {
-      name url active eventTypes filter headerNames authKind version timeoutMs maxConcurrency fifo fifoBlockSeconds
+      name url active eventTypes filter headerNames authKind version timeoutMs ratePerSecond deliveryWindow maxConcurrency fifo fifoBlockSeconds
       disabledAt disabledReason queue { name }
     }
   }
@@ -77,6 +77,7 @@ test('a destination is created with everything said of it, and its signing secre
     ...{ headers: { 'X-Plan': 'gold' }, auth: { kind: 'BASIC', username: 'ana', password: 'geheim' } },
     ...{ retryScheduleSeconds: [1, 2], retryForSeconds: 9, finalStatuses: [404], timeoutMs: 900 },
     ...{ jobDeadlineSeconds: 60, active: false, maxConcurrency: 3, fifo: true, fifoBlockSeconds: 30 },
+    ...{ ratePerSecond: 7, deliveryWindow: 'Mon-Fri 08:00-18:00 America/Sao_Paulo' },
   }
   const { destination, signingSecret } = await create(input)
   expect(destination).toMatchObject({
@@ -85,6 +86,7 @@ test('a destination is created with everything said of it, and its signing secre
     ...{ retryScheduleSeconds: [1, 2], retryForSeconds: 9, finalStatuses: [404], timeoutMs: 900 },
     ...{ jobDeadlineSeconds: 60, maxConcurrency: 3, fifo: true, fifoBlockSeconds: 30 },
     ...{ disabledAt: null, version: 1 },
+    ...{ ratePerSecond: 7, deliveryWindow: 'Mon-Fri 08:00-18:00 America/Sao_Paulo' },
     ...{ tenant: { cnpj: numericCnpj }, signingSecrets: [{ endsAt: null }] },
   })
   expect(destination.id).toMatch(/^dst_[0-9a-z]+$/)
@@ -132,6 +134,10 @@ test.each([
   [{ retryScheduleSeconds: [-1] }, /delay/],
   [{ finalStatuses: [200] }, /final status/],
   [{ timeoutMs: 99 }, /timeoutMs/],
+  [{ ratePerSecond: 0 }, /ratePerSecond/],
+  [{ ratePerSecond: 100_001 }, /ratePerSecond/],
+  [{ deliveryWindow: 'sometimes' }, /access window/],
+  [{ deliveryWindow: 'Mon-Fri 08:00-18:00 Mars/Olympus' }, /time zone/],
   [{ jobDeadlineSeconds: 0 }, /jobDeadlineSeconds/],
   [{ maxConcurrency: 0 }, /maxConcurrency/],
   [{ fifoBlockSeconds: 0 }, /fifoBlockSeconds/],

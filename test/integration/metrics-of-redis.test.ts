@@ -22,7 +22,11 @@ const open = (withinMs?: number, tail?: string) => {
   const { connections, lanes, errorQueue } = core
   const redis = connections.commands
   const overview = createQueueOverview({ lanes, errorQueue, redis })
-  return redisFigures({ redis, lanes, overview, tail: () => tail, ...(withinMs && { withinMs }) })
+  return redisFigures({
+    ...{ redis, lanes, overview, openBreakers: async () => ['nifi', 'gone', 'nifi'] },
+    tail: () => tail,
+    ...(withinMs && { withinMs }),
+  })
 }
 
 test('the backlog, the journal and what history lacks of it are told, and each queue', async () => {
@@ -36,7 +40,7 @@ test('the backlog, the journal and what history lacks of it are told, and each q
   const figures = await read()
   expect(figures).toMatchObject({
     backlog: 2,
-    queues: [{ name: 'nifi', waiting: 0, active: 0, delayed: 0, failed: 1, paused: false }],
+    queues: [{ name: 'nifi', waiting: 0, active: 0, delayed: 0, failed: 1, paused: false, openBreakers: 2 }],
   })
   expect(figures?.journal).toBe(await core.redis.xlen(keys.journal))
   expect(figures?.roundTripMs).toBeGreaterThan(0)

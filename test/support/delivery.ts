@@ -1,7 +1,8 @@
 import type { AddressGuard } from '../../src/delivery/address-guard.ts'
 import { type DeliverDeps, deliverJob } from '../../src/delivery/deliver-job.ts'
+import { deliveryWindows, type ShutHoursOf } from '../../src/delivery/delivery-window.ts'
 import type { Destination } from '../../src/delivery/destination.ts'
-import { destinationTerms } from '../../src/delivery/destination-terms.ts'
+import { type BreakerPolicy, destinationTerms } from '../../src/delivery/destination-terms.ts'
 import { environmentDestination } from '../../src/delivery/environment-destination.ts'
 import type { FoundDestination } from '../../src/delivery/find-destination.ts'
 import { createHttpClient, type HttpClient } from '../../src/delivery/http-client.ts'
@@ -20,15 +21,19 @@ type Options = {
   blockMs?: number
   lockDurationMs?: number
   leaseMarginMs?: number
-  /** What it sets itself; with an id of its own it is none of the environment's. */
+  /** What it sets itself, also while deliveries go on; with an id of its own it is none of the environment's. */
   destination?: Partial<Destination>
   disable?: DeliverDeps['disable']
   find?: DeliverDeps['find']
   guard?: AddressGuard
   /** In place of one that sends. */
   client?: HttpClient
+  shutHoursOf?: ShutHoursOf
+  /** There is none unless given. */
+  breaker?: BreakerPolicy
 }
 
+const noBreaker = { failureRate: 1, attempts: 0, coolDownMs: 1 }
 let owners = 0
 
 /** Workers that deliver to `url` as the app's do, with short times. `stop` waits for what is in flight. */
@@ -37,13 +42,23 @@ export function startDelivery({ redis, lanes, transitions, errorQueue, log }: Pa
   const client =
     options.client ??
     createHttpClient({ connectTimeoutMs: timeoutMs, ...(options.guard && { guard: options.guard }) })
-  const destination = { ...environmentDestination(url), ...options.destination }
+  const destination = () => ({ ...environmentDestination(url), ...options.destination })
+  const around = {
+    ...{
+      breaker: options.breaker ?? noBreaker,
+      shutHoursOf: options.shutHoursOf ?? deliveryWindows(),
+      now: Date.now,
+    },
+    places: () => options.concurrency ?? 10,
+  }
   const deps = {
     ...{ transitions, errorQueue, log },
     clientFor: () => client,
     disable: options.disable ?? (async () => undefined),
-    find: options.find ?? (async (): Promise<FoundDestination> => ({ kind: 'known', destination })),
-    termsOf: () => destinationTerms(destination, options.concurrency ?? 10),
+    find:
+      options.find ??
+      (async (): Promise<FoundDestination> => ({ kind: 'known', destination: destination() })),
+    termsOf: () => destinationTerms(destination(), around),
     defaults: {
       policy: createRetryPolicy({ scheduleSeconds }),
       timeoutMs,

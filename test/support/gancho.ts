@@ -90,6 +90,7 @@ export function sharedEnvironment(redisUrl: string, destinationUrl: string) {
     ATTEMPT_TIMEOUT_MS: '20000',
     LOCK_DURATION_MS: '5000',
     SWEEP_INTERVAL_MS: '500',
+    BREAKER_COOLDOWN_SECONDS: '1',
     LOG_LEVEL: 'info',
   }
   return { env, dataDir, remove: () => rm(dataDir, { recursive: true, force: true }) }

@@ -6,12 +6,14 @@ import { destinationService } from '../../src/delivery/destination-service.ts'
 import { environmentDestination } from '../../src/delivery/environment-destination.ts'
 import { createErrorQueue } from '../../src/delivery/error-queue.ts'
 import { eventFilters } from '../../src/delivery/event-filter.ts'
+import { createGates } from '../../src/delivery/gates.ts'
+import { createJobPlaces } from '../../src/delivery/job-places.ts'
+import { disablingTold } from '../../src/delivery/operations.ts'
 import { createQueueOverview } from '../../src/delivery/queue-overview.ts'
 import { createQueuePauses } from '../../src/delivery/queue-pauses.ts'
 import { createQueueStats } from '../../src/delivery/queue-stats.ts'
 import { createReprocess } from '../../src/delivery/reprocess.ts'
 import { destinationRouter } from '../../src/delivery/route-events.ts'
-import { flowPlaces } from '../../src/events/flow-places.ts'
 import { createIntake } from '../../src/events/intake.ts'
 import { createJobRecords, type JobRecords } from '../../src/events/job-records.ts'
 import { createLanes, type Lanes } from '../../src/events/lanes.ts'
@@ -70,6 +72,8 @@ export async function openTestServices(options: Options = {}) {
   const server = await startTestRedis()
   const connections = await openConnections({ url: server.url, log })
   const stores = await startTestStores()
+  // Nobody works here, and jobs are not to explain that.
+  await connections.patient.zadd(keys.workers, Date.now() + 3_600_000, 'test')
   const dataSet = await createDataSet(connections.patient, stores.history)
   const lanes = createLanes(connections.patient, [defaultQueue])
   const errorQueue = createErrorQueue(lanes)
@@ -91,7 +95,7 @@ export async function openTestServices(options: Options = {}) {
     ...{ secrets: [secret], publicUrl: () => 'http://gancho', ttlMs: 60_000, pollMs: 100 },
   })
   const tenantParts = openTenants(connections, watch(stores.tenants), log)
-  const destinations = openDestinations(stores, tenantParts, lanes, log)
+  const destinations = openDestinations(stores, connections, tenantParts, lanes, log)
   await destinations.directory.load()
   const plainIntake = createIntake({
     redis: connections.intake,
@@ -132,6 +136,7 @@ export async function openTestServices(options: Options = {}) {
     log,
   })
   liveJournal.start()
+  const gates = createGates(connections.commands, transitions)
   const queueOverview = createQueueOverview({ lanes, errorQueue, redis: connections.commands })
   const queueStats = createQueueStats({ lanes, overview: queueOverview, log, tickMs: 20 })
 
@@ -164,10 +169,10 @@ export async function openTestServices(options: Options = {}) {
     },
     ...{
       jobs,
-      ...{ liveJournal, queueOverview, queueStats, bulks },
+      ...{ liveJournal, gates, jobPlaces: createJobPlaces(connections.commands) },
+      ...{ queueOverview, queueStats, bulks },
       queuePauses: createQueuePauses({ redis: connections.commands, lanes }),
       stats: createStatsReader({ store: stores.stats, minutesKeptMs: 172_800_000, now: Date.now }),
-      flowPlaces: flowPlaces(connections.commands),
       reprocess,
       intake,
       correlator,
@@ -194,6 +199,7 @@ type TenantParts = ReturnType<typeof openTenants>
 
 function openDestinations(
   { destinations: store }: Stores,
+  { commands: redis }: Connections,
   { cipher, invalidation }: TenantParts,
   lanes: Lanes,
   log: Logger,
@@ -202,6 +208,7 @@ function openDestinations(
   const directory = destinationDirectory({ store, cipher, environment, ttlMs: 60_000, log })
   const service = destinationService({
     ...{ store, directory, invalidation, cipher, lanes },
+    tellOfDisabling: disablingTold(redis, Date.now),
     checkUrl: (text) => checkDestinationUrl(text, { allows: () => true }),
   })
   const judge = eventFilters({ budgetMs: 1_000, maxBodyBytes: 100_000 })

@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest'
 import { environmentDestination } from '../../src/delivery/environment-destination.ts'
-import type { Job } from '../../src/events/job.ts'
+import type { GateState } from '../../src/delivery/gates.ts'
+import type { JobPlace } from '../../src/delivery/job-places.ts'
+import type { Attempt, Job } from '../../src/events/job.ts'
 import { explain } from '../../src/graphql/explanation.ts'
+import { type Circumstances, jobWait } from '../../src/graphql/job-wait.ts'
 
 const at = Date.UTC(2026, 10, 22, 12)
 const job: Job = {
@@ -24,6 +27,20 @@ const failure = {
   ...{ firstAttemptAt: at, lastAttemptAt: at, failedAt: at },
 }
 
+const breaker: GateState['breaker'] = { state: 'CLOSED', failureRate: null, openedAt: null, probesAt: null }
+const open: GateState = { breaker, shut: null, nextTurnAt: null }
+const free: JobPlace = {
+  ...{ waitsFor: null, ahead: 0, first: null, turnAt: null, underWay: 0, concurrency: 10, workerSeenAt: at },
+}
+const usual: Circumstances = {
+  ...{ known, gate: open, place: free, isPaused: false, attempt: undefined, now: at - 1 },
+}
+
+function told(job: Job, around: Partial<Circumstances> = {}): string {
+  const all = { ...usual, ...around }
+  return explain(job, all.known, jobWait(job, all))
+}
+
 test.each<[Partial<Job>, string]>([
   [{}, 'Accepted at 2026-11-22T12:00:00.000Z and safe; it is on its way into queue nifi.'],
   [{ status: 'QUEUED' }, 'Waiting in queue nifi for a worker.'],
@@ -32,10 +49,7 @@ test.each<[Partial<Job>, string]>([
     { status: 'QUEUED', round: 1, attempts: 1, reported: 'bad record' },
     'Queued again in nifi (round 1, 1 attempt before), because downstream reported: bad record.',
   ],
-  [
-    { status: 'HELD' },
-    'Held back before it is sent to destination default, by an access window, a breaker or a pause.',
-  ],
+  [{ status: 'HELD' }, 'Waiting in queue nifi for a worker.'],
   [{ status: 'DELIVERING', attempts: 3 }, 'Attempt 3 to deliver it to destination default is under way.'],
   [
     { status: 'RETRYING', attempts: 3, nextAttemptAt: at },
@@ -54,7 +68,7 @@ test.each<[Partial<Job>, string]>([
     'Discarded at 2026-11-22T12:00:00.000Z after 2 attempts; it is not delivered any more.',
   ],
 ])('a job is explained by what its record says: %o', (fields, sentence) => {
-  expect(explain({ ...job, ...fields }, known)).toBe(sentence)
+  expect(told({ ...job, ...fields })).toBe(sentence)
 })
 
 test('a job that waits for its destination is explained by what is the matter with that', () => {
@@ -63,13 +77,14 @@ test('a job that waits for its destination is explained by what is the matter wi
     ...known,
     settings: { ...destination, active: false, disabledReason },
   })
+  const outOfService: GateState = { ...open, shut: { why: 'OUT_OF_SERVICE', until: 0 } }
   const follows = 'Attempt 1 follows at 2026-11-22T12:00:00.000Z'
   expect([
-    explain({ ...job, status: 'HELD' }, inactive('it answered 410 Gone')),
-    explain({ ...job, status: 'HELD' }, inactive(null)),
-    explain(retrying, { ...known, destination: undefined }),
-    explain(retrying, undefined),
-    explain(retrying, known),
+    told({ ...job, status: 'HELD' }, { known: inactive('it answered 410 Gone'), gate: outOfService }),
+    told({ ...job, status: 'HELD' }, { known: inactive(null), gate: outOfService }),
+    told(retrying, { known: { ...known, destination: undefined } }),
+    told(retrying, { known: undefined }),
+    told(retrying),
   ]).toEqual([
     'Held back, because destination default is out of service (it answered 410 Gone).',
     'Held back, because destination default is out of service.',
@@ -79,19 +94,124 @@ test('a job that waits for its destination is explained by what is the matter wi
   ])
 })
 
-test('a job that is kept back tells what it waits for, and how many come before it', () => {
-  const place = { kind: 'turn', before: 41 } as const
-  const waiting: Job = { ...job, status: 'QUEUED' }
-  const turn =
-    'Waiting for its turn at destination default, which has as much under way as it may; 41 jobs of its tenant come before it.'
-  expect(explain(waiting, known, place)).toBe(turn)
-  expect(explain({ ...waiting, round: 1, attempts: 1 }, known, place)).toBe(
-    `Queued again in nifi (round 1, 1 attempt before). ${turn}`,
+const later = Date.UTC(2026, 10, 22, 12, 30)
+const until = '2026-11-22T12:30:00.000Z'
+const broken = (state: GateState['breaker']['state']) => ({ ...breaker, state, failureRate: 0.853 })
+const queue: JobPlace = { ...free, waitsFor: 'flow', ahead: 41 }
+const turn = 'Waiting for its turn at destination default'
+
+test.each<[string, Partial<Circumstances>, object, string]>([
+  [
+    'no worker',
+    { place: { ...free, workerSeenAt: null } },
+    { reason: 'NO_WORKER' },
+    'Waiting in queue nifi: no worker is running.',
+  ],
+  [
+    'no worker of late',
+    { place: { ...free, workerSeenAt: at - 60_000 } },
+    { reason: 'NO_WORKER' },
+    'Waiting in queue nifi: no worker is running.',
+  ],
+  [
+    'a pause',
+    { isPaused: true, place: queue },
+    { reason: 'QUEUE_PAUSED', ahead: 41 },
+    'Waiting in queue nifi. Nothing is taken from queue nifi now: it is paused.',
+  ],
+  ['a worker', {}, { reason: 'WORKER', ahead: null }, 'Waiting in queue nifi for a worker.'],
+  [
+    'hours',
+    { gate: { ...open, shut: { why: 'DELIVERY_WINDOW', until: later } } },
+    { reason: 'DELIVERY_WINDOW', until: later },
+    `Held back until ${until}, because it is outside the hours of destination default.`,
+  ],
+  [
+    'an open breaker',
+    { gate: { ...open, breaker: broken('OPEN'), shut: { why: 'BREAKER', until: later } }, place: queue },
+    { reason: 'BREAKER', until: later, ahead: 41 },
+    `Held back until ${until}, because destination default failed too much (85 % of its attempts).`,
+  ],
+  [
+    'a breaker that is tried',
+    { gate: { ...open, breaker: broken('HALF_OPEN') }, place: queue },
+    { reason: 'BREAKER', until: null },
+    'Held back, because destination default failed too much (85 % of its attempts); it is tried with a few jobs now.',
+  ],
+  [
+    'a breaker that closes',
+    { gate: { ...open, breaker: broken('CLOSING') }, place: queue },
+    { reason: 'BREAKER', ahead: 41 },
+    'Waiting for its turn: destination default works again, and gets few jobs at a time at first.',
+  ],
+  [
+    'a turn that it was given',
+    {
+      place: { ...free, turnAt: later },
+      known: { ...known, settings: { ...destination, ratePerSecond: 3 } },
+    },
+    { reason: 'RATE', until: later },
+    `Waiting for its turn at ${until}: destination default gets 3 attempts a second at most.`,
+  ],
+  [
+    'the rate of others',
+    { place: queue, gate: { ...open, nextTurnAt: later } },
+    { reason: 'RATE', until: later, ahead: 41 },
+    `Waiting for its turn at ${until}: destination default gets few attempts a second at most.`,
+  ],
+  [
+    'others',
+    { place: queue },
+    { reason: 'BACKLOG', ahead: 41 },
+    `${turn}; 41 jobs of its tenant come before it.`,
+  ],
+  [
+    'room',
+    { place: { ...queue, underWay: 10, ahead: 1 } },
+    { reason: 'CONCURRENCY', ahead: 1 },
+    `${turn}, which has as much under way as it may; 1 job of its tenant come before it.`,
+  ],
+  [
+    'order',
+    { place: { ...free, waitsFor: 'order', ahead: 1, first: 5 } },
+    { reason: 'ORDER', ahead: 1, first: 5 },
+    'Waiting for 1 job of its ordering key to be over, which came to destination default before it; the first is ID-5.',
+  ],
+])('a job that waits for %s says so, in fields and in a sentence', (_, around, fields, sentence) => {
+  const queued: Job = { ...job, status: 'QUEUED' }
+  expect(jobWait(queued, { ...usual, ...around })).toMatchObject(fields)
+  expect(told(queued, around)).toBe(sentence)
+  const isQueued = fields !== null && (fields as { reason: string }).reason === 'WORKER'
+  const again = 'Queued again in nifi (round 1, 1 attempt before).'
+  expect(told({ ...queued, round: 1, attempts: 1 }, around)).toBe(isQueued ? again : `${again} ${sentence}`)
+})
+
+test('a job that is tried again says when, whether its destination asked for that, and what else it waits for then', () => {
+  const retrying: Job = { ...job, status: 'RETRYING', attempts: 2, nextAttemptAt: later }
+  const attempt: Attempt = {
+    ...{ number: 2, round: 0, startedAt: at - 100, outcome: 'RETRY', statusCode: 503, error: null },
+    ...{ requestHeaders: {}, responseHeaders: { 'retry-after': '1800' }, responseBody: null },
+    timing: { dnsMs: null, connectMs: null, tlsMs: null, firstByteMs: 1, totalMs: 100, socketReused: true },
+  }
+  expect(jobWait(retrying, { ...usual, attempt })).toMatchObject({ reason: 'RETRY_AFTER', until: later })
+  expect(told(retrying, { attempt })).toBe(
+    `Attempt 2 did not succeed. Attempt 3 follows at ${until}, as the destination asked for by Retry-After.`,
   )
-  expect(explain({ ...waiting, status: 'RETRYING', attempts: 2 }, known, place)).toBe(
-    `Attempt 2 did not succeed, and the next is due. ${turn}`,
+  const soon = { ...attempt, responseHeaders: { 'retry-after': '1' } }
+  expect(jobWait(retrying, { ...usual, attempt: soon })).toMatchObject({ reason: 'BACKOFF', until: later })
+  expect(told(retrying, { attempt: soon })).toBe(`Attempt 2 did not succeed. Attempt 3 follows at ${until}.`)
+  expect(told(retrying, { attempt, place: queue, now: later })).toBe(
+    'Attempt 2 did not succeed, and the next is due. Waiting in queue nifi: no worker is running.',
   )
-  expect(explain(waiting, known, { kind: 'order', before: 1 })).toBe(
-    'Waiting for 1 job of its ordering key to be over, which came to destination default before it.',
+  const due = { attempt, now: later, place: { ...queue, workerSeenAt: later } }
+  expect(told(retrying, due)).toBe(
+    `Attempt 2 did not succeed, and the next is due. ${turn}; 41 jobs of its tenant come before it.`,
   )
+})
+
+test('what is being delivered, or over, waits for nothing', () => {
+  const statuses = ['DELIVERING', 'DELIVERED', 'FAILED', 'DISCARDED'] as const
+  expect(statuses.map((status) => jobWait({ ...job, status }, usual))).toEqual([null, null, null, null])
+  expect(jobWait(job, usual)).toMatchObject({ reason: 'DISPATCH' })
+  expect(told(job, { place: { ...free, workerSeenAt: null } })).toMatch(/No worker is running\.$/)
 })

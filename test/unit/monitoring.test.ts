@@ -49,11 +49,21 @@ async function everyMetric(): Promise<string> {
     ['FAILED', 'FAILED'],
   ] as const)
     metrics.delivery({ queue: 'q', status, attempt: { outcome, tookMs: 1 }, sinceAcceptedMs: 1 })
+  metrics.operations('job.failed')
   metrics.streams.opened('sse')
   metrics.streams.ended('sse', 'DONE')
   metrics.awaiting.answered('replied', 1)
   metrics.awaiting.called('bank', { kind: 'accepted', externalId: 'a', body: null })
-  const queue = { name: 'q', waiting: 0, active: 0, delayed: 0, failed: 0, paused: false, oldestWaitingMs: 0 }
+  const queue = {
+    name: 'q',
+    waiting: 0,
+    active: 0,
+    delayed: 0,
+    failed: 0,
+    paused: false,
+    oldestWaitingMs: 0,
+    openBreakers: 0,
+  }
   const figures = { roundTripMs: 1, backlog: 0, journal: 0, projectorLagMs: 0, tailLagMs: 0, queues: [queue] }
   const { text } = await metrics.scrape({
     tenantCache: () => ({ tenants: 1, staleSince: null }),

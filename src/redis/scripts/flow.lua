@@ -69,7 +69,11 @@ local function rememberTerms(dest, args, from)
       changed[#changed + 1] = told[name]
     end
   end
-  if changed[1] then redis.call('HSET', gateKey(dest), unpack(changed)) end
+  if changed[1] then
+    redis.call('HSET', gateKey(dest), unpack(changed))
+    redis.call('EXPIRE', gateKey(dest), gateLifeS)
+    gates[dest] = nil
+  end
   if told.concurrency and told.slots then setLimits(flowOf(dest), tonumber(told.concurrency), tonumber(told.slots)) end
 end
 
@@ -154,7 +158,7 @@ local function admit(n, recordKey, record, score)
   end
   local dest = record.destination
   local flow = flowOf(dest)
-  if hasBacklog(flow) or outOf(flow) >= limitsOf(flow).room or gateAllows(dest, 1) < 1 then
+  if hasBacklog(flow) or outOf(flow) >= limitsOf(flow).room or gateAllows(dest, 1, outOf(flow)) < 1 then
     keepBack(n, recordKey, record, score)
     return false
   end
@@ -189,7 +193,7 @@ local function release(dest, readJob, give, eager)
   if not hasBacklog(flow) then return end
   local out, limits = outOf(flow), limitsOf(flow)
   if out >= limits.room or (out > limits.low and not eager) then return end
-  local wanted = gateAllows(dest, limits.room - out)
+  local wanted = gateAllows(dest, limits.room - out, out)
   while wanted > 0 do
     local n, record = takeNext(dest, readJob)
     if not n then return end
@@ -199,7 +203,7 @@ local function release(dest, readJob, give, eager)
   end
 end
 
--- Of a destination with so many places, which only those of the workers bound, nobody counts them.
+-- Of a destination with so many places, which only those of the workers bound, nobody counts them, unless its breaker does.
 local unbounded = 1e9
 
 -- Whether a destination has all the deliveries under way that it may have. A lease that ran out frees its place.
@@ -223,7 +227,8 @@ local function isBusy(n, dest, now)
 end
 
 local function takePlace(n, dest, leaseUntil)
-  if limitsOf(flowOf(dest)).concurrency < unbounded then redis.call('ZADD', flowKeyOf('active', dest), int(leaseUntil), n) end
+  local isCounted = limitsOf(flowOf(dest)).concurrency < unbounded or breakerLimits(dest)
+  if isCounted then redis.call('ZADD', flowKeyOf('active', dest), int(leaseUntil), n) end
 end
 
 -- The job's turn in its line is over. Gives the one that comes next and waits for that, as number, key of its record and record.

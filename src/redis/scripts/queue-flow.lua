@@ -4,7 +4,7 @@
   KEYS
     1 journal
   ARGV
-    1 queue  2 prefix of the keys of flows  3 job prefix
+    1 queue  2 prefix of the keys of flows and gates  3 job prefix
   OUTPUT
     {came, left, kept, since when the oldest of these waits, in ms, or nil}: the oldest of some hundred flows, where there are more
 ]]
@@ -19,7 +19,9 @@ local kept = tonumber(redis.call('HGET', ARGV[2] .. 'kept', ARGV[1]) or 0)
 -- The first of each backlog is its oldest, but for what was queued again.
 local oldest, looks = nil, kept > 0 and 300 or 0
 for _, dest in ipairs(looks > 0 and redis.call('SRANDMEMBER', ARGV[2] .. 'flowing', looks) or {}) do
-  for _, cnpj in ipairs(redis.call('ZRANGE', ARGV[2] .. 'flows:' .. dest, 0, 19)) do
+  -- What is held does not wait for workers.
+  local tenants = gateShut(dest, now) and {} or redis.call('ZRANGE', ARGV[2] .. 'flows:' .. dest, 0, 19)
+  for _, cnpj in ipairs(tenants) do
     local n = looks > 0 and redis.call('ZRANGE', ARGV[2] .. 'backlog:' .. dest .. ':' .. cnpj, 0, 0)[1]
     local record = n and redis.call('HMGET', ARGV[3] .. n, 'queue', 'requeuedAt', 'receivedAt')
     local since = record and record[1] == ARGV[1] and tonumber(record[2] or record[3])

@@ -13,8 +13,8 @@
 local journalKey, dueKey = KEYS[1], KEYS[2]
 local jobPrefix, graceMs = ARGV[1], tonumber(ARGV[3])
 local now = nowMs()
--- When a job asks again for which nothing better is known.
-local busyMs = 500
+-- When a job asks again for which nothing better is known, and one that nobody else would ask for while its destination is held.
+local busyMs, heldMs = 500, 5000
 
 local function read(recordKey)
   local values = redis.call('HMGET', recordKey, 'status', 'round', 'attempts', 'roundStart', 'owner', 'leaseUntil',
@@ -45,13 +45,23 @@ local function give(n, record)
   lookAt(n, graceMs)
 end
 
--- A job that is kept back waits for long, in a place that the same call put it into.
-local function lookAtKept(n)
-  lookAt(n, 20 * graceMs)
+-- When a job is given up, whatever keeps it back; nil when never.
+local function deadlineOf(recordKey, record)
+  local deadline = readGate(record.destination, now).deadline
+  if deadline == 0 then return nil end
+  local since = record.requeuedAt > 0 and record.requeuedAt or tonumber(redis.call('HGET', recordKey, 'receivedAt') or now)
+  return since + deadline
+end
+
+-- A job that is kept back waits for long, in a place that the same call put it into: it is looked at the less often the longer it has
+-- been so, but in time to be given up.
+local function lookAtKept(n, recordKey, record, keptMs)
+  local inMs, deadline = math.max(20 * graceMs, (keptMs or 0) / 2), deadlineOf(recordKey, record)
+  lookAt(n, deadline and math.min(inMs, math.max(deadline - now, graceMs)) or inMs)
 end
 
 local function admitAnd(n, recordKey, record, score)
-  if admit(n, recordKey, record, score) then give(n, record) else lookAtKept(n) end
+  if admit(n, recordKey, record, score) then give(n, record) else lookAtKept(n, recordKey, record) end
 end
 
 -- A job is out no longer: makes room for the next ones.
@@ -69,20 +79,38 @@ local function letIn(n, record, hasLeftLine)
   release(dest, readJob, give)
 end
 
--- RECEIVED -> QUEUED.
+-- Whether this keeps a job from its destination for as long as that lasts: the rest passes by itself.
+local function isHolding(why)
+  return why ~= 'BUSY' and why ~= 'ORDER' and why ~= 'RATE'
+end
+
+local function beHeld(recordKey, why, untilMs)
+  redis.call('HSET', recordKey, 'status', 'HELD', 'heldWhy', why, 'heldUntil', int(untilMs))
+  redis.call('HSETNX', recordKey, 'heldSince', int(now))
+end
+
+-- How long it was held counts against no time that it has.
+local function beHeldNoMore(recordKey)
+  local since = tonumber(redis.call('HGET', recordKey, 'heldSince') or now)
+  redis.call('HINCRBY', recordKey, 'heldMs', int(math.max(0, now - since)))
+  redis.call('HDEL', recordKey, 'heldUntil', 'heldWhy', 'heldSince')
+end
+
+-- RECEIVED -> QUEUED, or HELD while nothing is delivered to its destination.
 -- {'ok', queue, round, destination}: is to be added | {'again', …}: queued already, adding it once more is harmless | {'kept'} |
 -- {'past', status}
 local function enqueue(n, recordKey, record)
   if not record.status then return { 'past', 'MISSING' } end
-  if record.status == 'QUEUED' then
+  if record.status == 'QUEUED' or record.status == 'HELD' then
     if record.kept then return { 'kept' } end
     return { 'again', record.queue, record.round, record.destination }
   end
   if record.status ~= 'RECEIVED' then return { 'past', record.status } end
-  redis.call('HSET', recordKey, 'status', 'QUEUED')
+  local why, untilMs = gateShut(record.destination, now)
+  if why then beHeld(recordKey, why, untilMs) else redis.call('HSET', recordKey, 'status', 'QUEUED') end
   journal(journalKey, recordKey, n, 'RECEIVED', now)
   if not admit(n, recordKey, record, n) then
-    lookAtKept(n)
+    lookAtKept(n, recordKey, record)
     return { 'kept' }
   end
   lookAt(n, graceMs)
@@ -105,11 +133,17 @@ local function recordLost(recordKey, record)
 end
 
 -- Why an attempt may not begin: {'wait', until} | {'back', why, until}, see `keep`; nil when it may.
-local function whyNotStart(n, record)
+local function whyNotStart(n, recordKey, record, leaseMs)
   local dest = record.destination
   if not isFirst(n, record) then return { 'back', 'ORDER', 0 } end
   if isBusy(n, dest, now) then return { 'back', 'BUSY', 0 } end
-  local gate = gateAtStart(dest)
+  local deadline = deadlineOf(recordKey, record)
+  if deadline and now >= deadline then
+    -- It is not sent, so that nothing needs to keep it back.
+    redis.call('HSET', recordKey, 'late', 1)
+    return nil
+  end
+  local gate = gateAtStart(dest, n, recordKey, leaseMs, now)
   if gate and gate[1] == 'hold' then return { 'back', gate[3], gate[2] } end
   return gate
 end
@@ -131,6 +165,7 @@ local function start(n, recordKey, record, args)
   if record.status == 'DELIVERING' then
     if record.owner == owner then
       redis.call('HSET', recordKey, 'leaseUntil', int(now + leaseMs))
+      extendProbe(record.destination, n, leaseMs, now)
       return started(record.attempts)
     end
     if record.leaseUntil > now then return { 'wait', record.leaseUntil } end
@@ -139,10 +174,12 @@ local function start(n, recordKey, record, args)
   elseif record.status ~= 'QUEUED' and record.status ~= 'HELD' then
     return { 'refused', record.status }
   end
-  local whyNot = whyNotStart(n, record)
+  local whyNot = whyNotStart(n, recordKey, record, leaseMs)
   if whyNot then
     -- What its lost worker did is recorded when the next one begins.
-    if whyNot[1] == 'back' and record.status == 'DELIVERING' then return { 'wait', now + busyMs } end
+    if whyNot[1] == 'back' and record.status == 'DELIVERING' then
+      return { 'wait', now + (isHolding(whyNot[2]) and heldMs or busyMs) }
+    end
     return whyNot
   end
   if record.status == 'DELIVERING' then recordLost(recordKey, record) end
@@ -150,27 +187,27 @@ local function start(n, recordKey, record, args)
   local attempt = record.attempts + 1
   redis.call('HSET', recordKey, 'status', 'DELIVERING', 'attempts', attempt, 'owner', owner,
     'leaseUntil', int(now + leaseMs), 'startedAt', int(now))
-  redis.call('HDEL', recordKey, 'nextAttemptAt', 'heldUntil', 'heldWhy')
+  redis.call('HDEL', recordKey, 'nextAttemptAt', 'slot')
+  if record.status == 'HELD' then beHeldNoMore(recordKey) end
   if record.attempts == record.roundStart then redis.call('HSET', recordKey, 'firstAttemptAt', int(now)) end
   journal(journalKey, recordKey, n, record.status, now)
   return started(attempt)
 end
 
 -- A job that BullMQ has let go, because it was not its turn, goes to the front of its backlog. Arguments: round, why it may not be
--- delivered ('BUSY' and 'ORDER' for what passes by itself: others make it HELD), until when in ms.
+-- delivered (some reasons make it HELD), until when in ms.
 -- {'ok', released} | {'refused', status}
 local function keep(n, recordKey, record, args)
   if record.round ~= tonumber(args[1]) or not mayBeOut(record) then return { 'refused', record.status or 'MISSING' } end
-  local isHeld = args[2] ~= 'BUSY' and args[2] ~= 'ORDER'
-  if isHeld then
-    redis.call('HSET', recordKey, 'status', 'HELD', 'heldWhy', args[2], 'heldUntil', args[3])
+  if isHolding(args[2]) then
+    beHeld(recordKey, args[2], tonumber(args[3]))
     if record.status ~= 'HELD' then journal(journalKey, recordKey, n, record.status, now) end
   end
   comeIn(n, record.destination)
   if not record.kept then
     if isFirst(n, record) then keepBack(n, recordKey, record, n) else admit(n, recordKey, record, n) end
   end
-  lookAtKept(n)
+  lookAtKept(n, recordKey, record)
   release(record.destination, readJob, give)
   return { 'ok', released }
 end
@@ -193,7 +230,7 @@ local function beginRound(n, recordKey, record, report, audit)
   local line = table.concat({ int(record.round + 1), int(now), record.status, audit }, ' ') .. '\n'
   redis.call('HSET', recordKey, 'status', 'QUEUED', 'round', record.round + 1, 'roundStart', record.attempts,
     'requeuedAt', int(now), 'reported', report, 'rounds', rounds .. line)
-  redis.call('HDEL', recordKey, 'failure', 'report', 'deliveredAt', 'nextAttemptAt', 'lost')
+  redis.call('HDEL', recordKey, 'failure', 'report', 'deliveredAt', 'nextAttemptAt', 'lost', 'heldMs', 'late')
   journal(journalKey, recordKey, n, record.status, now)
   record.status, record.round = 'QUEUED', record.round + 1
   local newest = tonumber(redis.call('GET', ARGV[2] .. 'seq') or n)
@@ -230,6 +267,7 @@ local function finish(n, recordKey, record, args)
   if record.finished == startNumber then return { 'same', record.status, record.round, record.nextAttemptAt } end
   if record.status ~= 'DELIVERING' or record.attempts + record.looks ~= startNumber then return { 'refused', record.status } end
   local nextAttemptAt = status == 'RETRYING' and now + tonumber(args[3]) or 0
+  local startedAt = tonumber(redis.call('HGET', recordKey, 'startedAt') or now)
   -- Deleting first lets a full Redis take the rest of the script: an outcome is recorded whenever Redis answers.
   redis.call('HDEL', recordKey, 'owner', 'leaseUntil', 'startedAt', 'report')
   redis.call('HSET', recordKey, 'status', status, 'finished', startNumber)
@@ -245,7 +283,8 @@ local function finish(n, recordKey, record, args)
   end
   journal(journalKey, recordKey, n, 'DELIVERING', now)
   lookAt(n, math.max(nextAttemptAt - now, 0) + graceMs)
-  gateAtFinish(record.destination, args[7])
+  if status == 'FAILED' then tellOfFailure(n, recordKey, args[4], now) end
+  gateAtFinish(record.destination, n, args[7], startedAt, now)
   letIn(n, record, status == 'DELIVERED' or status == 'FAILED')
   local limit = record.report and tonumber(redis.call('HGET', recordKey, 'reportLimit'))
   if limit and status == 'DELIVERED' and record.round < limit then
@@ -310,7 +349,15 @@ local function look(n, recordKey, record)
     end
   else
     mendBacklog(n, record)
+    local deadline = deadlineOf(recordKey, record)
+    if deadline and now >= deadline then
+      unkeep(n, recordKey, record)
+      goOut(n, record.destination)
+      give(n, record)
+      return { 'kept', released }
+    end
   end
+  if record.kept then lookAtKept(n, recordKey, record, now - tonumber(redis.call('HGET', recordKey, 'updatedAt') or now)) end
   return { 'kept', released }
 end
 
@@ -318,6 +365,13 @@ end
 -- Gives out what there is room for. Arguments: what the caller knows of it as name, value, … {'ok', released}
 local function releaseNext(dest, args)
   rememberTerms(dest, args, 1)
+  release(dest, readJob, give, true)
+  return { 'ok', released }
+end
+
+-- Closes its breaker by hand. {'ok', released}
+local function resetDestination(dest)
+  resetGate(dest, now)
   release(dest, readJob, give, true)
   return { 'ok', released }
 end
@@ -335,7 +389,7 @@ end
 
 local changes = { enqueue = enqueue, start = start, keep = keep, finish = finish, requeue = requeue, discard = discard,
   discardWaiting = discardWaiting, settle = settle, restore = restore, look = look }
-local changesOfDestination = { release = releaseNext, recount = recount }
+local changesOfDestination = { release = releaseNext, recount = recount, reset = resetDestination }
 local answers, at = {}, 4
 for c = 1, tonumber(ARGV[4]) do
   local name, n, count = ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
