@@ -111,6 +111,17 @@ test('with more room than the workers have places, they get a few jobs ahead, in
   expect(released).toEqual(ns.slice(10, 11))
 })
 
+test('whatever a destination may have under way, it leaves others some of the places', async () => {
+  await allow(10_000, 8)
+  const { ns, out: given } = await enqueued(14)
+  expect(given).toEqual(ns.slice(0, 6))
+  await allow(10_000, 1)
+  await enqueued(1)
+  await core.redis.del(`${keys.prefix}out:default`)
+  expect((await start(ns[0] ?? 0)).kind).toBe('started')
+  expect((await start(ns[1] ?? 0)).kind).toBe('back')
+})
+
 test('an attempt begins only where a place is free, and a lease that ran out frees one', async () => {
   await allow(3)
   const [a, b, c] = (await enqueued(3)).ns as [number, number, number]

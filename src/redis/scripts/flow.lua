@@ -39,10 +39,15 @@ local function hasBacklog(flow)
   return flow.waits
 end
 
+-- What stands for no limit (JavaScript's Number.MAX_SAFE_INTEGER): only the environment's destination has none.
+local unlimited = 9007199254740991
+
 -- How many may be out: as many as may be delivered to at once, or as the workers have places for and a few more, so that none of
 -- them waits. Filled up one by one in the first case, because whatever is out beyond that would have to come back; else in portions.
+-- Whatever limit a destination has, it leaves others a part of the places: one that hangs would have all of them else.
 local function setLimits(flow, concurrency, slots)
   local ahead = math.min(slots, math.max(2, math.ceil(slots / 4)))
+  if concurrency < unlimited then concurrency = math.min(concurrency, math.max(1, slots - ahead)) end
   flow.concurrency, flow.room = concurrency, math.min(concurrency, slots + ahead)
   flow.low = flow.room - (flow.room == concurrency and 1 or math.ceil(ahead / 2))
 end
