@@ -103,6 +103,22 @@ test('an event goes to three receivers, each with an outcome of its own, as soon
   )
 })
 
+test('an event goes to each of twenty destinations, the most that a tenant may have', async () => {
+  const { here } = await newTenant('33000167000101')
+  const created: string[] = []
+  const url = fleet.receiver.url
+  for (let at = 0; at < 20; at += 1)
+    created.push(await create(here, { name: `${at}`, url: `${url}of-${at}` }))
+  await expect(create(here, { url })).rejects.toThrow('as many destin')
+  const { ids } = await postedUntil(here, created)
+  for (const id of ids) await untilStatus(here, id, 'DELIVERED')
+  const came = fleet.receiver.received.filter(({ headers }) =>
+    ids.includes(headers['x-gancho-job'] as string),
+  )
+  expect(new Set(came.map(({ path }) => path)).size).toBe(20)
+  expect(new Set(came.map(({ headers }) => headers['webhook-id'])).size).toBe(20)
+})
+
 test('a queue that was opened on one process is known on every other, and failed jobs of it are delivered again', async () => {
   const { cnpj, here } = await newTenant('12ABC34501DE35')
   const destination = await create(admin as Client, { cnpj, url: receivers[0]?.url, queue: 'brand-new' })
