@@ -52,6 +52,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: plain('crashBeforeSchedule') },
   { weight: 1, arbitrary: plain('spoilFlows') },
   { weight: 1, arbitrary: onJob('crashedRequeue') },
+  {
+    weight: 1,
+    arbitrary: fc
+      .constantFrom(1, concurrency)
+      .map((some): Step => ({ name: `allow ${some}`, run: (world) => world.allow(some) })),
+  },
   { weight: 2, arbitrary: plain('passTime') },
   { weight: 2, arbitrary: plain('sweep') },
   { weight: 2, arbitrary: plain('project') },

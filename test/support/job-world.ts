@@ -254,6 +254,9 @@ export async function openJobWorld(url: string) {
     await redis.sadd(`${keys.prefix}out:${defaultDestinationId}`, 900_001, 900_002)
     await redis.del(`${keys.prefix}flows:${defaultDestinationId}`)
   }
+  /** Somebody changes how many deliveries the destination may have under way. */
+  const allow = (some: number) =>
+    transitions.release(new Map([[defaultDestinationId, { concurrency: some, slots: 50 }]]))
   /** Whoever asked for another round crashes before it is in BullMQ. */
   const crashedRequeue = async (n: number) => {
     if ((await numbers()).includes(n)) await transitions.requeue({ n, maxRounds: 5 })
@@ -356,6 +359,7 @@ export async function openJobWorld(url: string) {
       crashedRequeue,
       crashBeforeSchedule,
       spoilFlows,
+      allow,
       flow,
       lineOf,
       sent,
