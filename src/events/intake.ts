@@ -57,7 +57,7 @@ const maxBytesInFlight = 256 * 1024 * 1024
 /** Accepts events with one script call for all requests of an event-loop turn. */
 export function createIntake(deps: Deps): Intake {
   const script = loadScript(deps.redis, 'accept')
-  const scriptKeys = [keys.seq, keys.epoch, keys.inbox, keys.journal, keys.kept]
+  const scriptKeys = [keys.seq, keys.epoch, keys.inbox, keys.journal, keys.kept, keys.keptOf]
   let waiting: Waiting[] = []
   let waitingBytes = 0
   let bytesInFlight = 0

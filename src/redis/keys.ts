@@ -17,6 +17,7 @@
  * | `flows:<destination>` | zset | while jobs are kept back | transition script: tenants with a backlog; score: place, the next one first |
  * | `flowing` | set | for ever | transition script: destinations with a backlog |
  * | `kept` | hash | for ever | transition script: how many jobs of each queue are kept back |
+ * | `kept-of` | hash | while jobs are kept back | transition script: how many each tenant has of them |
  * | `order:<destination>:<cnpj>:<hash>` | zset | until its jobs are over | accept and transition scripts: the unfinished jobs of an ordering key; score: place |
  * | `workers` | zset | 1 min after the last worker | pump: the processes that deliver; score: when they were last seen, in ms |
  * | `gate:<destination>:<10 s>` | hash | 70 s | transition script: how many of its attempts ended well and not |
@@ -62,6 +63,7 @@ export const keys = {
   order: (destination: string, cnpj: string, hash: string) => `${tag}:order:${destination}:${cnpj}:${hash}`,
   flowing: `${tag}:flowing`,
   kept: `${tag}:kept`,
+  keptOf: `${tag}:kept-of`,
   workers: `${tag}:workers`,
   seq: `${tag}:seq`,
   epoch: `${tag}:epoch`,

@@ -30,7 +30,7 @@ export type ScriptName =
 export type ScriptArgument = string | number | Buffer
 
 const keyCounts: Record<ScriptName, number> = {
-  accept: 5,
+  accept: 6,
   transition: 2,
   forget: 1,
   trim: 3,

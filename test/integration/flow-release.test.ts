@@ -185,6 +185,31 @@ test('a job is refused at the door when as many are kept back as may wait', asyn
   }
 })
 
+test('what one tenant has waiting leaves room for what others send', async () => {
+  const crowded = await openCore(redis.url, { maxBacklog: 10 })
+  const post = async (cnpj: string) => {
+    const n = await crowded.accept({ cnpj })
+    await transitions.enqueue([n])
+    await core.redis.del(keys.inbox)
+    return n
+  }
+  try {
+    await allow(1)
+    const out = await post(first)
+    for (let i = 0; i < 8; i += 1) await post(first)
+    await expect(post(first)).rejects.toMatchObject({ code: 'BACKLOG_FULL' })
+    await post(second)
+    await deliver(out)
+    for (let i = 0; i < 3; i += 1) await deliver(released[i] ?? 0)
+    await post(first)
+    for (let i = 3; i < released.length; i += 1) await deliver(released[i] ?? 0)
+    expect(released.length).toBe(10)
+    expect(await core.redis.exists(keys.keptOf)).toBe(0)
+  } finally {
+    await crowded.close()
+  }
+})
+
 test('the sweeper finds what counts as out and is not, and what waits where no turn comes', async () => {
   const { ns } = await enqueued(5)
   await core.redis.srem(`${keys.prefix}out:default`, ...ns.map(String))

@@ -323,7 +323,7 @@ export async function openJobWorld(url: string) {
     active: await redis.zcard(`${keys.prefix}active:${defaultDestinationId}`),
     kept: Number((await redis.hget(keys.kept, queue)) ?? 0),
     keys: (await redis.keys(`${keys.prefix}*`)).filter((key) =>
-      /:(out|active|backlog|flows|order):/.test(key),
+      /:(out|active|backlog|flows|order):|:kept-of$/.test(key),
     ),
   })
   const isIdle = () => !dispatching && workers.every((hands) => !hands)

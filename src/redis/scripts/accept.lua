@@ -2,7 +2,7 @@
   Numbers events and makes them durable: record, inbox entry and journal entry of every job, all or nothing.
 
   KEYS
-    1 seq  2 epoch  3 inbox  4 journal  5 kept
+    1 seq  2 epoch  3 inbox  4 journal  5 kept  6 kept-of
   ARGV
     1 expected epoch  2 highest number of jobs that wait to be given to workers  3 job prefix  4 idempotency prefix  5 idempotency TTL in s
     6 rate prefix  7 highest number that the caller was given  8 await prefix  9 channel prefix  10 order prefix  11 number of events, then for each event:
@@ -18,7 +18,7 @@
       {'repeated', event id, first number, number of jobs, {}, <rest>}   same key, same body: the first answer again, at no cost
       {'conflict'}                                                   same key, another body
       {'limited', ms until it fits, <rest>}                          the tenant's rate is spent
-      {'full'}                                                       as many wait as may
+      {'full'}                                                       as many wait as may, of all or of this tenant
     <reply> tells what the event answers: {} for nothing, else see recordReply, and why others could not be told
     <rest> is there for events with a rate: whole events that fit now, ms until nothing of the burst is spent
 ]]
@@ -32,6 +32,14 @@ local backlog = redis.call('XLEN', inboxKey)
 for _, kept in ipairs(redis.call('HVALS', KEYS[5])) do backlog = backlog + kept end
 local now = nowMs()
 local at = 11
+
+-- A tenant may have four times as many kept back as there is room for still (a dynamic threshold, Choudhury and Hahne, 1998): one alone
+-- four fifths of all, and however many tenants have all that they may, another still finds room.
+local function isFull(cnpj, count)
+  if backlog + count > limit then return true end
+  if backlog * 5 < limit * 4 - count then return false end
+  return tonumber(redis.call('HGET', KEYS[6], cnpj) or 0) + count > 4 * (limit - backlog)
+end
 
 local function next()
   at = at + 1
@@ -147,7 +155,7 @@ local function accept(event)
   local names = namesFor(event)
   local found = names and findAwaited(names, event.candidates)
   local count = isDelivered(event, found) and #event.destinations or 0
-  if count > 0 and backlog + count > limit then return { 'full' } end
+  if count > 0 and isFull(event.cnpj, count) then return { 'full' } end
   if bucket then spendOne(bucket) end
   local last = count > 0 and redis.call('INCRBY', seqKey, count) or 0
   local first = last - count + 1

@@ -9,6 +9,7 @@
     flows:<dest>           zset: the tenants with a backlog, by their turn
     flowing                set: destinations with a backlog
     kept                   hash: by queue, how many jobs are kept back
+    kept-of                hash: the same by tenant, of those that have any
     order:<dest>:<cnpj>:<key>  zset: all unfinished jobs of an ordering key; the first alone may be out
   A record's `kept` tells what it waits for: 'flow' for its turn, 'order' for the one before it in its line.
 ]]
@@ -94,8 +95,10 @@ local function comeIn(n, dest)
   if flow.out then flow.out = flow.out - removed end
 end
 
-local function countKept(queue, by)
-  redis.call('HINCRBY', ARGV[2] .. 'kept', queue, by)
+local function countKept(record, by)
+  redis.call('HINCRBY', ARGV[2] .. 'kept', record.queue, by)
+  local left = redis.call('HINCRBY', ARGV[2] .. 'kept-of', record.cnpj, by)
+  if left <= 0 then redis.call('HDEL', ARGV[2] .. 'kept-of', record.cnpj) end
 end
 
 -- Places the tenant behind those whose turn comes, unless it is among them.
@@ -109,7 +112,7 @@ end
 local function keepBack(n, recordKey, record, score)
   local key = backlogKey(record)
   if redis.call('ZADD', key, 'NX', score, n) == 1 then
-    countKept(record.queue, 1)
+    countKept(record, 1)
     if redis.call('ZCARD', key) == 1 then standInRing(record.destination, record.cnpj) end
   end
   redis.call('HSET', recordKey, 'kept', 'flow')
@@ -139,7 +142,7 @@ local function unkeep(n, recordKey, record)
     wasThere = redis.call('ZREM', key, n) == 1
     if wasThere and redis.call('EXISTS', key) == 0 then leaveRing(record.destination, record.cnpj) end
   end
-  if wasThere then countKept(record.queue, -1) end
+  if wasThere then countKept(record, -1) end
   redis.call('HDEL', recordKey, 'kept')
   record.kept = false
 end
@@ -156,7 +159,7 @@ end
 -- Gives a job out or keeps it back. True when it is out: the caller adds it to BullMQ.
 local function admit(n, recordKey, record, score)
   if not isFirst(n, record) then
-    if not record.kept then countKept(record.queue, 1) end
+    if not record.kept then countKept(record, 1) end
     redis.call('HSET', recordKey, 'kept', 'order')
     record.kept = 'order'
     return false
@@ -185,7 +188,7 @@ local function takeNext(dest, readJob)
     if n and redis.call('EXISTS', key) == 1 then standInRing(dest, cnpj) else leaveRing(dest, cnpj) end
     if n then
       local recordKey, record = readJob(n)
-      if record.status then countKept(record.queue, -1) end
+      if record.status then countKept(record, -1) end
       if record.kept then redis.call('HDEL', recordKey, 'kept') end
       if record.kept == 'flow' and mayBeOut(record) then return n, record end
     end
