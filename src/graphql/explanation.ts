@@ -55,9 +55,9 @@ function waiting(job: Job, known: Known | undefined, wait: JobWait): string {
     case 'ORDER':
       return `Waiting for ${jobs(ahead)} of its ordering key to be over, which came to destination ${destination} before it${first === null ? '' : `; the first is ${jobId(first)}`}.`
     case 'CONCURRENCY':
-      return `Waiting for its turn at destination ${destination}, which has as much under way as it may; ${jobs(ahead)} of its tenant come before it.`
+      return `Waiting for its turn at destination ${destination}, which has as much under way as it may; ${jobs(ahead)} of its tenant ${ahead === 1 ? 'comes' : 'come'} before it.`
     case 'BACKLOG':
-      return `Waiting for its turn at destination ${destination}; ${jobs(ahead)} of its tenant come before it.`
+      return `Waiting for its turn at destination ${destination}; ${jobs(ahead)} of its tenant ${ahead === 1 ? 'comes' : 'come'} before it.`
     default:
       return job.round === 0 ? `Waiting in queue ${queue} for a worker.` : ''
   }

@@ -169,7 +169,7 @@ test.each<[string, Partial<Circumstances>, object, string]>([
     'room',
     { place: { ...queue, underWay: 10, ahead: 1 } },
     { reason: 'CONCURRENCY', ahead: 1 },
-    `${turn}, which has as much under way as it may; 1 job of its tenant come before it.`,
+    `${turn}, which has as much under way as it may; 1 job of its tenant comes before it.`,
   ],
   [
     'order',
