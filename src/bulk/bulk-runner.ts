@@ -122,7 +122,10 @@ function turnsOf(deps: Deps, id: string, signal: AbortSignal): () => Promise<boo
     }
     if (bulk.batch.length === 0) return begin(bulk)
     nextAt = Math.max(nextAt, Date.now()) + (bulk.batch.length * 1_000) / bulk.ratePerSecond
-    const { done, skipped } = await work.work(bulk, own !== bulk.step)
+    const isResumed = own !== bulk.step
+    // Whatever fails in the middle leaves a part of it done.
+    own = undefined
+    const { done, skipped } = await work.work(bulk, isResumed)
     await store.advance(bulk, { ...bulk, batch: [], done: bulk.done + done, skipped })
     await tell(false)
     return true

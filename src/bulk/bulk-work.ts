@@ -37,7 +37,7 @@ const maxPages = 20
 
 export function createBulkWork({ history, jobs, reprocess }: Deps): BulkWork {
   const act = (bulk: Bulk, job: ScheduledJob, isResumed: boolean): Promise<'done' | string> =>
-    bulk.action === 'DISCARD' ? discard(job, isResumed) : requeue(bulk, job, isResumed)
+    bulk.action === 'DISCARD' ? discard(job, isResumed) : requeue(bulk, job)
 
   const discard = async ({ n }: ScheduledJob, isResumed: boolean) => {
     const outcome = await reprocess.discardWaiting(n)
@@ -45,17 +45,17 @@ export function createBulkWork({ history, jobs, reprocess }: Deps): BulkWork {
     const isItsOwn = isResumed && (await jobs.job(n))?.status === 'DISCARDED'
     return isItsOwn ? 'done' : outcome.reason
   }
-  const requeue = async (bulk: Bulk, job: ScheduledJob, isResumed: boolean) => {
+  const requeue = async (bulk: Bulk, job: ScheduledJob) => {
     try {
       const outcome = await reprocess.reprocess({ ...job, audit: auditOf(bulk) })
       if (outcome.kind === 'requeued') return 'done'
-      return isResumed && (await isItsOwn(bulk, job)) ? 'done' : outcome.reason
+      return (await isItsOwn(bulk, job)) ? 'done' : outcome.reason
     } catch (error) {
       if (error instanceof GanchoError && error.code === 'JOB_NOT_FOUND') return error.code
       throw error
     }
   }
-  /** Whether this bulk began the round that followed. */
+  /** Whether this bulk began the round that followed: before a crash, or by another worker that takes it for its own, too. */
   const isItsOwn = async ({ id }: Bulk, { n, round }: ScheduledJob) => {
     const rounds = (await jobs.rounds([n])).get(n)
     return rounds?.some((one) => one.number === round + 1 && one.audit?.bulk === id) ?? false

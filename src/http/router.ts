@@ -6,7 +6,7 @@ import { errorAnswer, sendAnswer } from '../rest/answer.ts'
 import { readBody } from '../rest/request-body.ts'
 import { requestIdOf } from '../rest/request-id.ts'
 import type { Route, RouteAnswer } from '../rest/route.ts'
-import { sendStream } from '../rest/send-stream.ts'
+import { sendStream, whileAllowed } from '../rest/send-stream.ts'
 import { type Authenticate, mayWrite, type Principal } from '../tenants/principal.ts'
 import type { RequestHandler } from './middleware.ts'
 
@@ -23,6 +23,8 @@ type Deps = {
   elsewhere: readonly { path: string; method: string }[]
   authenticate: Authenticate
   maxBodyBytes: number
+  /** How often whoever gets an answer bit by bit is asked about again. */
+  recheckMs?: number
   log: Logger
 }
 
@@ -105,7 +107,7 @@ async function handleRoute(
   const principal = await deps.authenticate(request)
   checkAccess(route, principal)
   const body = await readBody(request, deps.maxBodyBytes)
-  return route.handle({
+  const answer = await route.handle({
     method: route.method,
     params: params as Record<string, string>,
     query: new URL(request.url ?? '/', 'http://localhost').searchParams,
@@ -115,6 +117,9 @@ async function handleRoute(
     requestId,
     signal,
   })
+  if (!answer.lines) return answer
+  const check = async () => checkAccess(route, await deps.authenticate(request))
+  return { ...answer, lines: whileAllowed(answer.lines, check, deps.recheckMs) }
 }
 
 /** Aborted when the connection ends before its answer. */

@@ -42,6 +42,24 @@ export async function sendStream(
   }
 }
 
+const usualRecheckMs = 3_000
+
+/** The same lines, for as long as `check` throws nothing: it is asked before the first line of every `everyMs`. */
+export async function* whileAllowed(
+  lines: AsyncIterable<string>,
+  check: () => Promise<void>,
+  everyMs = usualRecheckMs,
+): AsyncGenerator<string> {
+  let checkedAt = performance.now()
+  for await (const line of lines) {
+    if (performance.now() - checkedAt >= everyMs) {
+      await check()
+      checkedAt = performance.now()
+    }
+    yield line
+  }
+}
+
 /** How long the last line may take to a client that does not read. */
 const lastWordsMs = 2_000
 

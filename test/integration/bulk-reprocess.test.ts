@@ -247,8 +247,26 @@ test('two runners that both take it for theirs do nothing twice, and count each 
   const { id } = await commit({ ns })
   world.startRunner()
   world.startRunner()
-  const { done, skipped } = await world.over(id)
-  expect(done + Object.values(skipped).reduce((sum, one) => sum + one, 0)).toBe(100)
+  expect(await world.over(id)).toMatchObject({ done: 100, skipped: {} })
+  expect(await roundsOf(ns)).toEqual(all('QUEUED 1', ns))
+})
+
+test('a batch of which a part failed is done again, and what was done of it before counts as done', async () => {
+  const ns = await failedJobs(6)
+  let calls = 0
+  const failing: Reprocess = {
+    ...services.reprocess,
+    async reprocess(request) {
+      const outcome = await services.reprocess.reprocess(request)
+      calls += 1
+      // Its answer is lost on the way.
+      if (calls === 4) throw new Error('Connection is closed.')
+      return outcome
+    },
+  }
+  const { id } = await commit({ ns })
+  world.startRunner({ reprocess: failing })
+  expect(await world.over(id)).toMatchObject({ status: 'COMPLETED', done: 6, skipped: {} })
   expect(await roundsOf(ns)).toEqual(all('QUEUED 1', ns))
 })
 

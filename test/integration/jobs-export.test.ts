@@ -27,6 +27,7 @@ let close: () => Promise<void>
 /** Pages read so far, and what happens at the next ones. */
 let reads = 0
 let onRead: (read: number) => void = () => {}
+let isRevoked = false
 
 const asAdmin: Principal = { kind: 'admin', name: 'ops', access: 'read' }
 const asTenant = { kind: 'tenant', tenant: { cnpj: busyTenant } } as Principal
@@ -53,7 +54,11 @@ beforeAll(async () => {
       createRouter({
         routes: [exportJobsRoute({ jobs: { search, bodies: (ns) => history.bodies(ns) } })],
         ...{ open: [], elsewhere: [], maxBodyBytes: 1_000, log },
-        authenticate: ({ headers }) => (headers.authorization === 'tenant' ? asTenant : asAdmin),
+        authenticate({ headers }) {
+          if (isRevoked) throw new GanchoError('UNAUTHENTICATED')
+          return headers.authorization === 'tenant' ? asTenant : asAdmin
+        },
+        recheckMs: 0,
       }),
     ),
     requestTimeoutMs: 10_000,
@@ -70,6 +75,7 @@ afterAll(() => close())
 beforeEach(() => {
   reads = 0
   onRead = () => {}
+  isRevoked = false
 })
 
 type Line = { id: string; status: string; cnpj: string; body?: string; bodyBase64?: string }
@@ -201,6 +207,21 @@ describe('what fails', () => {
       throw gone
     }
     expect((await fetch(`${origin}/admin/jobs.ndjson`)).status).toBe(503)
+  })
+
+  test('as soon as access is withdrawn, not a line follows', async () => {
+    onRead = (read) => {
+      isRevoked = read === 3
+    }
+    const response = await fetch(`${origin}/admin/jobs.ndjson?queue=nifi`)
+    const seen: string[] = []
+    const reading = async () => {
+      for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) seen.push(chunk)
+    }
+    await expect(reading()).rejects.toThrow()
+    const lines = seen.join('').trimEnd().split('\n')
+    expect(lines).toHaveLength(2 * 200 + 1)
+    expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ error: { code: 'UNAUTHENTICATED' } })
   })
 
   test('on the way is told in the last line, and the answer has no end', async () => {
