@@ -251,6 +251,24 @@ test('two runners that both take it for theirs do nothing twice, and count each 
   expect(await roundsOf(ns)).toEqual(all('QUEUED 1', ns))
 })
 
+test('of two who read a bulk at the same step only the first moves it, or ends it', async () => {
+  const { id } = await commit({ ns: await failedJobs(1) })
+  const { store } = world
+  const readBulk = async () => (await store.read(id)) as Bulk
+  const read = await readBulk()
+  const batch = [{ n: 1, round: 0 }]
+  expect(await store.advance(read, { ...read, batch, cursor: 7 })).toBe(true)
+  expect(await store.advance(read, { ...read, batch: [], cursor: 9, done: 5 })).toBe(false)
+  expect(await store.end(read, { CHANGED: 3 })).toBe(false)
+  expect(await readBulk()).toEqual({ ...read, batch, cursor: 7, step: read.step + 1 })
+  expect(await store.running()).toContain(id)
+  expect(await store.end(await readBulk(), {})).toBe(true)
+  expect(await store.running()).not.toContain(id)
+  // Cancelled or not, what is over stays as it ended.
+  await store.cancel(id)
+  expect((await readBulk()).status).toBe('COMPLETED')
+})
+
 test('a batch of which a part failed is done again, and what was done of it before counts as done', async () => {
   const ns = await failedJobs(6)
   let calls = 0
