@@ -164,12 +164,15 @@ test('a token is good for its caller, for its time, and for one bulk', async () 
   const ns = await failedJobs(1)
   const { token } = await preview({ ns })
   const { service } = services.bulks
+  const plan = { by: ops, filter: { ns }, asOf: '0-0', upTo: 1, total: 1, expiresAt: Date.now() + 600_000 }
   for (const wrong of [
     '',
     'gpv_',
     `${token}x`,
     token.replace('gpv_', ''),
     `gpv_${services.cipher.encrypt('{}')}`,
+    // Sealed for something else.
+    `gpv_${services.cipher.encrypt(JSON.stringify(plan))}`,
   ])
     await expect(service.commit(wrong, ops, fast)).rejects.toMatchObject({ code: 'INVALID_PREVIEW' })
   for (const other of [
@@ -209,6 +212,7 @@ test('a bulk that is cancelled touches no more than the batch in hand', async ()
   await until(async () => ((await world.store.read(id))?.done ?? 0) > 0, { what: 'the first is done' })
   expect((await services.bulks.service.cancel(id)).status).toBe('CANCELLED')
   const ended = await world.over(id)
+  expect(ended.status).toBe('CANCELLED')
   expect(ended.done).toBeLessThan(12)
   const rounds = await roundsOf(ns)
   expect(rounds.filter((one) => one === 'QUEUED 1')).toHaveLength(ended.done)
@@ -249,6 +253,19 @@ test('two runners that both take it for theirs do nothing twice, and count each 
   world.startRunner()
   expect(await world.over(id)).toMatchObject({ done: 100, skipped: {} })
   expect(await roundsOf(ns)).toEqual(all('QUEUED 1', ns))
+})
+
+test('nothing is taken up before history has come as far as the preview saw it', async () => {
+  const ns = await failedJobs(2)
+  const bulk = await commit({ ns })
+  const { reprocess, jobs, stores } = services
+  const batch = ns.map((n) => ({ n, round: 0 }))
+  const nextAt = (journalId: string) => {
+    const position = async () => ({ epoch: 'any', journalId })
+    return createBulkWork({ reprocess, jobs, history: { list: stores.history.list, position } }).next(bulk)
+  }
+  expect(await nextAt('1-0')).toBeNull()
+  expect(await nextAt(bulk.asOf)).toEqual({ batch, cursor: ns[1] })
 })
 
 test('of two who read a bulk at the same step only the first moves it, or ends it', async () => {
