@@ -4,22 +4,10 @@ import { documents } from '../documents.ts'
 import { CliError, exitCodes } from '../failure.ts'
 import { printable } from '../output.ts'
 import type { Act, Session } from '../session.ts'
-import { several, statuses, wholeNumber } from './options.ts'
+import { addJobFilter, type JobFilterOptions, jobFilterOf } from './job-filter.ts'
+import { wholeNumber } from './options.ts'
 
-type Options = {
-  status?: string[]
-  queue?: string
-  destination?: string
-  cnpj?: string
-  type?: string
-  id?: string[]
-  from?: string
-  to?: string
-  text?: string
-  rate?: number
-  reason?: string
-  yes?: boolean
-}
+type Options = JobFilterOptions & { rate?: number; reason?: string; yes?: boolean }
 type Preview = {
   count: number
   hasMore: boolean
@@ -40,18 +28,10 @@ const lookEveryMs = 1_000
 
 export function addBulk(program: Command, act: Act): void {
   const bulk = program.command('bulk').description('deliver many jobs again, after a look at them')
-  const start = bulk
+  const command = bulk
     .command('start')
     .description('show which jobs would be queued again; with --yes begin, and follow it to its end')
-    .option('-s, --status <status>', 'failed unless given, or delivered', statuses)
-    .option('-q, --queue <queue>', 'of this queue')
-    .option('--destination <id>', 'for this destination')
-    .option('--cnpj <cnpj>', 'of this tenant')
-    .option('-t, --type <type>', 'of this event type')
-    .option('--id <id>', 'these alone; may be given several times', several)
-    .option('--from <time>', 'received from this time on, such as 2026-11-22T18:00:00Z')
-    .option('--to <time>', 'received before this time')
-    .option('--text <words>', 'with these words in the body or the failure')
+  const start = addJobFilter(command, 'failed unless given, or delivered')
     .option('--rate <number>', 'at most so many a second', wholeNumber(1, 1_000))
     .option('--reason <text>', 'why, kept with each of the jobs')
     .option('--yes', 'begin')
@@ -64,18 +44,8 @@ export function addBulk(program: Command, act: Act): void {
 
 async function startBulk(session: Session, options: Options): Promise<number> {
   const { api, output, json } = session
-  const filter = {
-    ...{
-      statuses: options.status,
-      queue: options.queue,
-      destination: options.destination,
-      cnpj: options.cnpj,
-    },
-    ...{ eventType: options.type, ids: options.id, text: options.text },
-    ...{ receivedFrom: options.from, receivedTo: options.to },
-  }
   const { previewReprocess: preview } = await api.graphql<{ previewReprocess: Preview }>(documents.preview, {
-    filter,
+    filter: jobFilterOf(options),
   })
   if (!options.yes) {
     const { token: _token, ...shown } = preview

@@ -3,18 +3,12 @@ import { documents } from '../documents.ts'
 import { exitCodes } from '../failure.ts'
 import type { Output } from '../output.ts'
 import type { Act, Session } from '../session.ts'
+import { addJobFilter, type JobFilterOptions, jobFilterOf } from './job-filter.ts'
 import { cell, statusText, timeText } from './job-text.ts'
-import { several, statuses, wholeNumber } from './options.ts'
+import { wholeNumber } from './options.ts'
 import { showPage } from './page.ts'
 
-type Options = {
-  status?: string[]
-  queue?: string
-  cnpj?: string
-  id?: string[]
-  first: number
-  after?: string
-}
+type Options = JobFilterOptions & { first: number; after?: string }
 type Job = {
   id: string
   status: string
@@ -35,21 +29,16 @@ type Answer = {
 }
 
 export function addJobs(program: Command, act: Act): void {
-  const command = program
-    .command('jobs')
-    .description('list jobs, newest first')
-    .option('-s, --status <status>', 'of this status; may be given several times', statuses)
-    .option('-q, --queue <queue>', 'of this queue')
-    .option('--cnpj <cnpj>', 'of this tenant')
-    .option('--id <id>', 'these alone; may be given several times', several)
+  const command = program.command('jobs').description('list jobs, newest first')
+  addJobFilter(command, 'of this status; may be given several times')
     .option('-n, --first <number>', 'at most so many', wholeNumber(1, 100), 20)
     .option('--after <cursor>', 'those that follow, as the last page said')
   act<Options>(command, list)
 }
 
 async function list({ api, output, json }: Session, options: Options): Promise<number> {
-  const { status, queue, cnpj, id, first, after } = options
-  const filter = { statuses: status, queue, cnpj, ids: id }
+  const { first, after } = options
+  const filter = jobFilterOf(options)
   const { jobs } = await api.graphql<Answer>(documents.jobs, { first, after, filter })
   const found = jobs.edges.map(({ node }) => node)
   if (json) output.json({ jobs: found, ...jobs.pageInfo, totalCount: jobs.totalCount })
