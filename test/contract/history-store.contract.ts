@@ -288,6 +288,14 @@ export function historyStoreContract(open: () => Promise<Opened>) {
       [{ text: 'valor', statuses: ['QUEUED'], queue: 'slow' }, [7]],
       [{ text: '"valor" - %' }, [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]],
       [{ text: '% --' }, []],
+      [{ text: 'va"lor' }, []],
+      [{ text: 'valor" OR "pao' }, []],
+      [{ text: 'NEAR(valor pao)' }, []],
+      [{ text: 'words:valor', cnpj: '00000000000191' }, []],
+      [{ text: "valor'); DROP TABLE jobs --" }, []],
+      [{ text: 'valor\u0000pao' }, [10, 8, 6, 4, 2]],
+      [{ text: '中文 😀 NOT' }, []],
+      [{ text: 'v'.repeat(200) }, []],
       [{ text: 'nowhere' }, []],
     ])('lists and counts %j, newest first', async (filter, expected) => {
       const found = await store.list(filter, { limit: 100 })

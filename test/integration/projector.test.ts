@@ -194,6 +194,24 @@ describe('the projector', () => {
     expect((await inHistory(after))?.status).toBe('RECEIVED')
   })
 
+  test('goes on from where history stands, also when that is not where it left it', async () => {
+    const { history } = startProjector()
+    await core.accept()
+    await caughtUp()
+    const restored = new DatabaseSync(file, { timeout: 5_000 })
+    const [earlier] = restored.prepare('SELECT journal FROM history_meta').all()
+    const again = await core.accept()
+    await caughtUp()
+    // As when the database comes back from a backup.
+    restored.prepare('UPDATE history_meta SET journal = ?').run(String(earlier?.journal))
+    restored.close()
+    await core.accept()
+    const last = await lastEntry()
+    const standsThere = async () => (await stores.history.position())?.journalId === last
+    await until(standsThere, { what: 'history has come to the end again' })
+    expect(history.written.flat().filter((n) => n === again).length).toBeGreaterThan(1)
+  })
+
   test('lets another take over at once when it is stopped', async () => {
     const first = startProjector(core.connections, 'first')
     await caughtUp()
