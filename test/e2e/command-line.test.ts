@@ -104,6 +104,11 @@ describe('in the folder where npm start runs, without a token copied', () => {
     for (const id of ids) await untilStatus(id, 'DELIVERED')
     expect((await run('bulk', 'show', bulk.id)).stdout).toBe(`${bulk.id}  COMPLETED: 2 of 2 done.\n`)
     expect(await run('bulk', 'cancel', bulk.id)).toMatchObject({ code: 0 })
+    const list = async (...filter: string[]) =>
+      (await read<{ jobs: Job[] }>('jobs', '-t', 'bulk.test', ...filter)).jobs.map(({ id }) => id)
+    expect(await list('--text', 'one', '--destination', 'default')).toEqual([ids[0]])
+    expect(await list('--from', '2026-01-01T00:00:00Z')).toEqual(ids.toReversed())
+    expect(await list('--to', '2026-01-01T00:00:00Z')).toEqual([])
     expect(await run('bulk', 'show', 'bulk_none')).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('BULK_NOT_FOUND'),
