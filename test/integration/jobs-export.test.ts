@@ -210,6 +210,8 @@ describe('what fails', () => {
   })
 
   test('as soon as access is withdrawn, not a line follows', async () => {
+    await ready()
+    reads = 0
     onRead = (read) => {
       isRevoked = read === 3
     }
