@@ -4,8 +4,8 @@ import type { DeliveryReport } from '../delivery/delivery-report.ts'
 const attemptSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 const latencySeconds = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 1_800, 3_600, 21_600, 86_400]
 
-/** Deliveries of this process. */
-export function deliveryMetrics(registry: Registry): DeliveryReport {
+/** Deliveries of this process. `show` has the counters of these queues begin at 0: an increase from nothing is not seen by Prometheus. */
+export function deliveryMetrics(registry: Registry) {
   const registers = [registry]
   const counter = (name: string, help: string) =>
     new Counter({ name, help, registers, labelNames: ['queue'] as const })
@@ -24,11 +24,15 @@ export function deliveryMetrics(registry: Registry): DeliveryReport {
     help: 'From the acceptance of an event to its delivery, without jobs that were reprocessed.',
     labelNames: ['queue'] as const,
   })
-  return ({ queue, status, attempt, sinceAcceptedMs }) => {
+  const report: DeliveryReport = ({ queue, status, attempt, sinceAcceptedMs }) => {
     // A job that waits for its destination to be known comes back without an attempt.
     if (attempt || status !== 'RETRYING') byStatus[status]?.inc({ queue })
     if (attempt) attempts.observe({ queue, outcome: attempt.outcome }, attempt.tookMs / 1_000)
     if (status === 'DELIVERED' && sinceAcceptedMs !== undefined)
       latency.observe({ queue }, Math.max(0, sinceAcceptedMs) / 1_000)
   }
+  const show = (queues: readonly string[]) => {
+    for (const queue of queues) for (const one of Object.values(byStatus)) one.inc({ queue }, 0)
+  }
+  return { report, show }
 }

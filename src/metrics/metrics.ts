@@ -44,9 +44,10 @@ export function createMetrics(now: () => number = Date.now): Metrics {
   const tenantCache = tenantCacheMetrics(registry)
   const showRedis = redisMetrics(registry)
   const awaiting = awaitMetrics(registry)
+  const delivery = deliveryMetrics(registry)
   return {
     events: eventMetrics(registry),
-    delivery: deliveryMetrics(registry),
+    delivery: delivery.report,
     operations: operationMetrics(registry),
     tenantCache: tenantCache.report,
     streams: streamMetrics(registry),
@@ -54,6 +55,7 @@ export function createMetrics(now: () => number = Date.now): Metrics {
     async scrape(sources) {
       const figures = await sources.redis()
       showRedis(figures)
+      delivery.show(figures?.queues.map(({ name }) => name) ?? [])
       awaiting.show(sources.awaiting())
       tenantCache.show(sources.tenantCache(), now())
       return { contentType: registry.contentType, text: await registry.metrics() }

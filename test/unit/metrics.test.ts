@@ -35,6 +35,31 @@ test('a job that comes back without an attempt was not retried', async () => {
   expect(linesOf(await metrics.scrape(sources(null)))).toContain('gancho_jobs_retried_total{queue="q"} 1')
 })
 
+test('the counters of a queue are there before its first job fails, so that an alert sees the first one', async () => {
+  const metrics = createMetrics()
+  const counts = {
+    waiting: 0,
+    active: 0,
+    delayed: 0,
+    failed: 0,
+    paused: false,
+    oldestWaitingMs: 0,
+    openBreakers: 0,
+  }
+  const figures = {
+    roundTripMs: 1,
+    backlog: 0,
+    journal: 0,
+    projectorLagMs: 0,
+    tailLagMs: 0,
+    queues: [{ name: 'q', ...counts }],
+  }
+  const withQueue = { ...sources(null), redis: async () => figures }
+  expect(linesOf(await metrics.scrape(withQueue))).toContain('gancho_jobs_failed_total{queue="q"} 0')
+  metrics.delivery({ queue: 'q', status: 'FAILED', attempt: undefined, sinceAcceptedMs: undefined })
+  expect(linesOf(await metrics.scrape(withQueue))).toContain('gancho_jobs_failed_total{queue="q"} 1')
+})
+
 test('calls are counted by their outcomes, with the time until their answers', async () => {
   const metrics = createMetrics()
   metrics.awaiting.answered('reply-failed', 1_500)
