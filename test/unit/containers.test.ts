@@ -5,6 +5,8 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { environmentVariables, readConfig } from '../../src/config.ts'
 
 type Service = {
+  restart?: string
+  logging?: { driver: string }
   image?: string
   build?: string
   profiles?: string[]
@@ -128,6 +130,12 @@ test('nothing but the proxy can be reached from another machine', () => {
     service(name).ports?.some((port) => !port.startsWith('127.0.0.1:')),
   )
   expect(published).toEqual(['proxy'])
+})
+
+test('no log of a service that stays up fills the disk', () => {
+  const staying = Object.values(services).filter(({ restart }) => restart === 'unless-stopped')
+  expect(staying.length).toBeGreaterThan(8)
+  for (const { logging } of staying) expect(logging?.driver).toBe('local')
 })
 
 test('every file that is mounted is there, and every volume is named', () => {
