@@ -83,6 +83,21 @@ test('time for which a job is held does not count against the time that it is tr
   await untilAll([n], 'DELIVERED')
 })
 
+test('time for which a job was held before its first attempt gives it no more time to be tried in', async () => {
+  const destination = { active: false, retryForSeconds: 2 }
+  const { receiver, accept, untilAll } = await open({
+    answer: (response) => void response.writeHead(503).end(),
+    scheduleSeconds: [0.1],
+    destination,
+  })
+  const [n = 0] = await accept(1)
+  await untilAll([n], 'HELD')
+  await core.redis.hincrby(keys.job(n), 'heldSince', -3_600_000)
+  destination.active = true
+  await untilAll([n], 'FAILED')
+  expect(receiver.received.length).toBeGreaterThan(1)
+})
+
 test('a breaker that is reset lets jobs go at once', async () => {
   let status = 500
   const { accept, untilAll } = await open({

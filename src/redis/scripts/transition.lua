@@ -189,7 +189,11 @@ local function start(n, recordKey, record, args)
     'leaseUntil', int(now + leaseMs), 'startedAt', int(now))
   redis.call('HDEL', recordKey, 'nextAttemptAt', 'slot')
   if record.status == 'HELD' then beHeldNoMore(recordKey) end
-  if record.attempts == record.roundStart then redis.call('HSET', recordKey, 'firstAttemptAt', int(now)) end
+  if record.attempts == record.roundStart then
+    redis.call('HSET', recordKey, 'firstAttemptAt', int(now))
+    -- For how long it was held before that is no part of the time since.
+    redis.call('HDEL', recordKey, 'heldMs')
+  end
   journal(journalKey, recordKey, n, record.status, now)
   return started(attempt)
 end
