@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
+import { GanchoError } from '../errors.ts'
 import type { Intake } from '../events/intake.ts'
 import { type OperationKind, operationalType } from '../events/operational-events.ts'
 import type { Router } from '../events/routing.ts'
@@ -53,6 +54,16 @@ export function operationTelling(deps: Deps): () => Promise<boolean> {
     return stored && deps.now() - at < disablingMs ? 'later' : undefined
   }
 
+  /** What is in the log already, and waits for its event to be made. */
+  const logged = new Set<string>()
+
+  function logOne({ id, kind }: Operation, cnpj: string | null, facts: object): void {
+    if (logged.has(id)) return
+    logged.add(id)
+    deps.log[kind === 'breaker.closed' ? 'info' : 'warn']({ operation: kind, cnpj, ...facts }, kind)
+    deps.report(kind)
+  }
+
   async function tellOne(operation: Operation): Promise<boolean> {
     const { kind, id, at, fields } = operation
     const destination = await verified(operation)
@@ -60,24 +71,45 @@ export function operationTelling(deps: Deps): () => Promise<boolean> {
     if (kind === 'destination.disabled' && !destination) return true
     const cnpj = fields.cnpj ?? destination?.cnpj ?? null
     const facts = operationFacts(operation, destination)
+    // First, because what keeps its event from being made may be the very trouble that it tells of.
+    logOne(operation, cnpj, facts)
     if (cnpj !== null) await publish(deps, { kind, cnpj, at, facts, key: `operation:${id}` })
-    deps.log[kind === 'breaker.closed' ? 'info' : 'warn']({ operation: kind, cnpj, ...facts }, kind)
-    deps.report(kind)
     return true
   }
 
+  /** None of them holds up the others, whatever keeps it from being told. */
+  async function tellAll(operations: readonly Operation[]): Promise<{ told: number; trouble: unknown[] }> {
+    let told = 0
+    const trouble: unknown[] = []
+    for (const operation of operations) {
+      try {
+        if (!(await tellOne(operation))) continue
+      } catch (error) {
+        trouble.push(error)
+        continue
+      }
+      await redis.xdel(keys.operations, operation.id)
+      logged.delete(operation.id)
+      told += 1
+    }
+    return { told, trouble }
+  }
+
+  let from = '-'
   return async () => {
-    if (!(await deps.lease.hold())) return false
-    const entries = (await redis.xrange(keys.operations, '-', '+', 'COUNT', batchSize)) as [
+    if (!(await deps.lease.hold())) {
+      logged.clear()
+      return false
+    }
+    const entries = (await redis.xrange(keys.operations, from, '+', 'COUNT', batchSize)) as [
       string,
       string[],
     ][]
-    let told = 0
-    for (const operation of entries.map(parseOperation)) {
-      if (!(await tellOne(operation))) continue
-      await redis.xdel(keys.operations, operation.id)
-      told += 1
-    }
+    const last = entries.at(-1)
+    // Those that are left are tried again after all that stand behind them.
+    from = last && entries.length === batchSize ? `(${last[0]}` : '-'
+    const { told, trouble } = await tellAll(entries.map(parseOperation))
+    if (trouble.length > 0) throw trouble[0]
     return told === batchSize
   }
 }
@@ -93,7 +125,13 @@ async function publish({ intake, route }: Deps, { kind, cnpj, at, facts, key }: 
     body: Buffer.from(JSON.stringify(json)),
   }
   // Most tenants listen to none: their failures cost no number.
-  if (route(event).length > 0) await intake.accept({ ...event, idempotencyKey: key, operational: true })
+  if (route(event).length === 0) return
+  try {
+    await intake.accept({ ...event, idempotencyKey: key, operational: true })
+  } catch (error) {
+    // It was made before, when the destination had another name.
+    if (!(error instanceof GanchoError) || error.code !== 'IDEMPOTENCY_CONFLICT') throw error
+  }
 }
 
 /** Puts down that a destination is about to be disabled; it is told once that has come about. */

@@ -3,8 +3,10 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { NewDestination } from '../../src/delivery/destination-service.ts'
 import { disablingTold, operationTelling } from '../../src/delivery/operations.ts'
+import { createIntake } from '../../src/events/intake.ts'
 import type { OperationKind } from '../../src/events/operational-events.ts'
 import { keys } from '../../src/redis/keys.ts'
+import { until } from '../support/client.ts'
 import { sampleEvent } from '../support/core.ts'
 import { jobSteps } from '../support/job-steps.ts'
 import { openTestServices, type TestServices } from '../support/services.ts'
@@ -97,19 +99,66 @@ test('a job that failed for good is told to the destinations that name that, to 
   expect(await jobsMadeBy(telling())).toEqual([])
 })
 
-test('whoever crashes after telling tells it again, and no second event comes of it', async () => {
-  await failOne()
-  const { redis } = services
-  const crashing = new Proxy(redis, {
+/** As whoever crashes between making the event and noting that. */
+const crashing = () =>
+  new Proxy(services.redis, {
     get: (target, name) =>
       name === 'xdel' ? () => Promise.reject(new Error('crash')) : Reflect.get(target, name).bind(target),
   })
+
+test('whoever crashes after telling tells it again, and no second event comes of it', async () => {
+  await failOne()
   const made = await jobsMadeBy(async () => {
-    await expect(telling({ redis: crashing })()).rejects.toThrow('crash')
+    await expect(telling({ redis: crashing() })()).rejects.toThrow('crash')
     expect(await untold()).toBe(1)
     await telling()()
   })
   expect(made).toHaveLength(2)
+  expect(await untold()).toBe(0)
+})
+
+test('whoever crashes after telling holds nobody up, also when the destination had another name by then', async () => {
+  await failOne()
+  const made = await jobsMadeBy(async () => {
+    await expect(telling({ redis: crashing() })()).rejects.toThrow('crash')
+    const { service } = services.destinations
+    await service.update(ids['catch-all'] ?? '', { name: 'renamed' }, { mayOpenQueues: true })
+    await telling()()
+  })
+  expect(made).toHaveLength(2)
+  expect(await untold()).toBe(0)
+})
+
+test('what cannot be told yet is in the log at once, holds up nothing that can, and is told as soon as it can be', async () => {
+  const { redis } = services
+  // More than are looked at in one turn.
+  for (let i = 0; i < 101; i += 1)
+    await put('breaker.opened', {
+      destination: ids.orders ?? '',
+      failureRate: '1',
+      openedAt: '1',
+      probesAt: '1',
+    })
+  await put('breaker.opened', { destination: 'default', failureRate: '1', openedAt: '1', probesAt: '1' })
+  const full = createIntake({
+    ...{ redis, route: services.destinations.route, memoryIsShort: () => true },
+    ...{ dataSet: services.dataSet, maxBacklog: 1, idempotencyTtlSeconds: 60 },
+  })
+  lines.length = 0
+  const turn = telling({ intake: full })
+  const turns = async () => {
+    await expect(turn()).rejects.toMatchObject({ code: 'BACKLOG_FULL' })
+    return lines.filter(({ destinationId }) => destinationId === 'default').length === 1
+  }
+  await until(turns)
+  await until(turns)
+  expect(lines).toHaveLength(102)
+  expect(await untold()).toBe(101)
+  const made = await jobsMadeBy(async () => {
+    const well = telling()
+    while (await well()) await untold()
+  })
+  expect(made).toHaveLength(101)
   expect(await untold()).toBe(0)
 })
 
