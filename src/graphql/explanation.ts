@@ -51,7 +51,7 @@ function waiting(job: Job, known: Known | undefined, wait: JobWait): string {
     case 'BREAKER':
       return breaking(destination, wait)
     case 'RATE':
-      return `Waiting for its turn${at(until)}: destination ${destination} gets ${ratePerSecond ?? 'few'} attempts a second at most.`
+      return `Waiting for its turn${ahead === null ? at(until) : soonest(until)}: destination ${destination} gets ${ratePerSecond ?? 'few'} attempts a second at most.`
     case 'ORDER':
       return `Waiting for ${jobs(ahead)} of its ordering key to be over, which came to destination ${destination} before it${first === null ? '' : `; the first is ${jobId(first)}`}.`
     case 'CONCURRENCY':
@@ -91,6 +91,7 @@ function retrying(job: Job, known: Known | undefined, wait: JobWait | null): str
 const noWorker = (wait: JobWait | null) => (wait?.reason === 'NO_WORKER' ? ' No worker is running.' : '')
 const time = (ms: number) => new Date(ms).toISOString()
 const at = (ms: number | null) => (ms === null ? '' : ` at ${time(ms)}`)
+const soonest = (ms: number | null) => (ms === null ? '' : `, not before ${time(ms)}`)
 const untilTime = (ms: number | null) => (ms === null ? '' : ` until ${time(ms)}`)
 const jobs = (count: number | null) => (count === 1 ? '1 job' : `${count ?? 0} jobs`)
 const counted = (attempts: number) => (attempts === 1 ? '1 attempt' : `${attempts} attempts`)

@@ -20,7 +20,7 @@ const JobWaitRef = builder.objectRef<JobWait>('JobWait').implement({
     until: t.expose('until', {
       type: 'DateTime',
       nullable: true,
-      description: 'When that ends; null where nobody knows.',
+      description: 'When that ends; null where nobody knows. With RATE and ahead: the soonest.',
     }),
     ahead: t.exposeInt('ahead', {
       nullable: true,

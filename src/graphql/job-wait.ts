@@ -92,9 +92,16 @@ function whyQueued({ known, gate, place, isPaused, now }: Circumstances): Why {
   if (known && !known.settings.active) return { reason: 'OUT_OF_SERVICE', ahead }
   if (shut) return { reason: shut.why, until: shut.until || null, ahead }
   if (breaker.state === 'HALF_OPEN') return { reason: 'BREAKER', ahead }
-  const turnAt = place.turnAt ?? (ahead === null ? null : gate.nextTurnAt)
+  const turnAt = place.turnAt ?? (ahead === null ? null : turnInBacklog(ahead, gate.nextTurnAt, known))
   if (turnAt !== null && turnAt > now) return { reason: 'RATE', until: turnAt, ahead }
   if (ahead === null) return { reason: 'WORKER' }
   if (breaker.state === 'CLOSING') return { reason: 'BREAKER', ahead }
   return { reason: place.underWay >= place.concurrency ? 'CONCURRENCY' : 'BACKLOG', ahead }
+}
+
+/** The soonest: other tenants of the destination, and jobs that are tried again, take turns as well. */
+function turnInBacklog(ahead: number, nextTurnAt: number | null, known: Known | undefined): number | null {
+  const perSecond = known?.settings.ratePerSecond
+  if (nextTurnAt === null || !perSecond) return nextTurnAt
+  return nextTurnAt + Math.round((ahead * 1_000) / perSecond)
 }

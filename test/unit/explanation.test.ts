@@ -155,9 +155,12 @@ test.each<[string, Partial<Circumstances>, object, string]>([
   ],
   [
     'the rate of others',
-    { place: queue, gate: { ...open, nextTurnAt: later } },
-    { reason: 'RATE', until: later, ahead: 41 },
-    `Waiting for its turn at ${until}: destination default gets few attempts a second at most.`,
+    {
+      ...{ place: queue, gate: { ...open, nextTurnAt: later } },
+      known: { ...known, settings: { ...destination, ratePerSecond: 2 } },
+    },
+    { reason: 'RATE', until: later + 20_500, ahead: 41 },
+    `Waiting for its turn, not before ${new Date(later + 20_500).toISOString()}: destination default gets 2 attempts a second at most.`,
   ],
   [
     'others',
