@@ -35,7 +35,7 @@ export function createGraphqlEndpoint(deps: Deps) {
   const documents = persistedDocuments(config.ALLOWED_DOCUMENTS_FILE)
   const maxEventBytes = config.MAX_BODY_BYTES
   const graphql = createGraphql({ services, log, tracing, maxEventBytes, introspection, documents })
-  const openOperation = operationOpener({ graphql, services, log })
+  const openOperation = operationOpener({ graphql, services, log, report })
   const streaming = createStreams({
     ...{ config, core, log, openOperation, documents, report },
     fetch: async (url, init, context) => graphql.fetch(new URL(url), init, context),

@@ -20,6 +20,7 @@ import type {
 } from './operation-stream.ts'
 import type { GraphqlServices } from './services.ts'
 import { readsJobs, sharingKey } from './shared-results.ts'
+import type { StreamReport } from './stream-report.ts'
 import { wantsSource } from './subscription-sources.ts'
 import { failedResult, translatedResult } from './translate-errors.ts'
 import type { createGraphql } from './yoga.ts'
@@ -28,6 +29,7 @@ type Deps = {
   graphql: Pick<ReturnType<typeof createGraphql>, 'getEnveloped'>
   services: GraphqlServices
   log: Pick<Logger, 'error'>
+  report?: Pick<StreamReport, 'resultMade'>
 }
 
 /** Groups that read jobs at one time: what they read, bodies included, is in memory until their results are made. */
@@ -140,6 +142,7 @@ const messageMaker = (deps: Deps, args: Args) => (items: readonly JournalItem[],
   const message = async (item: JournalItem): Promise<ResultMessage> => {
     if (!(await pace.turn())) throw new Error('Nobody wants this message any more.')
     const json = await resultText(deps, { ...args, contextValue }, item)
+    deps.report?.resultMade()
     return { json, cursor: encodeCursor(item.position) }
   }
   return Promise.all(items.map(message))

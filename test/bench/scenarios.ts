@@ -3,9 +3,12 @@ import { awaitedReply } from './scenarios/awaited-reply.ts'
 import { burst } from './scenarios/burst.ts'
 import { drain } from './scenarios/drain.ts'
 import { endToEnd } from './scenarios/end-to-end.ts'
+import { graphqlPage } from './scenarios/graphql-page.ts'
 import { historyPages } from './scenarios/history-pages.ts'
 import { intake } from './scenarios/intake.ts'
 import { isolation } from './scenarios/isolation.ts'
+import { liveStream } from './scenarios/live-stream.ts'
+import { users } from './scenarios/users.ts'
 
 /** Everything that `npm run bench` measures, in this order. */
 export const scenarios: readonly Scenario[] = [
@@ -16,4 +19,7 @@ export const scenarios: readonly Scenario[] = [
   awaitedReply,
   historyPages,
   isolation,
+  graphqlPage,
+  liveStream,
+  users,
 ]

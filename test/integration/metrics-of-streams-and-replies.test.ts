@@ -90,6 +90,12 @@ test('streams are counted by what carries them while they are open, and by their
   for (const id of ['1', '2']) keptSocket.subscribe(id, query)
   leftSocket.subscribe('1', query)
   await untilShown(gateway, { ...open(2, 3), gancho_journal_tail_lag_seconds: 0 })
+  await clientOf(gateway, token).postJob({ order: 1 })
+  const haveIt = () => [kept, left].every(({ results }) => results().length === 1)
+  await until(haveIt, { what: 'the event' })
+  // One for the tenant's three subscriptions, and one for the administrator's two.
+  const made = { gancho_stream_results_total: 2 }
+  await untilShown(gateway, made)
 
   left.close()
   leftSocket.socket.close()
@@ -98,5 +104,5 @@ test('streams are counted by what carries them while they are open, and by their
 
   await admin.call('PATCH', '/admin/clientes/11222333000181?active=false')
   await Promise.all([kept.ended, keptSocket.closed])
-  await untilShown(gateway, { ...open(0, 0), 'gancho_streams_ended_total{code="TENANT_INACTIVE"}': 2 })
+  await untilShown(gateway, { ...open(0, 0), ...made, 'gancho_streams_ended_total{code="TENANT_INACTIVE"}': 2 })
 })

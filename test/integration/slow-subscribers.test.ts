@@ -57,7 +57,7 @@ async function socketOf(stream: FedStream, keepAliveMs = 60_000) {
     streams: { take: async () => () => undefined, watch: async () => () => undefined },
     openOperation: opening(stream),
     documents: persistedDocuments(),
-    report: { opened: () => {}, ended: () => {} },
+    report: { resultMade: () => {}, opened: () => {}, ended: () => {} },
     log: pino({ level: 'silent' }),
     ...{ keepAliveMs, stallMs, maxOperations: 1 },
   }
