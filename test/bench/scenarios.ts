@@ -1,13 +1,16 @@
 import type { Scenario } from './harness/scenario.ts'
 import { awaitedReply } from './scenarios/awaited-reply.ts'
 import { burst } from './scenarios/burst.ts'
+import { cost } from './scenarios/cost.ts'
 import { drain } from './scenarios/drain.ts'
 import { endToEnd } from './scenarios/end-to-end.ts'
 import { graphqlPage } from './scenarios/graphql-page.ts'
+import { growth } from './scenarios/growth.ts'
 import { historyPages } from './scenarios/history-pages.ts'
 import { intake } from './scenarios/intake.ts'
 import { isolation } from './scenarios/isolation.ts'
 import { liveStream } from './scenarios/live-stream.ts'
+import { start } from './scenarios/start.ts'
 import { users } from './scenarios/users.ts'
 
 /** Everything that `npm run bench` measures, in this order. */
@@ -20,6 +23,9 @@ export const scenarios: readonly Scenario[] = [
   historyPages,
   isolation,
   graphqlPage,
+  growth,
   liveStream,
   users,
+  start,
+  cost,
 ]

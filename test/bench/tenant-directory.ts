@@ -4,42 +4,14 @@ import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { openSqliteStores } from '../../src/storage/open-stores.ts'
-import { openSqlite } from '../../src/storage/sqlite/database.ts'
-import { tenantBinds, tenantColumns, tokenBinds, tokenColumns } from '../../src/storage/tenant-row.ts'
 import { TenantDirectory } from '../../src/tenants/directory.ts'
 import { newTenantToken, tokenHashing } from '../../src/tenants/token.ts'
-import { tokenCipher } from '../../src/tenants/token-cipher.ts'
+import { seedTenants } from '../support/seed-tenants.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
-import { tenantRow, tokenRow } from '../support/tenant-rows.ts'
 
 const count = Number(process.argv[2] ?? 100_000)
 const secret = 'a secret for measurements'
 const hashToken = tokenHashing(secret)
-const cipher = tokenCipher(secret)
-
-const insert = (table: string, columns: readonly string[]) =>
-  `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map((column) => `:${column}`).join(', ')})`
-
-async function fill(path: string): Promise<string[]> {
-  const tokens = Array.from({ length: count }, newTenantToken)
-  const database = openSqlite({ path })
-  for (let from = 0; from < count; from += 5_000) {
-    const part = tokens.slice(from, from + 5_000).map((token, at) => {
-      const cnpj = String(from + at).padStart(14, '0')
-      const row = tokenRow(cnpj, hashToken(token), {
-        encrypted: cipher.encrypt(token),
-        prefix: token.slice(0, 8),
-      })
-      return { tenant: tenantBinds(tenantRow(cnpj)), token: tokenBinds(row) }
-    })
-    await database.transaction([
-      { sql: insert('tenants', tenantColumns), rows: part.map(({ tenant }) => tenant) },
-      { sql: insert('tenant_tokens', tokenColumns), rows: part.map(({ token }) => token) },
-    ])
-  }
-  await database.close()
-  return tokens
-}
 
 setFlagsFromString('--expose-gc')
 const collect: () => void = runInNewContext('gc')
@@ -61,7 +33,7 @@ const folder = await temporaryFolder()
 const path = join(folder.path, 'gancho.db')
 const stores = await openSqliteStores({ path })
 try {
-  const tokens = await fill(path)
+  const tokens = await seedTenants(path, count, secret)
   const lookUps = { made: 0 }
   const byTokenHash: typeof stores.tenants.byTokenHash = (hash) => {
     lookUps.made++
