@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { GanchoError } from '../../errors.ts'
-import type { Binds, Row, SqlDatabase, Step } from '../sql.ts'
+import type { Binds, Row, SqlDatabase, SqlValue, Step } from '../sql.ts'
 import { DatabaseThread } from './database-thread.ts'
 
 export type SqliteOptions = {
@@ -24,7 +24,7 @@ export function openSqlite(options: SqliteOptions): SqlDatabase {
 
   async function all(sql: string, binds: Binds = {}): Promise<Row[]> {
     const answer = await reader.ask({ do: 'all', sql, binds })
-    return 'rows' in answer ? answer.rows : []
+    return 'rows' in answer ? answer.rows.map((values) => rowOf(answer.columns, values)) : []
   }
   async function transaction(steps: readonly Step[]): Promise<number[]> {
     const answer = await writer.ask({ do: 'transaction', steps })
@@ -40,6 +40,12 @@ export function openSqlite(options: SqliteOptions): SqlDatabase {
     await writer.close()
   }
   return { all, run, transaction, close }
+}
+
+function rowOf(columns: readonly string[], values: readonly SqlValue[]): Row {
+  const row: Row = {}
+  for (const [at, name] of columns.entries()) row[name] = values[at] as SqlValue
+  return row
 }
 
 function makeFolder(folder: string) {

@@ -1,4 +1,4 @@
-import type { Binds, Row, Step } from '../sql.ts'
+import type { Binds, SqlValue, Step } from '../sql.ts'
 
 /** What a database thread is started with. */
 export type ThreadData = { path: string; access: 'read' | 'write'; busyTimeoutMs: number }
@@ -13,6 +13,7 @@ export type ThreadRequest =
 export type ThreadFailure = { message: string; errcode: number | null; stack: string | undefined }
 
 export type ThreadAnswer =
-  | { id: number; rows: Row[] }
+  /** Names apart from values: what goes between threads is copied, the names of each row too. */
+  | { id: number; columns: string[]; rows: SqlValue[][] }
   | { id: number; changes: number[] }
   | { id: number; failure: ThreadFailure }

@@ -1,7 +1,7 @@
 // Entry of a database thread: the only place where SQLite is called, because its calls block.
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
-import type { Row, Step } from '../sql.ts'
+import type { Binds, SqlValue, Step } from '../sql.ts'
 import type { ThreadAnswer, ThreadData, ThreadFailure, ThreadRequest } from './thread-protocol.ts'
 
 const { path, access, busyTimeoutMs } = workerData as ThreadData
@@ -13,6 +13,7 @@ const opened: { database?: DatabaseSync } = {}
 /** Statements have binds in place of values, so there are only as many texts as there are kinds of lists. */
 const mostStatements = 500
 const statements = new Map<string, StatementSync>()
+const columnsOf = new WeakMap<StatementSync, string[]>()
 
 const isBusy = (error: unknown) => ((error as { errcode?: number }).errcode ?? 0) % 256 === sqliteBusy
 
@@ -80,11 +81,19 @@ function failureOf(error: unknown): ThreadFailure {
   return { message: message ?? String(error), errcode: errcode ?? null, stack }
 }
 
+function table(sql: string, binds: Binds) {
+  const prepared = statement(sql)
+  const columns = columnsOf.get(prepared) ?? prepared.columns().map(({ name }) => name)
+  columnsOf.set(prepared, columns)
+  prepared.setReturnArrays(true)
+  return { columns, rows: prepared.all(binds) as unknown as SqlValue[][] }
+}
+
 function answer(request: Exclude<ThreadRequest, { do: 'close' }>): ThreadAnswer {
   try {
     if (request.do === 'transaction') return { id: request.id, changes: transaction(request.steps) }
     database()
-    return { id: request.id, rows: statement(request.sql).all(request.binds) as Row[] }
+    return { id: request.id, ...table(request.sql, request.binds) }
   } catch (error) {
     return { id: request.id, failure: failureOf(error) }
   }
