@@ -104,5 +104,9 @@ test('streams are counted by what carries them while they are open, and by their
 
   await admin.call('PATCH', '/admin/clientes/11222333000181?active=false')
   await Promise.all([kept.ended, keptSocket.closed])
-  await untilShown(gateway, { ...open(0, 0), ...made, 'gancho_streams_ended_total{code="TENANT_INACTIVE"}': 2 })
+  await untilShown(gateway, {
+    ...open(0, 0),
+    ...made,
+    'gancho_streams_ended_total{code="TENANT_INACTIVE"}': 2,
+  })
 })

@@ -84,7 +84,7 @@ function contestant(name: string, start: () => Promise<System>, sender: Helper):
 async function measureCost(system: System, sender: Helper): Promise<Sample> {
   const { data, redis, target, accepts, file, deliver } = system
   const look = async (...nodes: number[]) => ({
-    ...{ stats: await commandStats(data), bytes: await usedMemory({ data }) },
+    ...{ stats: await commandStats(data), bytes: await usedMemory(data) },
     ...{ redisUs: cpuUs(redis), nodeUs: cpuUs(...nodes) },
   })
   const empty = await look(accepts)
