@@ -26,7 +26,7 @@ let inspector: Inspector
 
 beforeAll(async () => {
   // Within as much again, who was slow has to read its end, also on a busy machine.
-  const env = { STREAM_STALL_MS: '8000', LOG_LEVEL: 'warn' }
+  const env = { STREAM_STALL_MS: '15000', LOG_LEVEL: 'warn' }
   fleet = await openFleet({ answer: (response) => response.end('ok'), env })
   ;[gateway] = await Promise.all([fleet.start('gateway', inspectable), fleet.start('worker')])
   inspector = await inspect(gateway)
