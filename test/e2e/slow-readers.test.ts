@@ -25,8 +25,8 @@ let gateway: GanchoProcess
 let inspector: Inspector
 
 beforeAll(async () => {
-  // Within as much again, who was slow has to read its end, also on a busy machine.
-  const env = { STREAM_STALL_MS: '15000', LOG_LEVEL: 'warn' }
+  // A socket that is not heard for one and a half keep-alives is cut: they are so far apart that who was slow has time to read its end.
+  const env = { STREAM_STALL_MS: '8000', STREAM_KEEP_ALIVE_MS: '60000', LOG_LEVEL: 'warn' }
   fleet = await openFleet({ answer: (response) => response.end('ok'), env })
   ;[gateway] = await Promise.all([fleet.start('gateway', inspectable), fleet.start('worker')])
   inspector = await inspect(gateway)
