@@ -93,7 +93,7 @@ function pumpOf({ config, redis, transitions, destinations, owner, log }: Worker
     },
     shutHoursOf: deliveryWindows(),
     places: () => pump.places(),
-    now: Date.now,
+    now: () => pump.now(),
   }
   const { directory } = destinations
   const termsOf = (id: string) => {
@@ -101,7 +101,8 @@ function pumpOf({ config, redis, transitions, destinations, owner, log }: Worker
     return known && destinationTerms(known.settings, around)
   }
   const concurrency = config.WORKER_CONCURRENCY
-  const pump = createPump({ redis, transitions, termsOf, find: directory.find, owner, concurrency })
+  const { find } = directory
+  const pump = createPump({ redis, transitions, termsOf, find, owner, concurrency, clock: Date.now })
   const turn = async () => {
     await pump.turn()
     return false

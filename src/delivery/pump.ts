@@ -12,6 +12,8 @@ export type Pump = {
   leave(): Promise<void>
   /** Deliveries that all workers together can have under way in a queue, as last seen. */
   places(): number
+  /** Redis' clock, by which gates go whatever the worker's own says; epoch milliseconds. */
+  now(): number
 }
 
 type Deps = {
@@ -24,6 +26,8 @@ type Deps = {
   owner: string
   /** Deliveries that this worker can have under way in a queue. */
   concurrency: number
+  /** Of this process; epoch milliseconds. */
+  clock: () => number
 }
 
 /** Several turns long, so that a busy worker is not taken for gone. */
@@ -35,12 +39,15 @@ const batchSize = 50
  * What is released otherwise follows a delivery of the same destination. This is for those that wait for something else: for a time, for
  * a change of their terms, for a release whose caller crashed. Several at a time do each other no harm.
  */
-export function createPump({ redis, transitions, termsOf, find, owner, concurrency }: Deps): Pump {
+export function createPump({ redis, transitions, termsOf, find, owner, concurrency, clock }: Deps): Pump {
   const seeWorkers = loadScript(redis, 'see-workers')
   let workers = 1
+  let aheadMs = 0
   return {
     async turn() {
-      workers = Math.max(1, (await seeWorkers([keys.workers], [owner, forgetAfterMs])) as number)
+      const [seen, at] = (await seeWorkers([keys.workers], [owner, forgetAfterMs])) as [number, number]
+      workers = Math.max(1, seen)
+      aheadMs = at - clock()
       const destinations = await redis.smembers(keys.flowing)
       for (let at = 0; at < destinations.length; at += batchSize) {
         const batch = destinations.slice(at, at + batchSize)
@@ -52,6 +59,7 @@ export function createPump({ redis, transitions, termsOf, find, owner, concurren
       await redis.zrem(keys.workers, owner)
     },
     places: () => workers * concurrency,
+    now: () => clock() + aheadMs,
   }
 }
 

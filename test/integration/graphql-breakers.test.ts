@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { destinationTerms } from '../../src/delivery/destination-terms.ts'
+import { destinationTerms, termsOfGone } from '../../src/delivery/destination-terms.ts'
 import { createGraphql } from '../../src/graphql/yoga.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { graphql } from '../gql/gql.ts'
@@ -125,6 +125,13 @@ test('a job tells that it waits for the hours of its destination, for its turn u
   const [before, after] = [(await waitsFor(third))?.wait, (await waitsFor(fourth))?.wait]
   expect([before, after]).toMatchObject([{ reason: 'CONCURRENCY' }, { reason: 'CONCURRENCY' }])
   expect(after?.ahead).toBe(Number(before?.ahead) + 1)
+})
+
+test('nothing is kept among the open breakers of a destination that is no more', async () => {
+  const gone = 'dst_gone'
+  await services.redis.zadd(keys.breakers, Date.now(), gone)
+  await services.transitions.release(new Map([[gone, termsOfGone]]))
+  expect(await services.redis.zscore(keys.breakers, gone)).toBeNull()
 })
 
 test('a job tells that its queue is paused, and that no worker runs', async () => {

@@ -14,7 +14,10 @@ export async function startGatedDelivery(core: Core, { answer, workers = 1, ...o
     const delivery = startDelivery(core, { ...options, url: receiver.url })
     const { find, termsOf } = delivery.deps
     const { redis, transitions, log } = core
-    const pump = createPump({ redis, transitions, termsOf, find, owner: `pump-${i}`, concurrency: 10 })
+    const pump = createPump({
+      ...{ redis, transitions, termsOf, find, owner: `pump-${i}`, concurrency: 10 },
+      clock: Date.now,
+    })
     const turn = async () => {
       await pump.turn()
       return false

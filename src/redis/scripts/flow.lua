@@ -79,6 +79,7 @@ local function rememberTerms(dest, args, from)
     redis.call('HSET', gateKey(dest), unpack(changed))
     redis.call('EXPIRE', gateKey(dest), gateLifeS)
     gates[dest] = nil
+    if told.breakAfter == '0' then redis.call('ZREM', ARGV[2] .. 'breakers', dest) end
   end
   if told.concurrency and told.slots then setLimits(flowOf(dest), tonumber(told.concurrency), tonumber(told.slots)) end
 end
