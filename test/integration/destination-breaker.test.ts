@@ -61,6 +61,7 @@ test('a destination that fails is left alone, no job loses an attempt meanwhile,
   expect(most).toBeLessThanOrEqual(6)
   expect(await told()).toEqual(['breaker.opened', 'breaker.closed'])
   expect(await gates.openBreakers()).toEqual([])
+  expect(await core.redis.zrange(keys.breakers, '0', '-1')).toEqual([])
 })
 
 test('time for which a job is held does not count against the time that it is tried for', async () => {
@@ -125,4 +126,15 @@ test('a job is to blame for answers of the 400s, and these open nothing', async 
   })
   await untilAll(await accept(30), 'FAILED')
   expect(await breakerOf()).toMatchObject({ state: 'CLOSED', failureRate: 0 })
+})
+
+test('where there are no breakers nothing opens, and nothing is told', async () => {
+  const { accept, untilAll } = await open({
+    answer: (response) => void response.writeHead(503).end(),
+    scheduleSeconds: [],
+  })
+  const ns = await accept(30)
+  await untilAll(ns, 'FAILED')
+  expect((await breakerOf())?.state).toBe('CLOSED')
+  expect((await told()).filter((kind) => kind?.startsWith('breaker.'))).toEqual([])
 })

@@ -127,6 +127,22 @@ test('a job tells that it waits for the hours of its destination, for its turn u
   expect(after?.ahead).toBe(Number(before?.ahead) + 1)
 })
 
+test('after a breaker closes, jobs that are tried again go few at a time as well', async () => {
+  const failed: number[] = []
+  for (let i = 0; i < 5; i += 1) failed.push(await enqueued())
+  for (const n of failed) await start(n, { breakAfter: 0 })
+  for (const n of failed)
+    await services.transitions.finish(n, 1, { status: 'RETRYING', delayMs: 0, class: 'fault' })
+  // What other tests have under way.
+  await services.redis.del(`${keys.prefix}active:${id}`)
+  await services.redis.hset(`${keys.prefix}gate:${id}`, { breaker: 'closing', closedAt: Date.now() })
+  const answers = await Promise.all(failed.map((n) => start(n, { concurrency: 10 })))
+  expect(answers.filter(({ kind }) => kind === 'started')).toHaveLength(2)
+  expect(answers.filter(({ kind }) => kind !== 'started')).toMatchObject(
+    Array(3).fill({ kind: 'back', why: 'BREAKER' }),
+  )
+})
+
 test('nothing is kept among the open breakers of a destination that is no more', async () => {
   const gone = 'dst_gone'
   await services.redis.zadd(keys.breakers, Date.now(), gone)
