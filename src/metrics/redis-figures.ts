@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis'
 import type { QueueCounts, QueueOverview } from '../delivery/queue-overview.ts'
 import type { Lanes } from '../events/lanes.ts'
 import { keys } from '../redis/keys.ts'
+import { serverInfo } from '../redis/server-info.ts'
 
 export type QueueFigures = Pick<QueueCounts, 'waiting' | 'active' | 'delayed' | 'failed' | 'paused'> & {
   name: string
@@ -15,6 +16,8 @@ export type QueueFigures = Pick<QueueCounts, 'waiting' | 'active' | 'delayed' | 
 /** What Redis holds now. Times are milliseconds. */
 export type RedisFigures = {
   roundTripMs: number
+  /** Used memory as a part of `maxmemory`; 0 without one. */
+  memoryShare: number
   /** Jobs that wait to be given to workers: in the inbox, or kept back. */
   backlog: number
   journal: number
@@ -69,14 +72,21 @@ async function readFigures(deps: Omit<Deps, 'withinMs'>): Promise<RedisFigures> 
     return { name, ...counts, oldestWaitingMs, openBreakers: broken.filter((queue) => queue === name).length }
   }
   const read = tail()
-  const [backlog, journal, projectorLagMs, tailLagMs, queues] = await Promise.all([
+  const [memoryShare, backlog, journal, projectorLagMs, tailLagMs, queues] = await Promise.all([
+    memoryShareOf(redis),
     backlogOf(redis),
     redis.xlen(keys.journal),
     lagBehind(redis, (await redis.get(keys.projected)) ?? '0-0'),
     read === undefined ? 0 : lagBehind(redis, read),
     Promise.all(lanes.all().map(({ name }) => figuresOf(name))),
   ])
-  return { roundTripMs, backlog, journal, projectorLagMs, tailLagMs, queues }
+  return { roundTripMs, memoryShare, backlog, journal, projectorLagMs, tailLagMs, queues }
+}
+
+async function memoryShareOf(redis: Redis): Promise<number> {
+  const info = await serverInfo(redis, 'memory')
+  const most = Number(info.get('maxmemory'))
+  return most > 0 ? Number(info.get('used_memory')) / most : 0
 }
 
 /** What `MAX_BACKLOG` bounds. */

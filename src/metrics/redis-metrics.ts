@@ -8,6 +8,10 @@ export function redisMetrics(registry: Registry) {
   const up = gauge('gancho_redis_up', 'Whether Redis answers.')
   const one = {
     roundTrip: gauge('gancho_redis_round_trip_seconds', 'How long Redis took to answer a ping.'),
+    memory: gauge(
+      'gancho_redis_memory_used_ratio',
+      'Memory that Redis uses, as a part of its maxmemory; 0 without one.',
+    ),
     backlog: gauge(
       'gancho_backlog_events',
       'Jobs that wait to be given to workers: not dispatched yet, or kept back until it is their turn.',
@@ -56,6 +60,7 @@ export function redisMetrics(registry: Registry) {
     for (const part of Object.values(one)) part.remove()
     if (!figures) return
     one.roundTrip.set(figures.roundTripMs / 1_000)
+    one.memory.set(figures.memoryShare)
     one.backlog.set(figures.backlog)
     one.journal.set(figures.journal)
     one.lag.set(figures.projectorLagMs / 1_000)

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createQueueOverview } from '../../src/delivery/queue-overview.ts'
 import { redisFigures } from '../../src/metrics/redis-figures.ts'
 import { keys } from '../../src/redis/keys.ts'
+import { serverInfo } from '../../src/redis/server-info.ts'
 import { until } from '../support/client.ts'
 import { type Core, openCore } from '../support/core.ts'
 import { jobSteps } from '../support/job-steps.ts'
@@ -65,6 +66,17 @@ test('queues that come into being are told of from then on', async () => {
   const fresh = (await read())?.queues[1]
   expect(fresh).toMatchObject({ waiting: 1, active: 0, delayed: 0, failed: 0, paused: false })
   await until(async () => ((await read())?.queues[1]?.oldestWaitingMs ?? 0) > 0, { what: 'it waits' })
+})
+
+test('memory is told as a part of what Redis may use, and as 0 where it may use all', async () => {
+  const read = open()
+  const share = async (most: number) => {
+    await core.redis.config('SET', 'maxmemory', most)
+    return (await read())?.memoryShare
+  }
+  const used = Number((await serverInfo(core.redis, 'memory')).get('used_memory'))
+  expect(await share(used * 4)).toBeCloseTo(0.25, 1)
+  expect(await share(0)).toBe(0)
 })
 
 test('Redis is read once for all who ask at the same time', async () => {

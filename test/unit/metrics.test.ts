@@ -48,6 +48,7 @@ test('the counters of a queue are there before its first job fails, so that an a
   }
   const figures = {
     roundTripMs: 1,
+    memoryShare: 0,
     backlog: 0,
     journal: 0,
     projectorLagMs: 0,

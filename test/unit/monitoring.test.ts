@@ -64,7 +64,15 @@ async function everyMetric(): Promise<string> {
     oldestWaitingMs: 0,
     openBreakers: 0,
   }
-  const figures = { roundTripMs: 1, backlog: 0, journal: 0, projectorLagMs: 0, tailLagMs: 0, queues: [queue] }
+  const figures = {
+    roundTripMs: 1,
+    memoryShare: 0,
+    backlog: 0,
+    journal: 0,
+    projectorLagMs: 0,
+    tailLagMs: 0,
+    queues: [queue],
+  }
   const { text } = await metrics.scrape({
     tenantCache: () => ({ tenants: 1, staleSince: null }),
     redis: async () => figures,
