@@ -76,8 +76,18 @@ function buildProgram(act: Act, output: Output): Command {
   return program
 }
 
-function report({ message, code, requestId }: CliError, json: boolean, { remark, style }: Output): void {
+/** For programs, where the server has said no code. */
+const ownCodes: Record<number, string> = {
+  [exitCodes.usage]: 'USAGE',
+  [exitCodes.unreachable]: 'UNREACHABLE',
+}
+
+function report(
+  { message, code, requestId, exitCode }: CliError,
+  json: boolean,
+  { remark, style }: Output,
+): void {
   const known = [code, requestId && `request ${requestId}`].filter(Boolean).join(', ')
   const text = `${style('red', 'gancho:')} ${printable(message)}${known ? ` (${known})` : ''}`
-  remark(json ? JSON.stringify({ error: { code, message, requestId } }) : text)
+  remark(json ? JSON.stringify({ error: { code: code ?? ownCodes[exitCode], message, requestId } }) : text)
 }

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import packageJson from '../../package.json' with { type: 'json' }
@@ -150,6 +151,14 @@ describe('in the folder where npm start runs, without a token copied', () => {
   })
 })
 
+test('an event that is no JSON is taken as it is, and said to be none', async () => {
+  const file = join(folder.path, 'broken.json')
+  await writeFile(file, '{"order":')
+  const sent = await run('send', file)
+  expect(sent).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Accepted as ID-\d+\.\n$/) })
+  expect(sent.stderr).toMatch(/not JSON/)
+})
+
 test('the version is that of the package', async () => {
   expect(await run('--version')).toEqual({ code: 0, stdout: `${packageJson.version}\n`, stderr: '' })
 })
@@ -168,6 +177,11 @@ describe('a command that does not work out', () => {
     expect({ ...ran, stderr: '' }).toEqual({ code, stdout: '', stderr: '' })
     expect(ran.stderr).toMatch(problem)
     expect(forPrograms.code).toBe(code)
-    expect(JSON.parse(forPrograms.stderr).error.message).toMatch(/\w/)
+    expect(JSON.parse(forPrograms.stderr).error).toEqual(
+      expect.objectContaining({
+        code: expect.stringMatching(/^[A-Z_]+$/),
+        message: expect.stringMatching(/\w/),
+      }),
+    )
   })
 })

@@ -36,6 +36,8 @@ export function addSend(program: Command, act: Act): void {
 async function send(session: Session, options: Options, [file]: string[]): Promise<number> {
   const content = await contentOf(session, file)
   const contentType = options.contentType ?? (isJson(content) ? 'application/json' : undefined)
+  if (contentType === undefined && !session.json)
+    session.output.remark('This is not JSON, and is sent as it is. --content-type says what it is.')
   const cnpj = options.cnpj ?? (session.access.ofDevelopment ? developmentCnpj : undefined)
   const accepted = cnpj
     ? await publish(session, options, { cnpj, content, contentType })
