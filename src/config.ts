@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { readAllowedDocuments } from './graphql/allowed-documents-file.ts'
+import { parseRedisAddress } from './redis/redis-address.ts'
 import { defaultUpstream, maxUpstreams } from './sync/upstream/upstream-settings.ts'
 import {
   apiKeyOf,
@@ -70,6 +71,10 @@ const parsedBy = <Output>(parse: (text: string) => Output) =>
   })
 
 const accessWindow = parsedBy(parseAccessWindow)
+const redisUrl = parsedBy((text) => {
+  parseRedisAddress(text)
+  return text
+})
 const addressRanges = parsedBy((text) => parseAddressRanges(text.split(',')))
 const adminTokens = z.string().transform((text, context) => {
   const tokens = parseAdminTokens(text)
@@ -131,7 +136,7 @@ const environment = z.object({
   PORT: whole(4000, 0, 65_535),
   ROLE: z.enum(['all', 'gateway', 'worker'], 'expected all, gateway or worker').default('all'),
   DATA_DIR: z.string().min(1).default('.gancho'),
-  REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'expected redis://… or rediss://…' }).optional(),
+  REDIS_URL: redisUrl.optional(),
   DB_CONNECT: z.string().optional(),
   DB_USER: z.string().optional(),
   DB_PASS: z.string().optional(),

@@ -93,7 +93,7 @@ type CoreDeps = {
 export async function createCore(deps: CoreDeps): Promise<Core> {
   const { config, foundation, log, origin, cache, destinationUrl = '' } = deps
   const { connections, stores, secrets } = foundation
-  const lanes = createLanes(connections.commands, [defaultQueue])
+  const lanes = createLanes(connections.commands, [defaultQueue], connections.commandsOf)
   const records = createJobRecords(connections.commands)
   const jobs = createJobReader(records, stores.history)
   const errorQueue = createErrorQueue(lanes)

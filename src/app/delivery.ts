@@ -19,7 +19,7 @@ const spareConnections = 16
 
 /** The workers of this process, with what they deliver by. */
 export function createDelivery(parts: WorkerParts, termsOf: DeliverDeps['termsOf']) {
-  const { config, redis, lanes, errorQueue, transitions, destinations, log, owner, report, tracing } = parts
+  const { config, lanes, errorQueue, transitions, destinations, log, owner, report, tracing } = parts
   const clients = openClients(config, guardOf(config, parts.foundation))
   const aborting = new AbortController()
   const policy = createRetryPolicy({
@@ -39,7 +39,8 @@ export function createDelivery(parts: WorkerParts, termsOf: DeliverDeps['termsOf
     aborted: aborting.signal,
   }
   const workers = createWorkers({
-    ...{ redis, lanes, log, owner },
+    ...{ lanes, log, owner },
+    connectionOf: parts.foundation.connections.patientOf,
     deliver: (job, name) => deliverJob(deliverDeps, job, name),
     keep: transitions.keep,
     concurrency: config.WORKER_CONCURRENCY,

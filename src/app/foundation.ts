@@ -42,7 +42,8 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
     const redisUrl = redis?.url ?? (config.REDIS_URL as string)
     const secrets = secretsOf(config)
     const connections = keep(await openConnections({ url: redisUrl, log }))
-    await checkServer(connections.commands, log)
+    const { clustered } = connections
+    for (const server of await connections.servers()) await checkServer(server, log, { clustered })
     const stores = keep(await openStores(storeOptions(config)))
     const dataSet = await createDataSet(connections.commands, stores.history)
     const memory = keep(await watchMemory({ redis: connections.commands, log }))

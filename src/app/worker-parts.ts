@@ -35,8 +35,8 @@ export type WorkerParts = WorkerDeps & {
 }
 
 export function openWorkerParts(deps: WorkerDeps): WorkerParts {
-  const redis = deps.foundation.connections.patient
-  const lanes = createLanes(redis, [defaultQueue])
+  const { patient: redis, patientOf } = deps.foundation.connections
+  const lanes = createLanes(redis, [defaultQueue], patientOf)
   return {
     ...deps,
     redis,

@@ -144,6 +144,7 @@ function projectorOf({ foundation, redis, records, log, owner }: WorkerParts) {
 function maintenanceOf({ config, foundation, redis, lanes, errorQueue, records, log }: WorkerParts) {
   return createMaintenance({
     redis,
+    connectionOf: foundation.connections.patientOf,
     lanes,
     errorQueue,
     records,

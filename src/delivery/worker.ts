@@ -1,9 +1,9 @@
 import { type Job as BullJob, DelayedError, Worker } from 'bullmq'
-import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { jobId } from '../events/job.ts'
 import type { Lane, Lanes, ScheduledJob } from '../events/lanes.ts'
 import type { Transitions, WhyNot } from '../events/transitions.ts'
+import type { QueueConnection } from '../redis/connections.ts'
 import { bullPrefix } from '../redis/keys.ts'
 import type { Afterwards } from './deliver-job.ts'
 
@@ -15,7 +15,7 @@ export type DeliveryWorkers = {
 }
 
 type Deps = {
-  redis: Redis
+  connectionOf: QueueConnection
   lanes: Lanes
   deliver: (job: ScheduledJob, owner: string) => Promise<Afterwards>
   keep: Transitions['keep']
@@ -56,7 +56,7 @@ export function createWorkers(deps: Deps): DeliveryWorkers {
 
   const open = (lane: Lane) => {
     const worker = new Worker<ScheduledJob>(lane.name, process, {
-      connection: deps.redis,
+      connection: deps.connectionOf(lane.name),
       prefix: bullPrefix(lane.name),
       concurrency: deps.concurrency,
       lockDuration: deps.lockDurationMs,

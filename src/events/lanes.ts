@@ -2,6 +2,7 @@ import { Queue, type QueueOptions } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { GanchoError } from '../errors.ts'
+import type { QueueConnection } from '../redis/connections.ts'
 import { bullPrefix, errorQueueName, keys } from '../redis/keys.ts'
 import { bullJobId } from './job.ts'
 import { maintenanceQueue } from './routing.ts'
@@ -49,8 +50,13 @@ export const maxQueues = 100
 /** The maintenance queue is a BullMQ queue of its own; a full stop would make an error queue of it. */
 export const isQueueName = (name: string) => /^[a-z0-9-]{1,40}$/.test(name) && name !== maintenanceQueue
 
-export function createLanes(redis: Redis, names: readonly string[]): Lanes {
-  const lanes = new Map(names.map((name) => [name, openLane(redis, name)]))
+/** `connectionOf`: where the BullMQ queues are, when not all are behind `redis`. */
+export function createLanes(
+  redis: Redis,
+  names: readonly string[],
+  connectionOf: QueueConnection = () => redis,
+): Lanes {
+  const lanes = new Map(names.map((name) => [name, openLane(connectionOf(name), name)]))
   const listeners: ((lane: Lane) => void)[] = []
   /** Names that Redis was seen to have. */
   const remembered = new Set<string>()
@@ -62,7 +68,7 @@ export function createLanes(redis: Redis, names: readonly string[]): Lanes {
   const open = (name: string): Lane => {
     const known = lanes.get(name)
     if (known || !isQueueName(name)) return get(name)
-    const lane = openLane(redis, name)
+    const lane = openLane(connectionOf(name), name)
     lanes.set(name, lane)
     for (const listener of listeners) listener(lane)
     return lane

@@ -6,6 +6,7 @@ import type { JobRecords } from '../events/job-records.ts'
 import type { Lanes } from '../events/lanes.ts'
 import { maintenanceQueue } from '../events/routing.ts'
 import { type JournalBounds, trimJournal } from '../journal/trim-journal.ts'
+import type { QueueConnection } from '../redis/connections.ts'
 import { bullPrefix, keys } from '../redis/keys.ts'
 import type { TenantStore } from '../tenants/tenant-store.ts'
 import type { ForgetJobs } from './forget-jobs.ts'
@@ -118,8 +119,8 @@ async function inBatches(remove: (limit: number) => Promise<number>): Promise<nu
   }
 }
 
-export function createMaintenance(deps: Deps): Maintenance {
-  const options = { connection: deps.redis, prefix: bullPrefix(maintenanceQueue) }
+export function createMaintenance(deps: Deps & { connectionOf: QueueConnection }): Maintenance {
+  const options = { connection: deps.connectionOf(maintenanceQueue), prefix: bullPrefix(maintenanceQueue) }
   const queue = new Queue(maintenanceQueue, options)
   // The connection tells of its trouble itself; without a listener BullMQ prints every try to reach Redis on the console.
   queue.on('error', () => undefined)

@@ -20,10 +20,11 @@ export function isTooOld(version: string): boolean {
 }
 
 /**
- * Looks at the server once, at start: warns loudly of settings with which accepted events can be lost.
- * @throws UnfitServerError when it is too old, or a Cluster
+ * Looks at a server once, at start: warns loudly of settings with which accepted events can be lost. `clustered`: whether it is to be
+ * a node of a Cluster.
+ * @throws UnfitServerError when it is too old, or a node of a Cluster although it should not be
  */
-export async function checkServer(redis: Redis, log: Logger): Promise<void> {
+export async function checkServer(redis: Redis, log: Logger, { clustered = false } = {}): Promise<void> {
   const info = await serverInfo(redis, 'all')
   const version = info.get('redis_version') ?? '0'
   if (isTooOld(version)) {
@@ -31,9 +32,9 @@ export async function checkServer(redis: Redis, log: Logger): Promise<void> {
       `Redis ${version} is too old: Gancho needs ${oldestServer.join('.')} or newer.`,
     )
   }
-  if (info.get('cluster_enabled') === '1') {
+  if (info.get('cluster_enabled') === '1' && !clustered) {
     throw new UnfitServerError(
-      'REDIS_URL names a node of a Redis Cluster, which Gancho does not support yet.',
+      'REDIS_URL names one node of a Redis Cluster: name several, separated by commas, such as redis://a:6379,b:6379,c:6379.',
     )
   }
   if (info.get('aof_enabled') === '0') {

@@ -1,6 +1,12 @@
-import { Redis, type RedisOptions } from 'ioredis'
+import type { Redis, RedisOptions } from 'ioredis'
 import type { Logger } from 'pino'
+import { openClusterMap } from './cluster-map.ts'
+import { bullPrefix, keys } from './keys.ts'
+import { parseRedisAddress } from './redis-address.ts'
+import { redisClient } from './redis-client.ts'
+import { slotConnector } from './slot-connector.ts'
 
+/** On a Cluster each leads to the node that holds Gancho's own keys, and those for queues to the nodes that hold these. */
 export type Connections = {
   /** For the accept script alone: fails at once or within its timeout, and never sends a command twice by itself. */
   intake: Redis
@@ -10,13 +16,26 @@ export type Connections = {
   patient: Redis
   /** A further patient connection, for a reader that blocks or a subscriber. */
   dedicated(name: string): Redis
+  /** `commands`, or on a Cluster its like to the node that holds this BullMQ queue. */
+  commandsOf: QueueConnection
+  /** `patient`, or on a Cluster its like to the node that holds this BullMQ queue. */
+  patientOf: QueueConnection
+  clustered: boolean
+  /** A connection to each server that holds data. They stay the connections' own. */
+  servers(): Promise<readonly Redis[]>
   close(): Promise<void>
 }
+
+/** The connection that leads to a BullMQ queue. */
+export type QueueConnection = (queue: string) => Redis
 
 type Deps = { url: string; log: Logger; commandTimeoutMs?: number }
 
 /** Leaves time to answer: a caller is told within 2 s, also when Redis hangs. */
 const defaultTimeoutMs = 1_500
+
+/** A node of a Cluster that is silent for so long may have been replaced by then. */
+const nodeTimeoutMs = 3_000
 
 const impatient = (commandTimeoutMs: number): RedisOptions => ({
   enableOfflineQueue: false,
@@ -25,12 +44,18 @@ const impatient = (commandTimeoutMs: number): RedisOptions => ({
   commandTimeout: commandTimeoutMs,
 })
 
-/** Opens Gancho's connections; resolves when Redis answers on each of them. */
+/**
+ * Opens Gancho's connections; resolves when Redis answers on each of them.
+ * @throws UnfitServerError when the servers of a list are of no Cluster
+ */
 export async function openConnections(deps: Deps): Promise<Connections> {
-  const { url, log, commandTimeoutMs = defaultTimeoutMs } = deps
+  const { log, commandTimeoutMs = defaultTimeoutMs } = deps
+  const address = parseRedisAddress(deps.url)
+  const map = address.kind === 'cluster' ? await openClusterMap({ address, log }) : undefined
   const opened: Redis[] = []
-  const open = (name: string, options: RedisOptions): Redis => {
-    const redis = new Redis(url, {
+  const open = (name: string, options: RedisOptions, hashTag: string = keys.prefix): Redis => {
+    const redis = redisClient(address, {
+      ...(map && { Connector: slotConnector(map, hashTag), connectTimeout: nodeTimeoutMs }),
       connectionName: `gancho-${name}`,
       keepAlive: 10_000,
       retryStrategy: (times) => Math.min(50 * 2 ** times, 1_000),
@@ -41,12 +66,28 @@ export async function openConnections(deps: Deps): Promise<Connections> {
     return redis
   }
   const patient: RedisOptions = { maxRetriesPerRequest: null }
-  const connections = {
+  const ofQueues = (kind: string, options: RedisOptions, shared: Redis): QueueConnection => {
+    const known = new Map<string, Redis>()
+    return (queue) => {
+      if (!map) return shared
+      const redis = known.get(queue) ?? open(`${kind}-${queue}`, options, bullPrefix(queue))
+      known.set(queue, redis)
+      return redis
+    }
+  }
+  const commands = open('commands', impatient(commandTimeoutMs))
+  const patientOne = open('patient', patient)
+  const connections: Connections = {
     intake: open('intake', impatient(commandTimeoutMs)),
-    commands: open('commands', impatient(commandTimeoutMs)),
-    patient: open('patient', patient),
-    dedicated: (name: string) => open(name, patient),
+    commands,
+    patient: patientOne,
+    dedicated: (name) => open(name, patient),
+    commandsOf: ofQueues('commands', impatient(commandTimeoutMs), commands),
+    patientOf: ofQueues('patient', patient, patientOne),
+    clustered: map !== undefined,
+    servers: async () => map?.masters() ?? [commands],
     async close() {
+      map?.close()
       for (const redis of opened) redis.disconnect()
     },
   }

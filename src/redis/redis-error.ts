@@ -5,7 +5,7 @@ const names = new Set(['MaxRetriesPerRequestError', 'ClusterAllFailedError', 'Ab
 const texts = /^(Connection is closed|Command timed out|Stream isn't writeable|Connection in subscriber mode)/
 const systemCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN'])
 /** Answers of a server that is there, but cannot serve: starting, failing over, or full. */
-const refusals = /^(LOADING|MASTERDOWN|READONLY|CLUSTERDOWN|OOM|BUSY|MISCONF) /
+const refusals = /^(LOADING|MASTERDOWN|NOREPLICAS|READONLY|CLUSTERDOWN|MOVED|ASK|TRYAGAIN|OOM|BUSY|MISCONF) /
 
 function isRedisAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false

@@ -233,7 +233,13 @@ describe('maintenance', () => {
   test('is run by its schedule, and tells it', async () => {
     const log = core.log
     const before = await lastMaintenance(core.redis)
-    const maintenance = createMaintenance({ ...deps(), log, now: Date.now, cron: '* * * * * *' })
+    const maintenance = createMaintenance({
+      ...deps(),
+      connectionOf: () => core.redis,
+      log,
+      now: Date.now,
+      cron: '* * * * * *',
+    })
     await maintenance.schedule()
     maintenance.start()
     const next = await until(async () => {

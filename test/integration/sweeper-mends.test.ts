@@ -76,7 +76,8 @@ describe('an entry in the failed set of BullMQ', () => {
     const { redis, lanes, log } = core
     const deliver = () => Promise.reject(new Error('the processor broke off'))
     const workers = createWorkers({
-      ...{ redis, lanes, log, deliver },
+      ...{ lanes, log, deliver },
+      connectionOf: () => redis,
       keep: core.transitions.keep,
       owner: 'w',
       concurrency: 5,

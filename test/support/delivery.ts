@@ -70,7 +70,8 @@ export function startDelivery({ redis, lanes, transitions, errorQueue, log }: Pa
   }
   owners += 1
   const workers = createWorkers({
-    ...{ redis, lanes, log },
+    ...{ lanes, log },
+    connectionOf: () => redis,
     deliver: (job, owner) => deliverJob(deps, job, owner),
     keep: transitions.keep,
     owner: `worker-${owners}`,

@@ -1,0 +1,79 @@
+import { Redis } from 'ioredis'
+import { freePort } from '../../src/redis/free-port.ts'
+import { until } from './client.ts'
+import { startTestRedis, type TestRedis } from './redis.ts'
+
+export type TestCluster = {
+  /** Two of the masters; the others are found by them. */
+  url: string
+  /** The masters of the start, each with a third of the slots; Gancho's own keys are the first one's. */
+  masters: readonly TestRedis[]
+  /** Of the first master, where one was asked for. */
+  replica: TestRedis | undefined
+  stop(): Promise<void>
+}
+
+const slotRanges = [
+  [0, 5_460],
+  [5_461, 10_922],
+  [10_923, 16_383],
+] as const
+
+/** A Redis Cluster of three masters on free ports, and one replica of the first when asked for; resolves when all know that it works. */
+export async function startTestCluster({ replica = false } = {}): Promise<TestCluster> {
+  const started = await Promise.all(
+    Array.from({ length: slotRanges.length + (replica ? 1 : 0) }, async () => startNode(await freePort())),
+  )
+  const nodes = started.map(({ redis }) => redis)
+  const clients = nodes.map(({ url }) => new Redis(url))
+  const stop = async () => {
+    await Promise.all(nodes.map((node) => node.stop()))
+  }
+  try {
+    await join(started, clients)
+    if (replica) await follow(clients)
+    const url = nodes
+      .map(({ url }) => url)
+      .slice(0, 2)
+      .join(',')
+    return { url, masters: nodes.slice(0, 3), replica: nodes[3], stop }
+  } catch (error) {
+    await stop()
+    throw error
+  } finally {
+    for (const client of clients) client.disconnect()
+  }
+}
+
+/** Its data outlives a crash, as does who is who. */
+async function startNode(busPort: number) {
+  const config = [
+    ...['cluster-enabled yes', 'cluster-config-file nodes.conf', `cluster-port ${busPort}`],
+    // A replica takes over about two seconds after its master is gone.
+    ...['cluster-node-timeout 1000', 'cluster-replica-validity-factor 0', 'repl-diskless-sync-delay 0'],
+  ]
+  return { busPort, redis: await startTestRedis({ config }) }
+}
+
+async function join(nodes: readonly { busPort: number; redis: TestRedis }[], clients: readonly Redis[]) {
+  for (const [i, range] of slotRanges.entries())
+    await clients[i]?.call('CLUSTER', 'ADDSLOTSRANGE', ...range.map(String))
+  for (const [i, client] of clients.entries()) {
+    await client.call('CLUSTER', 'SET-CONFIG-EPOCH', String(i + 1))
+    const { port } = nodes[0]?.redis ?? { port: 0 }
+    if (i > 0) await client.call('CLUSTER', 'MEET', '127.0.0.1', String(port), String(nodes[0]?.busPort))
+  }
+  const works = async (client: Redis) => {
+    const info = String(await client.cluster('INFO'))
+    return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${nodes.length}`)
+  }
+  for (const client of clients) await until(() => works(client), { what: 'the Cluster works' })
+}
+
+/** The last node becomes a replica of the first one, and has all of its data. */
+async function follow(clients: readonly Redis[]) {
+  const [master, last] = [clients[0], clients.at(-1)]
+  await last?.call('CLUSTER', 'REPLICATE', String(await master?.cluster('MYID')))
+  const linked = async () => String(await last?.info('replication')).includes('master_link_status:up')
+  await until(linked, { what: 'the replica has the data of its master' })
+}
