@@ -1,10 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { UnfitServerError } from './check-server.ts'
-import type { HostAndPort, RedisAddress } from './redis-address.ts'
-import { redisClient } from './redis-client.ts'
-
-type Master = HostAndPort & { epoch: number; slots: readonly (readonly [from: number, to: number])[] }
+import { holderIn, isSamePlace, type Master } from './cluster-nodes.ts'
+import { type ClusterScouts, openClusterScouts } from './cluster-scouts.ts'
+import type { ClusterAddress, HostAndPort } from './redis-address.ts'
 
 /** The node that holds a hash slot. */
 export type SlotHolder = HostAndPort & { slot: number }
@@ -15,73 +15,41 @@ export type ClusterMap = {
   find(key: string): Promise<SlotHolder>
   /** Calls `gone` when the slot is seen to be another's. Returns how to stop watching. */
   watch(holder: SlotHolder, gone: () => void): () => void
-  /** A connection to each node that holds slots. They stay the map's. */
+  /** A connection to each node that holds slots and answers. They stay the map's. */
   masters(): Promise<readonly Redis[]>
   close(): void
 }
-
-export type ClusterAddress = Extract<RedisAddress, { kind: 'cluster' }>
 
 type Deps = {
   address: ClusterAddress
   log: Pick<Logger, 'warn'>
   everyMs?: number
+  /** How long it may take until the Cluster has answered; for ever unless given. */
+  withinMs?: number
 }
-type Watcher = { holder: SlotHolder; gone: () => void }
 
-/** A node that says nothing for so long is done without. */
-const answerMs = 1_000
-const lookAgainMs = 200
+const tryAgainMs = 200
 
 /**
- * Asks all known nodes every second, and whenever somebody looks for a slot: a node that hangs, or was replaced, closes no
- * connection by itself. Resolves when the Cluster has told who holds its slots.
- * @throws UnfitServerError when the nodes are of no Cluster
+ * Asks all known nodes every second, and whenever somebody looks for a key: a node that hangs, or was replaced, closes no connection
+ * by itself. Resolves when the Cluster has told who holds its slots.
+ * @throws UnfitServerError when the nodes are of no Cluster, and Error when none has answered within `withinMs`
  */
-export async function openClusterMap({ address, log, everyMs = 1_000 }: Deps): Promise<ClusterMap> {
-  const scouts = new Map<string, Redis>()
-  const watchers = new Set<Watcher>()
-  const slots = new Map<string, number>()
-  let masters: readonly Master[] = []
+export async function openClusterMap({ address, everyMs = 1_000, ...deps }: Deps): Promise<ClusterMap> {
+  const scouts = openClusterScouts(address)
+  const watchers = new Set<{ holder: SlotHolder; gone: () => void }>()
+  let masters: readonly Master[] = await firstMasters(scouts, deps).catch((error) => {
+    scouts.close()
+    throw error
+  })
   let looking: Promise<void> | undefined
-  const { nodes, tls } = address
-  let told = false
 
-  const scoutOf = (place: HostAndPort): Redis => {
-    const known = scouts.get(textOf(place))
-    if (known) return known
-    const scout = openScout(place, address)
-    scouts.set(textOf(place), scout)
-    return scout
-  }
   const look = async () => {
-    const seen = await Promise.allSettled(
-      [...scouts].map(async ([name, scout]) => mastersIn(String(await scout.cluster('NODES')), name, tls)),
-    )
-    const reports = seen.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
-    if (reports.length === 0) throw seen.find((one) => one.status === 'rejected')?.reason
-    masters = reports.flat()
-    for (const master of masters) scoutOf(master)
-    forgetOthers()
+    masters = await scouts.masters()
     for (const { holder, gone } of watchers) {
-      const owner = ownerIn(masters, holder.slot)
-      if (owner && textOf(owner) !== textOf(holder)) gone()
+      const now = holderIn(masters, holder.slot)
+      if (now && !isSamePlace(now, holder)) gone()
     }
-  }
-  /** Containers leave an address behind with each restart. */
-  const forgetOthers = () => {
-    const known = new Set([...nodes, ...masters].map(textOf))
-    for (const [name, scout] of scouts) {
-      if (known.has(name)) continue
-      scout.disconnect()
-      scouts.delete(name)
-    }
-  }
-  const slotOf = async (key: string): Promise<number> => {
-    const slot =
-      slots.get(key) ?? (await Promise.any([...scouts.values()].map((one) => one.cluster('KEYSLOT', key))))
-    slots.set(key, Number(slot))
-    return Number(slot)
   }
   const lookOnce = () => {
     looking ??= look().finally(() => {
@@ -89,37 +57,16 @@ export async function openClusterMap({ address, log, everyMs = 1_000 }: Deps): P
     })
     return looking
   }
-  const close = () => {
-    clearInterval(timer)
-    for (const scout of scouts.values()) scout.disconnect()
-  }
-
-  for (const node of nodes) scoutOf(node)
   // Whoever needs the map is told of the trouble by the next try to connect.
   const timer = setInterval(() => void lookOnce().catch(() => undefined), everyMs)
   timer.unref()
-  while (masters.length === 0) {
-    try {
-      await lookOnce()
-    } catch (error) {
-      if (/cluster support disabled/.test(String(error))) {
-        close()
-        throw new UnfitServerError(
-          'REDIS_URL lists several servers, which names a Redis Cluster, but they are none: name one server, or redis+sentinel://…',
-        )
-      }
-      if (!told) log.warn({ err: error }, 'the Redis Cluster does not answer, trying again')
-      told = true
-    }
-    if (masters.length === 0) await new Promise((resolve) => setTimeout(resolve, lookAgainMs))
-  }
 
   return {
     async find(key) {
-      const [slot] = await Promise.all([slotOf(key), lookOnce()])
-      const owner = ownerIn(masters, slot)
-      if (!owner) throw new Error(`CLUSTERDOWN nobody holds hash slot ${slot}`)
-      return { slot, host: owner.host, port: owner.port }
+      const [slot] = await Promise.all([scouts.slotOf(key), lookOnce()])
+      const holder = holderIn(masters, slot)
+      if (!holder) throw new Error(`CLUSTERDOWN nobody holds hash slot ${slot}`)
+      return { slot, host: holder.host, port: holder.port }
     },
     watch(holder, gone) {
       const watcher = { holder, gone }
@@ -128,46 +75,37 @@ export async function openClusterMap({ address, log, everyMs = 1_000 }: Deps): P
     },
     async masters() {
       await lookOnce()
-      return [...new Set(masters.map(scoutOf))]
+      const holders = masters.filter((one) => one.slots.some(([from]) => holderIn(masters, from) === one))
+      const found = [...new Set(holders.map(scouts.to))]
+      const answers = await Promise.allSettled(found.map((one) => one.ping()))
+      return found.filter((_, i) => answers[i]?.status === 'fulfilled')
     },
-    close,
+    close() {
+      clearInterval(timer)
+      scouts.close()
+    },
   }
 }
 
-function openScout({ host, port }: HostAndPort, address: ClusterAddress): Redis {
-  const scout = redisClient(address, {
-    ...{ host, port, connectionName: 'gancho-map', enableReadyCheck: false },
-    ...{ connectTimeout: answerMs, commandTimeout: answerMs, maxRetriesPerRequest: 0 },
-    retryStrategy: () => lookAgainMs,
-  })
-  // Its calls are refused, which says as much.
-  scout.on('error', () => undefined)
-  return scout
+/** Waits for the Cluster, and says once that it does. */
+async function firstMasters(
+  scouts: ClusterScouts,
+  { log, withinMs = Number.POSITIVE_INFINITY }: Pick<Deps, 'log' | 'withinMs'>,
+): Promise<Master[]> {
+  const since = performance.now()
+  for (let told = false; ; told = true) {
+    try {
+      const masters = await scouts.masters()
+      if (masters.length > 0) return masters
+      throw new Error('no node of the Redis Cluster holds hash slots: it was not set up yet')
+    } catch (err) {
+      if (/cluster support disabled/.test(String(err))) throw new UnfitServerError(noCluster)
+      if (performance.now() - since > withinMs) throw err
+      if (!told) log.warn({ err }, 'the Redis Cluster does not answer, trying again')
+    }
+    await sleep(tryAgainMs)
+  }
 }
 
-const textOf = ({ host, port }: HostAndPort) => `${host} ${port}`
-
-/** A master that was replaced claims its slots until it hears of that; the later claim has the higher epoch (Redis Cluster specification). */
-const ownerIn = (masters: readonly Master[], slot: number): Master | undefined =>
-  masters
-    .filter(({ slots }) => slots.some(([from, to]) => from <= slot && slot <= to))
-    .toSorted((a, b) => b.epoch - a.epoch)[0]
-
-/**
- * The masters with slots in an answer to CLUSTER NODES, whose lines are
- * `<id> <ip:port@bus[,hostname]> <flags> <master> <ping> <pong> <epoch> <link> <slot> …`. `asked`: the node that gave it.
- */
-function mastersIn(answer: string, asked: string, tls: boolean): Master[] {
-  return answer.split('\n').flatMap((line) => {
-    const [, address = '', flags = '', , , , epoch, , ...ranges] = line.trim().split(' ')
-    const slots = ranges.flatMap((range) => {
-      const [, from, to = from] = /^(\d+)(?:-(\d+))?$/.exec(range) ?? []
-      return from === undefined ? [] : [[Number(from), Number(to)] as const]
-    })
-    if (!flags.split(',').includes('master') || slots.length === 0) return []
-    const [, ip, port, name] = /^(.*):(\d+)@\d+(?:,([^,]*))?/.exec(address) ?? []
-    // Certificates are for names. A node that nobody has met yet does not know its own address.
-    const host = (tls && name) || ip || asked.split(' ')[0] || ''
-    return [{ host, port: Number(port), epoch: Number(epoch), slots }]
-  })
-}
+const noCluster =
+  'REDIS_URL lists several servers, as for a Redis Cluster, but they are none: name one of them, or redis+sentinel://… for a set.'

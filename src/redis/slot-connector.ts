@@ -4,9 +4,9 @@ import { AbstractConnector, type RedisOptions } from 'ioredis'
 import type { ClusterMap } from './cluster-map.ts'
 
 /**
- * Has an ioredis connection lead to the master that holds the keys with this hash tag, also after it is another one: each time it connects it asks
- * who that is, and it is cut when that changes. All that is true of a connection to one server, such as that an append is never
- * sent twice, is so true on a Cluster.
+ * Has an ioredis connection lead to the master that holds the keys with this hash tag, also when that becomes another one: each time
+ * it connects it asks who that is, and it is cut when that changes. So it behaves as a connection to one server does, and never
+ * sends an append twice.
  */
 export function slotConnector(map: ClusterMap, key: string) {
   return class SlotConnector extends AbstractConnector {

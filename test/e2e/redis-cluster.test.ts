@@ -7,6 +7,7 @@ import { clientsOf, untilStatus } from '../support/fleet.ts'
 import { type GanchoProcess, sharedEnvironment, startGancho } from '../support/gancho.ts'
 import { startLoad } from '../support/load.ts'
 import { type Receiver, startReceiver } from '../support/receiver.ts'
+import type { TestRedis } from '../support/redis.ts'
 import { startTestCluster, type TestCluster } from '../support/redis-cluster.ts'
 import { json, startUpstreamServer } from '../support/upstream-server.ts'
 
@@ -17,6 +18,9 @@ type Event = { data?: { jobEvents: { jobId: string; status: string } } }
 
 let works = true
 let cluster: TestCluster
+/** The master of all records, and its replica. */
+let holder: TestRedis
+let next: TestRedis
 let receiver: Receiver
 let upstream: Awaited<ReturnType<typeof startUpstreamServer>>
 let shared: ReturnType<typeof sharedEnvironment>
@@ -25,7 +29,8 @@ let worker: GanchoProcess
 let clients: Awaited<ReturnType<typeof clientsOf>>
 
 beforeAll(async () => {
-  cluster = await startTestCluster({ replica: true })
+  cluster = await startTestCluster()
+  ;[holder, next] = [cluster.masters[0], cluster.replica]
   receiver = await startReceiver((response) => response.writeHead(works ? 200 : 500).end())
   upstream = await startUpstreamServer({ call: (response) => json(response, 201, { id: 'on-a-cluster' }) })
   shared = sharedEnvironment(cluster.url, receiver.url)
@@ -104,31 +109,75 @@ test('a call is answered by the webhook that replies', async () => {
   })
 })
 
-test('when the master of all records dies senders get 503, and its replica takes over with all that it was given', async () => {
-  const load = startLoad(clientOf(gateway, clients.token), 4)
-  await until(() => load.accepted.size > 50, { what: 'events are accepted' })
-  const { replica, masters } = cluster
-  const copy = new Redis(replica?.url ?? '')
-  const before = new Set(load.accepted)
-  // Told on the copy itself: replication is asynchronous, so only what it has outlives its master.
-  const last = Math.max(...[...before].map((id) => Number(id.slice('ID-'.length))))
-  const given = async () => /slave_repl_offset:(\d+)/.exec(await copy.info('replication'))?.[1]
-  const origin = new Redis(masters[0]?.url ?? '')
-  const written = /master_repl_offset:(\d+)/.exec(await origin.info('replication'))?.[1]
-  await until(async () => Number(await given()) >= Number(written), { what: `the replica has ID-${last}` })
-  for (const client of [copy, origin]) client.disconnect()
-  await masters[0]?.kill9()
+/** Jobs that were accepted by now and are not delivered in the end. */
+async function expectDelivered(accepted: Iterable<string>) {
+  const delivered = () => new Set(receiver.received.map(({ headers }) => headers['x-gancho-job']))
+  const missing = () => [...accepted].filter((id) => !delivered().has(id))
+  await until(() => missing().length === 0, { what: () => `${missing()} delivered` })
+}
 
-  await until(() => load.refused.length > 0, { what: 'a sender is refused' })
-  const held = load.accepted.size
-  await until(() => load.accepted.size > held + 50, { what: 'events are accepted by the replica' })
+/** Has senders post while `change` makes another node the master of all records, until that one accepts events. */
+async function replaceMaster(change: (accepted: ReadonlySet<string>) => Promise<void>) {
+  const load = startLoad(clientOf(gateway, clients.token), 4)
+  const grow = async () => {
+    const goal = load.accepted.size + 50
+    await until(() => load.accepted.size > goal, { what: 'events are accepted' })
+  }
+  await grow()
+  await change(load.accepted)
+  await until(async () => (await roleOf(next)) === 'master', { what: 'the replica takes over' })
+  ;[holder, next] = [next, holder]
+  await grow()
   await load.stop()
   expect(load.unanswered).toEqual([])
   for (const { answered } of load.refused) {
     expect([answered.status, answered.body]).toMatchObject([503, { error: { code: 'REDIS_UNAVAILABLE' } }])
   }
-  const delivered = () => new Set(receiver.received.map(({ headers }) => headers['x-gancho-job']))
-  const missing = () => [...before].filter((id) => !delivered().has(id))
-  await until(() => missing().length === 0, { what: () => `${missing()} delivered` })
   await untilStatus(clients.tenant, await clients.tenant.postJob({ order: 'after' }), 'DELIVERED')
+  return load
+}
+
+async function ask(node: TestRedis, ...command: [string, ...string[]]): Promise<string> {
+  const client = new Redis(node.url)
+  try {
+    return String(await client.call(...command))
+  } finally {
+    client.disconnect()
+  }
+}
+const fieldOf = async (node: TestRedis, name: string) =>
+  new RegExp(`^${name}:(\\S*)`, 'm').exec(await ask(node, 'INFO', 'replication'))?.[1]
+const roleOf = (node: TestRedis) => fieldOf(node, 'role')
+const follows = async (node: TestRedis) => (await fieldOf(node, 'master_link_status')) === 'up'
+
+test('the master of all records hands over to its replica, and nothing that was accepted is lost', async () => {
+  const { accepted } = await replaceMaster(async () => {
+    await ask(next, 'CLUSTER', 'FAILOVER')
+  })
+  await expectDelivered(accepted)
+})
+
+test('when it hangs senders get 503 in time, until its replica takes over', async () => {
+  await until(() => follows(next), { what: 'there is a replica' })
+  const hanging = holder.pid
+  const { refused } = await replaceMaster(async () => {
+    process.kill(hanging, 'SIGSTOP')
+  })
+  process.kill(hanging, 'SIGCONT')
+  expect(refused.length).toBeGreaterThan(0)
+})
+
+test('when it dies its replica takes over with all that it was given', async () => {
+  await until(() => follows(next), { what: 'there is a replica' })
+  let given: string[] = []
+  await replaceMaster(async (accepted) => {
+    given = [...accepted]
+    // Replication is asynchronous: only what the replica has outlives its master.
+    const written = Number(await fieldOf(holder, 'master_repl_offset'))
+    await until(async () => Number(await fieldOf(next, 'slave_repl_offset')) >= written, {
+      what: 'the replica has it all',
+    })
+    await holder.kill9()
+  })
+  await expectDelivered(given)
 })

@@ -34,6 +34,16 @@ test('a server that would lose events in a crash, or evict them, is warned about
   expect(said.join()).toMatch(/append-only file.*noeviction/s)
 })
 
-test('a node of a Cluster is refused, because its scripts would touch several nodes', async () => {
-  await expect(saidAbout(['cluster-enabled yes'])).rejects.toThrow(UnfitServerError)
+test('a single node of a Cluster is refused, with what to name instead', async () => {
+  const refused = saidAbout(['cluster-enabled yes'])
+  await expect(refused).rejects.toThrow(UnfitServerError)
+  await expect(refused).rejects.toThrow('several, separated by commas')
+})
+
+test('several servers that are no Cluster are refused, with what to name instead', async () => {
+  const server = await startTestRedis()
+  closing.push(server.stop)
+  const opening = openConnections({ url: `${server.url},${server.url}`, log: pino({ level: 'silent' }) })
+  await expect(opening).rejects.toThrow(UnfitServerError)
+  await expect(opening).rejects.toThrow('they are none: name one of them')
 })

@@ -7,9 +7,9 @@ export type TestCluster = {
   /** Two of the masters; the others are found by them. */
   url: string
   /** The masters of the start, each with a third of the slots; Gancho's own keys are the first one's. */
-  masters: readonly TestRedis[]
-  /** Of the first master, where one was asked for. */
-  replica: TestRedis | undefined
+  masters: readonly [TestRedis, TestRedis, TestRedis]
+  /** Of the first master. */
+  replica: TestRedis
   stop(): Promise<void>
 }
 
@@ -19,11 +19,9 @@ const slotRanges = [
   [10_923, 16_383],
 ] as const
 
-/** A Redis Cluster of three masters on free ports, and one replica of the first when asked for; resolves when all know that it works. */
-export async function startTestCluster({ replica = false } = {}): Promise<TestCluster> {
-  const started = await Promise.all(
-    Array.from({ length: slotRanges.length + (replica ? 1 : 0) }, async () => startNode(await freePort())),
-  )
+/** A Redis Cluster of three masters and one replica on free ports; resolves when all know that it works. */
+export async function startTestCluster(): Promise<TestCluster> {
+  const started = await Promise.all([startNode(), startNode(), startNode(), startNode()])
   const nodes = started.map(({ redis }) => redis)
   const clients = nodes.map(({ url }) => new Redis(url))
   const stop = async () => {
@@ -31,12 +29,14 @@ export async function startTestCluster({ replica = false } = {}): Promise<TestCl
   }
   try {
     await join(started, clients)
-    if (replica) await follow(clients)
-    const url = nodes
-      .map(({ url }) => url)
-      .slice(0, 2)
-      .join(',')
-    return { url, masters: nodes.slice(0, 3), replica: nodes[3], stop }
+    await follow(clients)
+    const [one, two, three, replica] = started.map(({ redis }) => redis) as [
+      TestRedis,
+      TestRedis,
+      TestRedis,
+      TestRedis,
+    ]
+    return { url: `${one.url},${two.url}`, masters: [one, two, three], replica, stop }
   } catch (error) {
     await stop()
     throw error
@@ -46,7 +46,8 @@ export async function startTestCluster({ replica = false } = {}): Promise<TestCl
 }
 
 /** Its data outlives a crash, as does who is who. */
-async function startNode(busPort: number) {
+async function startNode() {
+  const busPort = await freePort()
   const config = [
     ...['cluster-enabled yes', 'cluster-config-file nodes.conf', `cluster-port ${busPort}`],
     // A replica takes over about two seconds after its master is gone.

@@ -36,7 +36,7 @@ test('a healthy Redis is told with what was found', () => {
 
 test.each<[string, Changes, string, string, RegExp]>([
   ['too old', { info: { redis_version: '6.0.16' } }, 'Redis version', 'fail', /6\.2 or newer/],
-  ['a node of a Cluster', { info: { cluster_enabled: '1' } }, 'Redis kind', 'fail', /single server/],
+  ['a node of a Cluster', { info: { cluster_enabled: '1' } }, 'Redis kind', 'fail', /several of its nodes/],
   ['a replica', { info: { role: 'slave' } }, 'Redis role', 'fail', /primary/],
   ['without a file', { info: { aof_enabled: '0' } }, 'Redis persistence', 'fail', /appendonly to yes/],
   ['with a broken file', { info: { aof_last_write_status: 'err' } }, 'Redis persistence', 'fail', /disk/],

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { parseRedisAddress } from '../../redis/redis-address.ts'
 import { type Finding, fail, reasonOf, warn } from './finding.ts'
 import { judgeRedis } from './judge-redis.ts'
 import { readRedisFacts } from './redis-facts.ts'
@@ -21,7 +22,7 @@ export async function checkRedis({ redisUrl, dataDir }: DoctorSettings): Promise
 
 async function look(url: string, otherwise: (url: string, error: unknown) => Finding): Promise<Finding[]> {
   try {
-    return judgeRedis(await readRedisFacts(url))
+    return (await readRedisFacts(url)).flatMap(judgeRedis)
   } catch (error) {
     return [otherwise(url, error)]
   }
@@ -29,10 +30,22 @@ async function look(url: string, otherwise: (url: string, error: unknown) => Fin
 
 function unreachable(url: string, error: unknown): Finding {
   const reason = (error as { message?: string }).message ?? ''
-  const where = URL.canParse(url) ? new URL(url).host : 'REDIS_URL'
+  const where = placesIn(url)
   if (/NOAUTH|WRONGPASS|NOPERM/.test(reason))
     return fail(name, `${where} refuses the account`, 'put user and password into REDIS_URL')
   return fail(name, `${where} cannot be reached (${reasonOf(error)})`, 'start it, or correct REDIS_URL')
+}
+
+/** The addresses in it, without the password. */
+function placesIn(url: string): string {
+  try {
+    const address = parseRedisAddress(url)
+    if (address.kind === 'server') return new URL(url).host
+    const places = address.kind === 'cluster' ? address.nodes : address.sentinels
+    return places.map(({ host, port }) => `${host}:${port}`).join(', ')
+  } catch {
+    return 'REDIS_URL'
+  }
 }
 
 /** As src/redis/server-files.ts keeps it. */

@@ -9,18 +9,20 @@ const tooMuchSkewMs = 30_000
 /** From here on intake refuses events. */
 const fullShare = 0.8
 
-/** What a Redis server is worth for Gancho. */
+/** What a Redis server is worth for Gancho; of a node of a Cluster it is told which one. */
 export function judgeRedis(facts: RedisFacts): Finding[] {
-  const { info } = facts
-  return [
+  const { info, node } = facts
+  const findings = [
     version(info),
-    ...kind(info),
+    ...kind(facts),
     persistence(facts),
     eviction(info),
     memory(info),
     speed(facts),
     clock(facts),
   ]
+  if (node === undefined) return findings
+  return findings.map((finding) => ({ ...finding, message: `${node}: ${finding.message}` }))
 }
 
 type Info = RedisFacts['info']
@@ -33,11 +35,15 @@ function version(info: Info): Finding {
     : ok(name, found)
 }
 
-function kind(info: Info): Finding[] {
+function kind({ info, node }: RedisFacts): Finding[] {
   const findings: Finding[] = []
-  if (info.get('cluster_enabled') === '1')
+  if (info.get('cluster_enabled') === '1' && node === undefined)
     findings.push(
-      fail('Redis kind', 'it is a node of a Cluster', 'use a single server: Cluster is not supported yet'),
+      fail(
+        'Redis kind',
+        'it is one node of a Cluster',
+        'let REDIS_URL name several of its nodes, separated by commas',
+      ),
     )
   if (info.get('role') === 'slave')
     findings.push(

@@ -1,8 +1,13 @@
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
+import { openClusterMap } from '../../redis/cluster-map.ts'
+import { type ClusterAddress, parseRedisAddress, type RedisAddress } from '../../redis/redis-address.ts'
+import { redisClient } from '../../redis/redis-client.ts'
 import { serverInfo } from '../../redis/server-info.ts'
 
 /** What a Redis server says of itself, and what is measured from here. */
 export type RedisFacts = {
+  /** Its host and port, where it is one of a Cluster that REDIS_URL names. */
+  node?: string | undefined
   info: ReadonlyMap<string, string>
   /** undefined where the account may not ask. */
   appendfsync: string | undefined
@@ -15,11 +20,31 @@ export type RedisFacts = {
 const timeoutMs = 3_000
 const roundTrips = 20
 
-/** @throws Error when it cannot be reached or refuses the account, within a few seconds */
-export async function readRedisFacts(url: string): Promise<RedisFacts> {
-  const redis = new Redis(url, {
+/**
+ * Of each server that holds data: of a Cluster all masters, else the one.
+ * @throws Error when none can be reached or it refuses the account, within a few seconds
+ */
+export async function readRedisFacts(url: string): Promise<RedisFacts[]> {
+  const address = parseRedisAddress(url)
+  return address.kind === 'cluster' ? factsOfCluster(address) : [await factsOfServer(address)]
+}
+
+async function factsOfCluster(address: ClusterAddress): Promise<RedisFacts[]> {
+  const map = await openClusterMap({ address, log: { warn: () => undefined }, withinMs: timeoutMs })
+  try {
+    const masters = await map.masters()
+    return await Promise.all(
+      masters.map((redis) => factsOf(redis, `${redis.options.host}:${redis.options.port}`)),
+    )
+  } finally {
+    map.close()
+  }
+}
+
+async function factsOfServer(address: RedisAddress): Promise<RedisFacts> {
+  const redis = redisClient(address, {
     ...{ lazyConnect: true, connectTimeout: timeoutMs, commandTimeout: timeoutMs, maxRetriesPerRequest: 0 },
-    retryStrategy: () => null,
+    ...{ retryStrategy: () => null, sentinelRetryStrategy: () => null },
     connectionName: 'gancho-doctor',
   })
   // ioredis rejects the calls with "Connection is closed", and tells the cause here alone.
@@ -29,14 +54,18 @@ export async function readRedisFacts(url: string): Promise<RedisFacts> {
   })
   try {
     await redis.connect()
-    const info = await serverInfo(redis, 'all')
-    const appendfsync = await settingOf(redis, 'appendfsync')
-    return { info, appendfsync, latencyMs: await latency(redis), clockAheadMs: await clockAhead(redis) }
+    return await factsOf(redis)
   } catch (error) {
     throw cause ?? error
   } finally {
     redis.disconnect()
   }
+}
+
+async function factsOf(redis: Redis, node?: string): Promise<RedisFacts> {
+  const info = await serverInfo(redis, 'all')
+  const appendfsync = await settingOf(redis, 'appendfsync')
+  return { node, info, appendfsync, latencyMs: await latency(redis), clockAheadMs: await clockAhead(redis) }
 }
 
 /** Managed servers may keep their settings to themselves. */
