@@ -4,20 +4,16 @@ import type { Logger } from 'pino'
 import { UnfitServerError } from './check-server.ts'
 import { holderIn, isSamePlace, type Master } from './cluster-nodes.ts'
 import { type ClusterScouts, openClusterScouts } from './cluster-scouts.ts'
+import type { ServerMap } from './master-connector.ts'
 import type { ClusterAddress, HostAndPort } from './redis-address.ts'
 
 /** The node that holds a hash slot. */
 export type SlotHolder = HostAndPort & { slot: number }
 
 /** Who holds what in a Redis Cluster, as its nodes tell. */
-export type ClusterMap = {
-  /** Asks the nodes who holds this key, or all keys with this hash tag. @throws Error when nobody does, or none of them answers */
-  find(key: string): Promise<SlotHolder>
-  /** Calls `gone` when the slot is seen to be another's. Returns how to stop watching. */
-  watch(holder: SlotHolder, gone: () => void): () => void
+export type ClusterMap = ServerMap<SlotHolder> & {
   /** A connection to each node that holds slots and answers. They stay the map's. */
   masters(): Promise<readonly Redis[]>
-  close(): void
 }
 
 type Deps = {

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { type Master, mastersIn } from './cluster-nodes.ts'
 import type { ClusterAddress, HostAndPort } from './redis-address.ts'
-import { redisClient } from './redis-client.ts'
+import { askingOptions, redisClient } from './redis-client.ts'
 
 /** A connection to each node that REDIS_URL names, or that holds slots. */
 export type ClusterScouts = {
@@ -12,10 +12,6 @@ export type ClusterScouts = {
   close(): void
 }
 
-/** A node that says nothing for so long is done without. */
-const answerMs = 1_000
-const tryAgainMs = 200
-
 export function openClusterScouts(address: ClusterAddress): ClusterScouts {
   const scouts = new Map<string, Redis>()
   const slots = new Map<string, number>()
@@ -23,11 +19,7 @@ export function openClusterScouts(address: ClusterAddress): ClusterScouts {
   const to = (place: HostAndPort): Redis => {
     const known = scouts.get(nameOf(place))
     if (known) return known
-    const scout = redisClient(address, {
-      ...{ host: place.host, port: place.port, connectionName: 'gancho-map', enableReadyCheck: false },
-      ...{ connectTimeout: answerMs, commandTimeout: answerMs, maxRetriesPerRequest: 0 },
-      retryStrategy: () => tryAgainMs,
-    })
+    const scout = redisClient(address, askingOptions(place))
     scout.on('error', (error: Error) => {
       lastError = error
     })

@@ -2,9 +2,10 @@ import type { Redis, RedisOptions } from 'ioredis'
 import type { Logger } from 'pino'
 import { openClusterMap } from './cluster-map.ts'
 import { bullPrefix, keys } from './keys.ts'
+import { masterConnector } from './master-connector.ts'
 import { parseRedisAddress } from './redis-address.ts'
 import { redisClient } from './redis-client.ts'
-import { slotConnector } from './slot-connector.ts'
+import { openSentinelMap } from './sentinel-map.ts'
 
 /** On a Cluster each leads to the node that holds Gancho's own keys, and those for queues to the nodes that hold these. */
 export type Connections = {
@@ -34,8 +35,8 @@ type Deps = { url: string; log: Logger; commandTimeoutMs?: number }
 /** Leaves time to answer: a caller is told within 2 s, also when Redis hangs. */
 const defaultTimeoutMs = 1_500
 
-/** A node of a Cluster that is silent for so long may have been replaced by then. */
-const nodeTimeoutMs = 3_000
+/** A master that is silent for so long may have been replaced by then. */
+const serverTimeoutMs = 3_000
 
 const impatient = (commandTimeoutMs: number): RedisOptions => ({
   enableOfflineQueue: false,
@@ -51,11 +52,12 @@ const impatient = (commandTimeoutMs: number): RedisOptions => ({
 export async function openConnections(deps: Deps): Promise<Connections> {
   const { log, commandTimeoutMs = defaultTimeoutMs } = deps
   const address = parseRedisAddress(deps.url)
-  const map = address.kind === 'cluster' ? await openClusterMap({ address, log }) : undefined
+  const cluster = address.kind === 'cluster' ? await openClusterMap({ address, log }) : undefined
+  const map = address.kind === 'sentinel' ? openSentinelMap(address) : cluster
   const opened: Redis[] = []
   const open = (name: string, options: RedisOptions, hashTag: string = keys.prefix): Redis => {
     const redis = redisClient(address, {
-      ...(map && { Connector: slotConnector(map, hashTag), connectTimeout: nodeTimeoutMs }),
+      ...(map && { Connector: masterConnector(map, hashTag), connectTimeout: serverTimeoutMs }),
       connectionName: `gancho-${name}`,
       keepAlive: 10_000,
       retryStrategy: (times) => Math.min(50 * 2 ** times, 1_000),
@@ -69,7 +71,7 @@ export async function openConnections(deps: Deps): Promise<Connections> {
   const ofQueues = (kind: string, options: RedisOptions, shared: Redis): QueueConnection => {
     const known = new Map<string, Redis>()
     return (queue) => {
-      if (!map) return shared
+      if (!cluster) return shared
       const redis = known.get(queue) ?? open(`${kind}-${queue}`, options, bullPrefix(queue))
       known.set(queue, redis)
       return redis
@@ -84,8 +86,8 @@ export async function openConnections(deps: Deps): Promise<Connections> {
     dedicated: (name) => open(name, patient),
     commandsOf: ofQueues('commands', impatient(commandTimeoutMs), commands),
     patientOf: ofQueues('patient', patient, patientOne),
-    clustered: map !== undefined,
-    servers: async () => map?.masters() ?? [commands],
+    clustered: cluster !== undefined,
+    servers: async () => cluster?.masters() ?? [commands],
     async close() {
       map?.close()
       for (const redis of opened) redis.disconnect()

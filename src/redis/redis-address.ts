@@ -9,6 +9,7 @@ export type RedisAddress =
   | ({ kind: 'sentinel'; sentinels: readonly HostAndPort[]; name: string; db: number } & Access)
 
 export type ClusterAddress = Extract<RedisAddress, { kind: 'cluster' }>
+export type SentinelAddress = Extract<RedisAddress, { kind: 'sentinel' }>
 
 const expected =
   'expected redis://host:6379 or rediss://host:6379, several nodes of a Cluster separated by commas, or redis+sentinel://host:26379,host:26379/name'

@@ -133,7 +133,7 @@ async function replaceMaster(change: (accepted: ReadonlySet<string>) => Promise<
   for (const { answered } of load.refused) {
     expect([answered.status, answered.body]).toMatchObject([503, { error: { code: 'REDIS_UNAVAILABLE' } }])
   }
-  await untilStatus(clients.tenant, await clients.tenant.postJob({ order: 'after' }), 'DELIVERED')
+  await expectDelivered([await clients.tenant.postJob({ order: 'after' })])
   return load
 }
 

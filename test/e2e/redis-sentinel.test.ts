@@ -39,5 +39,8 @@ test('when the master of a Sentinel set dies senders get 503 until its replica t
   for (const { answered } of load.refused) {
     expect([answered.status, answered.body]).toMatchObject([503, { error: { code: 'REDIS_UNAVAILABLE' } }])
   }
-  await untilStatus(clients.tenant, await clients.tenant.postJob({ order: 'after' }), 'DELIVERED')
+  const id = await clients.tenant.postJob({ order: 'after' })
+  await until(() => receiver.received.some(({ headers }) => headers['x-gancho-job'] === id), {
+    what: `${id} is delivered`,
+  })
 })

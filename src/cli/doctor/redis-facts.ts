@@ -1,7 +1,9 @@
 import type { Redis } from 'ioredis'
 import { openClusterMap } from '../../redis/cluster-map.ts'
+import { masterConnector } from '../../redis/master-connector.ts'
 import { type ClusterAddress, parseRedisAddress, type RedisAddress } from '../../redis/redis-address.ts'
 import { redisClient } from '../../redis/redis-client.ts'
+import { openSentinelMap } from '../../redis/sentinel-map.ts'
 import { serverInfo } from '../../redis/server-info.ts'
 
 /** What a Redis server says of itself, and what is measured from here. */
@@ -42,9 +44,11 @@ async function factsOfCluster(address: ClusterAddress): Promise<RedisFacts[]> {
 }
 
 async function factsOfServer(address: RedisAddress): Promise<RedisFacts> {
+  const map = address.kind === 'sentinel' ? openSentinelMap(address) : undefined
   const redis = redisClient(address, {
     ...{ lazyConnect: true, connectTimeout: timeoutMs, commandTimeout: timeoutMs, maxRetriesPerRequest: 0 },
-    ...{ retryStrategy: () => null, sentinelRetryStrategy: () => null },
+    ...(map && { Connector: masterConnector(map, '') }),
+    retryStrategy: () => null,
     connectionName: 'gancho-doctor',
   })
   // ioredis rejects the calls with "Connection is closed", and tells the cause here alone.
@@ -59,6 +63,7 @@ async function factsOfServer(address: RedisAddress): Promise<RedisFacts> {
     throw cause ?? error
   } finally {
     redis.disconnect()
+    map?.close()
   }
 }
 

@@ -1,21 +1,35 @@
 import { connect as connectPlain, Socket } from 'node:net'
 import { connect as connectSecurely, type TLSSocket } from 'node:tls'
 import { AbstractConnector, type RedisOptions } from 'ioredis'
-import type { ClusterMap } from './cluster-map.ts'
+import type { HostAndPort } from './redis-address.ts'
+
+/** Who is the master, of a Sentinel set or of a part of a Cluster. */
+export type ServerMap<Holder extends HostAndPort = HostAndPort> = {
+  /** Asks who holds this key, or all keys with this hash tag. @throws Error when nobody does, or nobody answers */
+  find(key: string): Promise<Holder>
+  /** Calls `gone` when the master is seen to be another one. Returns how to stop watching. */
+  watch(holder: Holder, gone: () => void): () => void
+  close(): void
+}
 
 /**
  * Has an ioredis connection lead to the master that holds the keys with this hash tag, also when that becomes another one: each time
  * it connects it asks who that is, and it is cut when that changes. So it behaves as a connection to one server does, and never
  * sends an append twice.
  */
-export function slotConnector(map: ClusterMap, key: string) {
-  return class SlotConnector extends AbstractConnector {
+export function masterConnector<Holder extends HostAndPort>(map: ServerMap<Holder>, key: string) {
+  return class MasterConnector extends AbstractConnector {
     readonly #tls: RedisOptions['tls']
 
     constructor(options: unknown) {
       const { disconnectTimeout, tls } = options as RedisOptions
       super(disconnectTimeout ?? 2_000)
       this.#tls = tls
+    }
+
+    /** Whoever hands over is asked for a moment more. */
+    override check(info: { role?: string } | undefined): boolean {
+      return info?.role !== 'slave'
     }
 
     override async connect(): Promise<Socket | TLSSocket> {
