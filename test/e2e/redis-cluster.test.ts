@@ -2,6 +2,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { bullPrefix, keys } from '../../src/redis/keys.ts'
 import { clientOf, until } from '../support/client.ts'
+import { gancho } from '../support/command-line.ts'
 import { openEventStream } from '../support/event-stream.ts'
 import { clientsOf, untilStatus } from '../support/fleet.ts'
 import { type GanchoProcess, sharedEnvironment, startGancho } from '../support/gancho.ts'
@@ -149,6 +150,14 @@ const fieldOf = async (node: TestRedis, name: string) =>
   new RegExp(`^${name}:(\\S*)`, 'm').exec(await ask(node, 'INFO', 'replication'))?.[1]
 const roleOf = (node: TestRedis) => fieldOf(node, 'role')
 const follows = async (node: TestRedis) => (await fieldOf(node, 'master_link_status')) === 'up'
+
+test('the doctor looks at every master', async () => {
+  const { stdout } = await gancho(['doctor', '--json'], { env: shared.env, cwd: shared.dataDir })
+  const { findings } = JSON.parse(stdout) as { findings: { name: string; status: string; message: string }[] }
+  const memory = findings.filter(({ name, status }) => name === 'Redis memory' && status === 'ok')
+  const ports = memory.map(({ message }) => Number(/^127\.0\.0\.1:(\d+): /.exec(message)?.[1]))
+  expect(ports.toSorted()).toEqual(cluster.masters.map(({ port }) => port).toSorted())
+})
 
 test('the master of all records hands over to its replica, and nothing that was accepted is lost', async () => {
   const { accepted } = await replaceMaster(async () => {
