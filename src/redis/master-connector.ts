@@ -27,7 +27,7 @@ export function masterConnector<Holder extends HostAndPort>(map: ServerMap<Holde
       this.#tls = tls
     }
 
-    /** Whoever hands over is asked for a moment more. */
+    /** A server that was made a replica since it was found is left, and the search begins anew. */
     override check(info: { role?: string } | undefined): boolean {
       return info?.role !== 'slave'
     }
