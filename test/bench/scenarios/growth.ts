@@ -13,7 +13,7 @@ const small: Size = { name: '10 thousand jobs, 10 tenants', jobs: 10_000, tenant
 const manyJobs: Size = { name: '1 million jobs, 10 tenants', jobs: 1_000_000, tenants: 10 }
 const manyTenants: Size = { name: '10 thousand jobs, 100,000 tenants', jobs: 10_000, tenants: 100_000 }
 
-const repeats = 300
+const repeats = 100
 const figures: Figure[] = [
   { name: 'intake', title: 'intake, ms', digits: 2 },
   { name: 'job', title: 'job by id, ms', digits: 2 },
