@@ -1,14 +1,11 @@
 import type { Redis } from 'ioredis'
 import { keys } from '../redis/keys.ts'
 import { loadScript, type ScriptArgument } from '../redis/scripts.ts'
+import { type Answer, type Change, changeScripts } from './change-scripts.ts'
 import type { Attempt, Failure, Job, JobStatus, RoundAudit } from './job.ts'
 import { jobFromFields, recordFields } from './job-record.ts'
 import type { LaneEntry } from './lanes.ts'
 import { orderingHash, orderingHeader } from './ordering.ts'
-
-/** `on`: a job's number, or a destination's id. */
-type Change = { name: string; on: number | string; args: readonly ScriptArgument[] }
-type Answer = [kind: string, ...unknown[]]
 
 export type Enqueued =
   /** Is the caller's to schedule. */
@@ -114,9 +111,9 @@ export type RequeueRequest = {
 export type Transitions = {
   enqueue(ns: readonly number[]): Promise<Enqueued[]>
   start(n: number, round: number, owner: string, leaseMs: number, terms?: DestinationTerms): Promise<Started>
-  /** `start`: the one that this is the end of. */
   /** Puts a job that BullMQ has let go in front of those that wait as it does. */
   keep(n: number, round: number, whyNot: WhyNot): Promise<void>
+  /** `start`: the one that this is the end of. */
   finish(n: number, start: number, as: FinishAs): Promise<Finished>
   requeue(request: RequeueRequest): Promise<Requeued>
   discard(n: number): Promise<Discarded>
@@ -145,14 +142,8 @@ type Options = {
 const requeueGapMs = 5_000
 
 export function createTransitions(redis: Redis, { graceMs, schedule }: Options): Transitions {
-  const script = loadScript(redis, 'transition')
-  const scriptWithBuffers = loadScript(redis, 'transition', { buffers: true })
-  const run = async (changes: readonly Change[], buffers = false): Promise<Answer[]> => {
-    if (changes.length === 0) return []
-    const args: ScriptArgument[] = [keys.jobPrefix, keys.prefix, graceMs, changes.length]
-    for (const { name, on, args: own } of changes) args.push(name, on, own.length, ...own)
-    return (await (buffers ? scriptWithBuffers : script)([keys.journal, keys.due], args)) as Answer[]
-  }
+  const run = changeScripts(redis, graceMs)
+  const settle = loadScript(redis, 'settle')
   const runAndSchedule = async (changes: readonly Change[]) => {
     const answers = await run(changes)
     const entries = answers.flatMap((answer) => releasedEntries(answer.at(-1)))
@@ -169,7 +160,7 @@ export function createTransitions(redis: Redis, { graceMs, schedule }: Options):
     },
     async start(n, round, owner, leaseMs, terms = {}) {
       const args = [round, owner, leaseMs, ...Object.entries(terms).flat()]
-      const [answer] = await run([{ name: 'start', on: n, args }], true)
+      const [answer] = await run([{ name: 'start', on: n, args }])
       return started(n, answer as unknown as [Buffer, ...unknown[]])
     },
     async keep(n, round, { why, until }) {
@@ -204,7 +195,7 @@ export function createTransitions(redis: Redis, { graceMs, schedule }: Options):
     discard: async (n) => discarded(await runOne('discard', n)),
     discardWaiting: async (n) => discarded(await runOne('discardWaiting', n)),
     async settle(n, round) {
-      await runOne('settle', n, [round])
+      await settle([keys.due, keys.job(n)], [n, round])
     },
     async look(ns) {
       const answers = await runAndSchedule(ns.map((n) => ({ name: 'look', on: n, args: [] })))

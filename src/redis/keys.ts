@@ -7,24 +7,24 @@
  * | `epoch` | string | for ever | start-up: names this data set |
  * | `history` | string | for ever | start-up: id of the history database that belongs to this data set |
  * | `job:<n>` | hash | until finished and projected | accept, transition and forget scripts |
- * | `job:<n>:attempts` | list | as the record | transition script |
+ * | `job:<n>:attempts` | list | as the record | transition scripts |
  * | `job:<n>:past` | string | 1 min | forget script: the last round of a record that is gone |
- * | `due` | zset | for ever | transition script; score: when the sweeper should look at the job, in ms |
- * | `gate:<destination>` | hash | a week after its last change | transition script: what it has to know of a destination, and whether that is delivered to |
- * | `out:<destination>` | set | while jobs are out | transition script: jobs that are in BullMQ or being delivered |
- * | `active:<destination>` | zset | while jobs are delivered | transition script: those; score: end of the lease in ms |
- * | `backlog:<destination>:<cnpj>` | zset | while jobs are kept back | transition script: what a tenant has for a destination beyond what is out; score: place |
- * | `flows:<destination>` | zset | while jobs are kept back | transition script: tenants with a backlog; score: place, the next one first |
- * | `flowing` | set | for ever | transition script: destinations with a backlog |
- * | `kept` | hash | for ever | transition script: how many jobs of each queue are kept back |
- * | `kept-of` | hash | while jobs are kept back | transition script: how many each tenant has of them |
+ * | `due` | zset | for ever | transition scripts; score: when the sweeper should look at the job, in ms |
+ * | `gate:<destination>` | hash | a week after its last change | transition scripts: what it has to know of a destination, and whether that is delivered to |
+ * | `out:<destination>` | set | while jobs are out | transition scripts: jobs that are in BullMQ or being delivered |
+ * | `active:<destination>` | zset | while jobs are delivered | transition scripts: those; score: end of the lease in ms |
+ * | `backlog:<destination>:<cnpj>` | zset | while jobs are kept back | transition scripts: what a tenant has for a destination beyond what is out; score: place |
+ * | `flows:<destination>` | zset | while jobs are kept back | transition scripts: tenants with a backlog; score: place, the next one first |
+ * | `flowing` | set | for ever | transition scripts: destinations with a backlog |
+ * | `kept` | hash | for ever | transition scripts: how many jobs of each queue are kept back |
+ * | `kept-of` | hash | while jobs are kept back | transition scripts: how many each tenant has of them |
  * | `order:<destination>:<cnpj>:<hash>` | zset | until its jobs are over | accept and transition scripts: the unfinished jobs of an ordering key; score: place |
  * | `workers` | zset | 1 min after the last worker | pump: the processes that deliver; score: when they were last seen, in ms |
- * | `gate:<destination>:<10 s>` | hash | 70 s | transition script: how many of its attempts ended well and not |
- * | `gate:<destination>:probes` | zset | as the longest lease in it | transition script: jobs that try whether it works again, by the end of their leases |
- * | `breakers` | zset | for ever | transition script: destinations whose breaker is open, by since when |
- * | `operations` | stream | entries until told, 10,000 at most | transition script, destination service: what people are told of (delivery/operations.ts) |
- * | `operations:<cnpj>:<minute>` | string | 3 min | transition script: how many of a tenant's jobs failed for good |
+ * | `gate:<destination>:<10 s>` | hash | 70 s | transition scripts: how many of its attempts ended well and not |
+ * | `gate:<destination>:probes` | zset | as the longest lease in it | transition scripts: jobs that try whether it works again, by the end of their leases |
+ * | `breakers` | zset | for ever | transition scripts: destinations whose breaker is open, by since when |
+ * | `operations` | stream | entries until told, 10,000 at most | transition scripts, destination service: what people are told of (delivery/operations.ts) |
+ * | `operations:<cnpj>:<minute>` | string | 3 min | transition scripts: how many of a tenant's jobs failed for good |
  * | `inbox` | stream | entries until dispatched | accept script, dispatcher |
  * | `journal` | stream | trimmed | accept and transition scripts; trim script |
  * | `journal:flow:<10 s>` | hash | 2 min | accept and transition scripts: how many jobs came into each queue and left it |

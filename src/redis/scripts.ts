@@ -3,6 +3,10 @@ import type { Redis } from 'ioredis'
 
 export type ScriptName =
   | 'accept'
+  | 'enqueue'
+  | 'start'
+  | 'finish'
+  | 'settle'
   | 'transition'
   | 'forget'
   | 'trim'
@@ -31,6 +35,10 @@ export type ScriptArgument = string | number | Buffer
 
 const keyCounts: Record<ScriptName, number> = {
   accept: 6,
+  enqueue: 2,
+  start: 2,
+  finish: 2,
+  settle: 2,
   transition: 2,
   forget: 1,
   trim: 3,
@@ -56,10 +64,14 @@ const keyCounts: Record<ScriptName, number> = {
   'bulk-cancel': 1,
   'see-workers': 1,
 }
+const outcomes = ['job', 'breaker', 'breaker-outcomes', 'gate', 'gate-outcomes'] as const
 /** Files of functions that stand in front of a script. */
 const preludes: Partial<Record<ScriptName, readonly string[]>> = {
   accept: ['job', 'rate', 'awaited'],
-  transition: ['job', 'breaker', 'gate', 'flow'],
+  enqueue: ['job', 'breaker', 'gate', 'flow', 'changes'],
+  start: ['job', 'breaker', 'gate', 'gate-start', 'flow', 'flow-start', 'changes'],
+  finish: [...outcomes, 'flow', 'flow-release', 'changes', 'rounds'],
+  transition: [...outcomes, 'flow', 'flow-start', 'flow-release', 'changes', 'rounds'],
   'rate-spent': ['job', 'rate'],
   'await-open': ['job', 'awaited'],
   'await-bind': ['job', 'awaited'],
@@ -70,7 +82,7 @@ const preludes: Partial<Record<ScriptName, readonly string[]>> = {
   'bulk-create': ['job'],
   'bulk-step': ['job'],
   'see-workers': ['job'],
-  'gate-states': ['job', 'breaker', 'gate'],
+  'gate-states': ['job', 'breaker', 'breaker-outcomes', 'gate'],
 }
 
 const read = (file: string) => readFileSync(new URL(`./scripts/${file}.lua`, import.meta.url), 'utf8')

@@ -10,7 +10,7 @@ const textOf = (name: string) =>
   readFileSync(new URL(`../../src/redis/scripts/${name}.lua`, import.meta.url), 'utf8')
 
 /** Takes one breaker through many steps, with the functions that the transition script uses and a clock of the test's. */
-const script = `${['job', 'breaker'].map(textOf).join('\n')}
+const script = `${['job', 'breaker', 'breaker-outcomes'].map(textOf).join('\n')}
 local key, answers = KEYS[1], {}
 for _, step in ipairs(cjson.decode(ARGV[1])) do
   local now, policy = step.now, step.policy

@@ -234,7 +234,7 @@ test('nobody else posts events of Gancho’s types', async () => {
 const textOf = (name: string) =>
   readFileSync(new URL(`../../src/redis/scripts/${name}.lua`, import.meta.url), 'utf8')
 /** Jobs of one tenant fail for good at the given times, by a clock of the test's. */
-const failing = `${['job', 'breaker', 'gate'].map(textOf).join('\n')}
+const failing = `${['job', 'breaker', 'breaker-outcomes', 'gate', 'gate-outcomes'].map(textOf).join('\n')}
 for a = 3, #ARGV do
   redis.call('HSET', ARGV[1] .. a, 'cnpj', 'c', 'destination', 'd', 'event', 'e', 'type', '', 'queue', 'q')
   tellOfFailure(a, ARGV[1] .. a, '{}', tonumber(ARGV[a]))

@@ -1,5 +1,6 @@
 --[[
-  Which of a destination's jobs are given to the workers; put in front of the transition script, after `job` and `gate`.
+  Which of a destination's jobs are given to the workers; put in front of the scripts that change jobs, after `job` and
+  `gate`. What is asked when an attempt begins is in flow-start.lua, and what lets the next ones go in flow-release.lua.
 
   A flow is what one tenant has for one destination. Of each destination a bounded number of jobs is out, which means in BullMQ or
   being delivered; the rest is kept back, by flow, and let go round robin over the tenants. All keys begin with the prefix ARGV[2]:
@@ -16,9 +17,11 @@
 local function flowKeyOf(kind, dest)
   return ARGV[2] .. kind .. ':' .. dest
 end
+
 local function backlogKey(record)
   return flowKeyOf('backlog', record.destination) .. ':' .. record.cnpj
 end
+
 local function lineKey(record)
   return flowKeyOf('order', record.destination) .. ':' .. record.cnpj .. ':' .. record.ordering
 end
@@ -58,30 +61,6 @@ local function limitsOf(flow)
   local stored = redis.call('HMGET', gateKey(flow.dest), 'concurrency', 'slots')
   setLimits(flow, tonumber(stored[1] or 10), tonumber(stored[2] or 50))
   return flow
-end
-
--- Stores what the caller knows of a destination where that is new: name, value, … from argument number `from` on.
-local function rememberTerms(dest, args, from)
-  if not args[from] then return end
-  local names, told, changed = {}, {}, {}
-  for a = from, #args, 2 do
-    names[#names + 1] = args[a]
-    told[args[a]] = args[a + 1]
-  end
-  local stored = redis.call('HMGET', gateKey(dest), unpack(names))
-  for i, name in ipairs(names) do
-    if stored[i] ~= told[name] then
-      changed[#changed + 1] = name
-      changed[#changed + 1] = told[name]
-    end
-  end
-  if changed[1] then
-    redis.call('HSET', gateKey(dest), unpack(changed))
-    redis.call('EXPIRE', gateKey(dest), gateLifeS)
-    gates[dest] = nil
-    if told.breakAfter == '0' then redis.call('ZREM', ARGV[2] .. 'breakers', dest) end
-  end
-  if told.concurrency and told.slots then setLimits(flowOf(dest), tonumber(told.concurrency), tonumber(told.slots)) end
 end
 
 -- True when it was not out before.
@@ -128,12 +107,6 @@ local function leaveRing(dest, cnpj)
   flowOf(dest).waits = false
 end
 
--- For the sweeper, when a job's backlog or tenant should be there and may not be.
-local function mendBacklog(n, record)
-  redis.call('ZADD', backlogKey(record), 'NX', n, n)
-  standInRing(record.destination, record.cnpj)
-end
-
 -- The job is kept back no longer, wherever it was.
 local function unkeep(n, recordKey, record)
   if not record.kept then return end
@@ -177,83 +150,4 @@ end
 
 local function mayBeOut(record)
   return record.status == 'QUEUED' or record.status == 'RETRYING' or record.status == 'HELD'
-end
-
--- The next job whose turn it is: its number and record, or nil. Numbers that nothing stands behind any more are passed over.
-local function takeNext(dest, readJob)
-  local ring = flowKeyOf('flows', dest)
-  while hasBacklog(flowOf(dest)) do
-    local cnpj = redis.call('ZPOPMIN', ring)[1]
-    local key = flowKeyOf('backlog', dest) .. ':' .. cnpj
-    local n = redis.call('ZPOPMIN', key)[1]
-    if n and redis.call('EXISTS', key) == 1 then standInRing(dest, cnpj) else leaveRing(dest, cnpj) end
-    if n then
-      local recordKey, record = readJob(n)
-      if record.status then countKept(record, -1) end
-      if record.kept then redis.call('HDEL', recordKey, 'kept') end
-      if record.kept == 'flow' and mayBeOut(record) then return n, record end
-    end
-  end
-end
-
--- Gives out what there is room for, from when few are out, or from when any may be with `eager`. Calls `give(n, record)` for each.
-local function release(dest, readJob, give, eager)
-  local flow = flowOf(dest)
-  if not hasBacklog(flow) then return end
-  local out, limits = outOf(flow), limitsOf(flow)
-  if out >= limits.room or (out > limits.low and not eager) then return end
-  local wanted = gateAllows(dest, limits.room - out, out)
-  while wanted > 0 do
-    local n, record = takeNext(dest, readJob)
-    if not n then return end
-    goOut(n, dest)
-    give(n, record)
-    wanted = wanted - 1
-  end
-end
-
--- Of a destination with so many places, which only those of the workers bound, nobody counts them, unless its breaker does.
-local unbounded = 1e9
-
--- Whether a destination has all the deliveries under way that it may have. A lease that ran out frees its place.
-local function hasNoPlace(n, flow, now)
-  if flow.concurrency >= unbounded then return false end
-  local key = flowKeyOf('active', flow.dest)
-  if redis.call('ZCARD', key) < flow.concurrency or redis.call('ZSCORE', key, n) then return false end
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', int(now))
-  return redis.call('ZCARD', key) >= flow.concurrency
-end
-
--- Counts a job as out whose attempt is to begin, and true when it may not: no place is free, or it comes from elsewhere, as one whose
--- delay is over, and as many are out as may be.
-local function isBusy(n, dest, now)
-  local flow = limitsOf(flowOf(dest))
-  local isNew = goOut(n, dest)
-  local isCrowded = isNew and outOf(flow) > flow.room
-  if not isCrowded and not hasNoPlace(n, flow, now) then return false end
-  if isNew then comeIn(n, dest) end
-  return true
-end
-
-local function takePlace(n, dest, leaseUntil)
-  local isCounted = limitsOf(flowOf(dest)).concurrency < unbounded or breakerLimits(dest)
-  if isCounted then redis.call('ZADD', flowKeyOf('active', dest), int(leaseUntil), n) end
-end
-
--- The job's turn in its line is over. Gives the one that comes next and waits for that, as number, key of its record and record.
-local function leaveLine(n, record, readJob)
-  if not record.ordering then return nil end
-  local key = lineKey(record)
-  redis.call('ZREM', key, n)
-  while true do
-    local first = redis.call('ZRANGE', key, 0, 0)[1]
-    if not first then return nil end
-    local recordKey, next = readJob(first)
-    local isOver = not next.status or next.status == 'DELIVERED' or next.status == 'FAILED' or next.status == 'DISCARDED'
-    if not isOver then
-      if next.kept == 'order' then return first, recordKey, next end
-      return nil
-    end
-    redis.call('ZREM', key, first)
-  end
 end

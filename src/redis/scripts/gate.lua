@@ -1,5 +1,6 @@
 --[[
-  Whether a destination may be delivered to now; put in front of the scripts that use it, after `job` and `breaker`.
+  Whether a destination may be delivered to now; put in front of the scripts that use it, after `job` and `breaker`. What is
+  asked when an attempt begins is in gate-start.lua, and what follows from its outcome in gate-outcomes.lua.
 
   What is known of a destination is the hash <prefix>gate:<destination>. The prefix of all keys of the script's own is ARGV[2]. Whoever
   has read the destination tells (see rememberTerms): `active` ('0' while it is out of service), `shutFrom` and `shutUntil` (the next
@@ -13,11 +14,6 @@ end
 
 -- Jobs that wait for their turn under a rate limit are given one of the next so many milliseconds.
 local rateAheadMs = 2000
--- A turn that was not taken by then is lost.
-local rateKeptMs = 1000
--- When a job is asked for again that waits for others, and not for a time.
-local soonMs = 1000
-local operationsKept, toldAMinute = 10000, 60
 
 -- What this call knows of each destination already; nil again where that changes.
 local gates = {}
@@ -89,101 +85,4 @@ local function gateAllows(dest, wanted, out)
     allowed = math.min(allowed, turnsLeft(gate, now), most - out)
   end
   return math.max(0, allowed)
-end
-
--- When this job may be sent: now, or when its turn is (the generic cell rate algorithm, ITU-T I.371); nil when that is too far off.
--- A tenth of a second's worth may go at once.
-local function rateTurn(gate, recordKey, now)
-  local slot = tonumber(redis.call('HGET', recordKey, 'slot') or 0)
-  if slot > now then return slot end
-  if slot > 0 then
-    redis.call('HDEL', recordKey, 'slot')
-    if slot > now - rateKeptMs then return now end
-  end
-  local gapMs = 1000 / gate.rate
-  local burstMs = burstOf(gate)
-  local next = math.max(now, tonumber(redis.call('HGET', gate.key, 'nextTurn') or 0))
-  -- Whose rate was raised does not wait as for the old one.
-  next = math.min(next, now + rateAheadMs + burstMs + gapMs)
-  local turn = math.max(now, math.ceil(next - burstMs))
-  if turn > now + rateAheadMs then return nil end
-  redis.call('HSET', gate.key, 'nextTurn', string.format('%.3f', next + gapMs))
-  if turn > now then redis.call('HSET', recordKey, 'slot', int(turn)) end
-  return turn
-end
-
--- Whether an attempt of this job may begin now: nil | {'wait', until}: the worker asks again then | {'hold', until, why}: the job goes
--- back to the front of its backlog as HELD.
-local function gateAtStart(dest, n, recordKey, leaseMs, now)
-  local gate = readGate(dest, now)
-  if gate.why then return { 'hold', gate.shutUntil, gate.why } end
-  -- Those that come back after a delay are as many as there are.
-  if gate.breaker.state == 'closing' and deliveriesOf(dest, now) >= breakerLimit(gate.breaker, now) then
-    return { 'hold', now + soonMs, 'BREAKER' }
-  end
-  if gate.rate > 0 then
-    local turn = rateTurn(gate, recordKey, now)
-    if not turn then return { 'hold', now + rateAheadMs, 'RATE' } end
-    if turn > now then return { 'wait', turn } end
-  end
-  local lets, askAt = breakerLets(gate.breaker, n, leaseMs, now)
-  if not lets then return { 'hold', askAt, 'BREAKER' } end
-  return nil
-end
-
--- Whoever has longer for its attempt is a probe for longer.
-local function extendProbe(dest, n, leaseMs, now)
-  local probes = gateKey(dest) .. ':probes'
-  if redis.call('ZADD', probes, 'XX', 'CH', int(now + leaseMs), n) == 1 then redis.call('PEXPIRE', probes, int(leaseMs)) end
-end
-
--- Puts down what is worth telling people, for the worker that does so (see delivery/operations.ts): name, value, …
-local function tell(kind, now, ...)
-  redis.call('XADD', ARGV[2] .. 'operations', 'MAXLEN', '~', operationsKept, '*', 'kind', kind, 'at', int(now), ...)
-end
-
-local function tellOfBreaker(gate, change, now, cause)
-  local breakers = ARGV[2] .. 'breakers'
-  local values = redis.call('HMGET', gate.key, 'failureRate', 'openedAt', 'probesAt')
-  if change == 'opened' then
-    redis.call('ZADD', breakers, int(now), gate.dest)
-  else
-    redis.call('ZREM', breakers, gate.dest)
-  end
-  tell('breaker.' .. change, now, 'destination', gate.dest, 'failureRate', values[1] or '', 'openedAt', values[2] or '',
-    'probesAt', values[3] or '', 'cause', cause)
-end
-
--- Told of each outcome: 'ok' | 'fault' | 'none', of an attempt that began at `startedAt`. 'opened' | 'closed' | nil
-local function gateAtFinish(dest, n, class, startedAt, now)
-  local gate = readGate(dest, now)
-  if gate.policy.attempts == 0 then return nil end
-  local change = breakerAtFinish(gate.breaker, n, class, startedAt, gate.policy, now)
-  gates[dest] = nil
-  if change then tellOfBreaker(gate, change, now, change == 'opened' and 'faults' or 'probe') end
-  return change
-end
-
--- By hand. 'closed' when it was open, else 'none'
-local function resetGate(dest, now)
-  local gate = readGate(dest, now)
-  local change = resetBreaker(gate.key, now)
-  gates[dest] = nil
-  if change then tellOfBreaker(gate, change, now, 'reset') end
-  return change or 'none'
-end
-
--- A job that failed for good: `minute` counts those of a tenant, so that of a flood each minute's first are told, and how many were
--- left out in the minute before.
-local function tellOfFailure(n, recordKey, failure, now)
-  local job = redis.call('HMGET', recordKey, 'cnpj', 'destination', 'event', 'type', 'queue')
-  if string.sub(job[4] or '', 1, 7) == 'gancho.' then return end
-  local minute = math.floor(now / 60000)
-  local function countKey(of) return ARGV[2] .. 'operations:' .. job[1] .. ':' .. int(of) end
-  local count = redis.call('INCR', countKey(minute))
-  if count == 1 then redis.call('EXPIRE', countKey(minute), 180) end
-  if count > toldAMinute then return end
-  local before = count == 1 and tonumber(redis.call('GET', countKey(minute - 1)) or 0) or 0
-  tell('job.failed', now, 'n', n, 'cnpj', job[1], 'destination', job[2], 'event', job[3], 'type', job[4] or '', 'queue', job[5],
-    'failure', failure, 'leftOut', int(math.max(0, before - toldAMinute)))
 end

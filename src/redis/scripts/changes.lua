@@ -1,0 +1,96 @@
+--[[
+  What the scripts have in common that change jobs; put in front of them, after `job`, `gate` and `flow`. They are the only writers of
+  job records after the accept script: each checks that a change fits, writes it, appends it to the journal. Every change may be asked for
+  twice (a lost answer, a second worker): the repeat is answered and changes nothing.
+
+  Each of them is a file of its own with what it needs, because Redis makes all functions of a script anew in each call.
+
+  KEYS
+    1 journal  2 due
+  ARGV
+    1 job prefix  2 prefix of the keys of gates and flows  3 ms until the sweeper looks whether a job is where its record says
+    4 number of changes, then for each: name, n, number of arguments, arguments
+  OUTPUT
+    an array with one entry a change, see each function. Where it ends with jobs that were released, the caller adds them to BullMQ
+]]
+local journalKey, dueKey = KEYS[1], KEYS[2]
+local jobPrefix, graceMs = ARGV[1], tonumber(ARGV[3])
+local now = nowMs()
+
+local function read(recordKey)
+  local values = redis.call('HMGET', recordKey, 'status', 'round', 'attempts', 'roundStart', 'owner', 'leaseUntil',
+    'nextAttemptAt', 'requeuedAt', 'finished', 'report', 'looks', 'destination', 'cnpj', 'queue', 'kept', 'ordering')
+  return { status = values[1], round = tonumber(values[2]), attempts = tonumber(values[3]), roundStart = tonumber(values[4]),
+    owner = values[5], leaseUntil = tonumber(values[6] or 0), nextAttemptAt = tonumber(values[7] or 0),
+    requeuedAt = tonumber(values[8] or 0), finished = tonumber(values[9] or 0), report = values[10],
+    looks = tonumber(values[11] or 0), destination = values[12], cnpj = values[13], queue = values[14], kept = values[15],
+    ordering = values[16] }
+end
+
+local function readJob(n)
+  local recordKey = jobPrefix .. n
+  return recordKey, read(recordKey)
+end
+
+local function lookAt(n, inMs)
+  redis.call('ZADD', dueKey, int(now + inMs), n)
+end
+
+-- What the change in hand has let go, as number, round, queue, destination, …: the caller adds it to BullMQ. Should it not, the sweeper
+-- finds it.
+local released = {}
+local function give(n, record)
+  for _, value in ipairs({ tonumber(n), record.round, record.queue, record.destination }) do
+    released[#released + 1] = value
+  end
+  lookAt(n, graceMs)
+end
+
+-- When a job is given up, whatever keeps it back; nil when never.
+local function deadlineOf(recordKey, record)
+  local deadline = readGate(record.destination, now).deadline
+  if deadline == 0 then return nil end
+  local since = record.requeuedAt > 0 and record.requeuedAt or tonumber(redis.call('HGET', recordKey, 'receivedAt') or now)
+  return since + deadline
+end
+
+-- A job that is kept back waits for long, in a place that the same call put it into: it is looked at the less often the longer it has
+-- been so, but in time to be given up.
+local function lookAtKept(n, recordKey, record, keptMs)
+  local inMs, deadline = math.max(20 * graceMs, (keptMs or 0) / 2), deadlineOf(recordKey, record)
+  lookAt(n, deadline and math.min(inMs, math.max(deadline - now, graceMs)) or inMs)
+end
+
+local function admitAnd(n, recordKey, record, score)
+  if admit(n, recordKey, record, score) then give(n, record) else lookAtKept(n, recordKey, record) end
+end
+
+-- Whether this keeps a job from its destination for as long as that lasts: the rest passes by itself.
+local function isHolding(why)
+  return why ~= 'BUSY' and why ~= 'ORDER' and why ~= 'RATE'
+end
+
+local function beHeld(recordKey, why, untilMs)
+  redis.call('HSET', recordKey, 'status', 'HELD', 'heldWhy', why, 'heldUntil', int(untilMs))
+  redis.call('HSETNX', recordKey, 'heldSince', int(now))
+end
+
+-- Makes the changes that are asked for, by their names, and gives an answer for each: change(n, record key, record, arguments). A change
+-- in `ofDestination` is one of a destination, which stands in the place of the number: change(destination, arguments).
+local function makeChanges(ofJob, ofDestination)
+  local answers, at = {}, 4
+  for c = 1, tonumber(ARGV[4]) do
+    local name, n, count = ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
+    local args = {}
+    for a = 1, count do args[a] = ARGV[at + 3 + a] end
+    at = at + 3 + count
+    released = {}
+    if ofJob[name] then
+      local recordKey, record = readJob(n)
+      answers[c] = ofJob[name](n, recordKey, record, args)
+    else
+      answers[c] = ofDestination[name](n, args)
+    end
+  end
+  return answers
+end

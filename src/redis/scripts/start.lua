@@ -1,0 +1,97 @@
+--[[
+  An attempt begins, unless something speaks against it.
+
+  KEYS, ARGV and OUTPUT: see changes.lua
+]]
+-- When a job asks again for which nothing better is known, and one that nobody else would ask for while its destination is held.
+local busyMs, heldMs = 500, 5000
+
+-- How long it was held counts against no time that it has.
+local function beHeldNoMore(recordKey)
+  local since = tonumber(redis.call('HGET', recordKey, 'heldSince') or now)
+  redis.call('HINCRBY', recordKey, 'heldMs', int(math.max(0, now - since)))
+  redis.call('HDEL', recordKey, 'heldUntil', 'heldWhy', 'heldSince')
+end
+
+-- A worker that never came back: its attempt counts, because it may have reached the destination.
+local function recordLost(recordKey, record)
+  -- What downstream reported of the lost attempt is answered by the one that follows.
+  redis.call('HDEL', recordKey, 'report', 'reportLimit', 'reportAudit')
+  record.report = false
+  redis.call('HINCRBY', recordKey, 'lost', 1)
+  local startedAt, none = tonumber(redis.call('HGET', recordKey, 'startedAt')), cjson.null
+  redis.call('RPUSH', recordKey .. ':attempts', cjson.encode({
+    number = record.attempts, round = record.round, startedAt = startedAt, outcome = 'LOST', statusCode = none,
+    error = 'WORKER_LOST: the worker stopped before it could record the outcome',
+    requestHeaders = { ['x-gancho-attempt'] = int(record.attempts) }, responseHeaders = none, responseBody = none,
+    timing = { dnsMs = none, connectMs = none, tlsMs = none, firstByteMs = none, totalMs = now - startedAt,
+      socketReused = none } }))
+end
+
+-- Why an attempt may not begin: {'wait', until} | {'back', why, until}, see `keep`; nil when it may.
+local function whyNotStart(n, recordKey, record, leaseMs)
+  local dest = record.destination
+  if not isFirst(n, record) then return { 'back', 'ORDER', 0 } end
+  if isBusy(n, dest, now) then return { 'back', 'BUSY', 0 } end
+  local deadline = deadlineOf(recordKey, record)
+  if deadline and now >= deadline then
+    -- It is not sent, so that nothing needs to keep it back.
+    redis.call('HSET', recordKey, 'late', 1)
+    return nil
+  end
+  local gate = gateAtStart(dest, n, recordKey, leaseMs, now)
+  if gate and gate[1] == 'hold' then return { 'back', gate[3], gate[2] } end
+  return gate
+end
+
+-- QUEUED, HELD, RETRYING that is due, or DELIVERING whose lease ran out -> DELIVERING. Arguments: round, owner, lease in ms, then what
+-- the caller knows of the destination as name, value, …
+-- A repeat by the same owner renews the lease. A start is known by its number among all starts of the job, which only grows.
+-- {'ok', attempt, attempt within the round, number of the start, record as name, value, …} | {'wait', until} |
+-- {'back', why, until}: its turn is not now, so BullMQ lets it go, and then `keep` follows | {'refused', status}
+local function start(n, recordKey, record, args)
+  local round, owner, leaseMs = tonumber(args[1]), args[2], tonumber(args[3])
+  local function started(attempt)
+    takePlace(n, record.destination, now + leaseMs)
+    return { 'ok', attempt, attempt - record.roundStart, attempt + record.looks, redis.call('HGETALL', recordKey) }
+  end
+  if not record.status then return { 'refused', 'MISSING' } end
+  if record.round ~= round then return { 'refused', 'OTHER_ROUND' } end
+  rememberTerms(record.destination, args, 4)
+  if record.status == 'DELIVERING' then
+    if record.owner == owner then
+      redis.call('HSET', recordKey, 'leaseUntil', int(now + leaseMs))
+      extendProbe(record.destination, n, leaseMs, now)
+      return started(record.attempts)
+    end
+    if record.leaseUntil > now then return { 'wait', record.leaseUntil } end
+  elseif record.status == 'RETRYING' then
+    if record.nextAttemptAt > now then return { 'wait', record.nextAttemptAt } end
+  elseif record.status ~= 'QUEUED' and record.status ~= 'HELD' then
+    return { 'refused', record.status }
+  end
+  local whyNot = whyNotStart(n, recordKey, record, leaseMs)
+  if whyNot then
+    -- What its lost worker did is recorded when the next one begins.
+    if whyNot[1] == 'back' and record.status == 'DELIVERING' then
+      return { 'wait', now + (isHolding(whyNot[2]) and heldMs or busyMs) }
+    end
+    return whyNot
+  end
+  if record.status == 'DELIVERING' then recordLost(recordKey, record) end
+  unkeep(n, recordKey, record)
+  local attempt = record.attempts + 1
+  redis.call('HSET', recordKey, 'status', 'DELIVERING', 'attempts', attempt, 'owner', owner,
+    'leaseUntil', int(now + leaseMs), 'startedAt', int(now))
+  redis.call('HDEL', recordKey, 'nextAttemptAt', 'slot')
+  if record.status == 'HELD' then beHeldNoMore(recordKey) end
+  if record.attempts == record.roundStart then
+    redis.call('HSET', recordKey, 'firstAttemptAt', int(now))
+    -- For how long it was held before that is no part of the time since.
+    redis.call('HDEL', recordKey, 'heldMs')
+  end
+  journal(journalKey, recordKey, n, record.status, now)
+  return started(attempt)
+end
+
+return makeChanges({ start = start })
