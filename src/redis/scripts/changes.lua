@@ -19,17 +19,30 @@ local now = nowMs()
 
 local function read(recordKey)
   local values = redis.call('HMGET', recordKey, 'status', 'round', 'attempts', 'roundStart', 'owner', 'leaseUntil',
-    'nextAttemptAt', 'requeuedAt', 'finished', 'report', 'looks', 'destination', 'cnpj', 'queue', 'kept', 'ordering')
+    'nextAttemptAt', 'requeuedAt', 'finished', 'report', 'looks', 'destination', 'cnpj', 'queue', 'kept', 'ordering',
+    'event', 'type', 'startedAt', 'slot', 'heldMs')
   return { status = values[1], round = tonumber(values[2]), attempts = tonumber(values[3]), roundStart = tonumber(values[4]),
     owner = values[5], leaseUntil = tonumber(values[6] or 0), nextAttemptAt = tonumber(values[7] or 0),
     requeuedAt = tonumber(values[8] or 0), finished = tonumber(values[9] or 0), report = values[10],
     looks = tonumber(values[11] or 0), destination = values[12], cnpj = values[13], queue = values[14], kept = values[15],
-    ordering = values[16] }
+    ordering = values[16], event = values[17], type = values[18], startedAt = tonumber(values[19] or now), slot = values[20],
+    heldMs = values[21] }
 end
 
 local function readJob(n)
   local recordKey = jobPrefix .. n
   return recordKey, read(recordKey)
+end
+
+-- Writes the new status and what else there is (name, value, …) into the record, and appends the change to the journal.
+local function write(n, recordKey, record, status, attempts, ...)
+  local id = appendChange(journalKey, n, record.status,
+    { status, record.round, attempts, record.event, record.cnpj, record.destination, record.queue, record.type }, now)
+  redis.call('HSET', recordKey, 'status', status, 'journalId', id, 'updatedAt', int(now), ...)
+end
+
+local function append(list, ...)
+  for _, value in ipairs({ ... }) do list[#list + 1] = value end
 end
 
 local function lookAt(n, inMs)
@@ -40,9 +53,7 @@ end
 -- finds it.
 local released = {}
 local function give(n, record)
-  for _, value in ipairs({ tonumber(n), record.round, record.queue, record.destination }) do
-    released[#released + 1] = value
-  end
+  append(released, tonumber(n), record.round, record.queue, record.destination)
   lookAt(n, graceMs)
 end
 
@@ -70,8 +81,12 @@ local function isHolding(why)
   return why ~= 'BUSY' and why ~= 'ORDER' and why ~= 'RATE'
 end
 
-local function beHeld(recordKey, why, untilMs)
-  redis.call('HSET', recordKey, 'status', 'HELD', 'heldWhy', why, 'heldUntil', int(untilMs))
+local function beHeld(n, recordKey, record, why, untilMs)
+  if record.status == 'HELD' then
+    redis.call('HSET', recordKey, 'heldWhy', why, 'heldUntil', int(untilMs))
+  else
+    write(n, recordKey, record, 'HELD', record.attempts, 'heldWhy', why, 'heldUntil', int(untilMs))
+  end
   redis.call('HSETNX', recordKey, 'heldSince', int(now))
 end
 

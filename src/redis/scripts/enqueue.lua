@@ -14,8 +14,7 @@ local function enqueue(n, recordKey, record)
   end
   if record.status ~= 'RECEIVED' then return { 'past', record.status } end
   local why, untilMs = gateShut(record.destination, now)
-  if why then beHeld(recordKey, why, untilMs) else redis.call('HSET', recordKey, 'status', 'QUEUED') end
-  journal(journalKey, recordKey, n, 'RECEIVED', now)
+  if why then beHeld(n, recordKey, record, why, untilMs) else write(n, recordKey, record, 'QUEUED', record.attempts) end
   if not admit(n, recordKey, record, n) then
     lookAtKept(n, recordKey, record)
     return { 'kept' }

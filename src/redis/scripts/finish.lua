@@ -4,7 +4,8 @@
   KEYS, ARGV and OUTPUT: see changes.lua
 ]]
 -- DELIVERING -> DELIVERED, RETRYING, HELD or FAILED. Arguments: number of the start, new status, delay in ms ('' unless RETRYING),
--- failure ('' unless FAILED), attempt record ('' when nothing was sent), '1' when the attempt does not count against the round's, what the outcome tells of the destination: 'ok', 'fault' or 'none'.
+-- failure ('' unless FAILED), attempt record ('' when nothing was sent), '1' when the attempt does not count against
+-- the round's, what the outcome tells of the destination: 'ok', 'fault' or 'none'.
 -- {'ok', status, round, next attempt at or 0, released} | {'same', …}: done before | {'refused', status}
 local function finish(n, recordKey, record, args)
   local startNumber, status = tonumber(args[1]), args[2]
@@ -12,24 +13,24 @@ local function finish(n, recordKey, record, args)
   if record.finished == startNumber then return { 'same', record.status, record.round, record.nextAttemptAt } end
   if record.status ~= 'DELIVERING' or record.attempts + record.looks ~= startNumber then return { 'refused', record.status } end
   local nextAttemptAt = status == 'RETRYING' and now + tonumber(args[3]) or 0
-  local startedAt = tonumber(redis.call('HGET', recordKey, 'startedAt') or now)
   -- Deleting first lets a full Redis take the rest of the script: an outcome is recorded whenever Redis answers.
   redis.call('HDEL', recordKey, 'owner', 'leaseUntil', 'startedAt', 'report')
-  redis.call('HSET', recordKey, 'status', status, 'finished', startNumber)
-  if status == 'RETRYING' then redis.call('HSET', recordKey, 'nextAttemptAt', int(nextAttemptAt)) end
-  if status == 'DELIVERED' then redis.call('HSET', recordKey, 'deliveredAt', int(now)) end
-  if args[4] ~= '' then redis.call('HSET', recordKey, 'failure', args[4]) end
+  local attempts, fields = record.attempts, { 'finished', startNumber }
+  if status == 'RETRYING' then append(fields, 'nextAttemptAt', int(nextAttemptAt)) end
+  if status == 'DELIVERED' then append(fields, 'deliveredAt', int(now)) end
+  if args[4] ~= '' then append(fields, 'failure', args[4]) end
   if args[5] ~= '' then redis.call('RPUSH', recordKey .. ':attempts', args[5]) end
   if args[6] == '1' and args[5] == '' then
     -- Nothing was sent: the next attempt has this one's number.
-    redis.call('HSET', recordKey, 'attempts', record.attempts - 1, 'looks', record.looks + 1)
+    attempts = attempts - 1
+    append(fields, 'attempts', attempts, 'looks', record.looks + 1)
   elseif args[6] == '1' then
-    redis.call('HINCRBY', recordKey, 'roundStart', 1)
+    append(fields, 'roundStart', record.roundStart + 1)
   end
-  journal(journalKey, recordKey, n, 'DELIVERING', now)
+  write(n, recordKey, record, status, attempts, unpack(fields))
   lookAt(n, math.max(nextAttemptAt - now, 0) + graceMs)
   if status == 'FAILED' then tellOfFailure(n, recordKey, args[4], now) end
-  gateAtFinish(record.destination, n, args[7], startedAt, now)
+  gateAtFinish(record.destination, n, args[7], record.startedAt, now)
   letIn(n, record, status == 'DELIVERED' or status == 'FAILED')
   local limit = record.report and tonumber(redis.call('HGET', recordKey, 'reportLimit'))
   if limit and status == 'DELIVERED' and record.round < limit then

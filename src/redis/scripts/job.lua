@@ -1,11 +1,15 @@
 --[[
   Shared by the scripts that change job records; put in front of them when they are loaded.
 
-  A record is the hash <jobPrefix><n>. Times are Redis' own clock in ms, so that all processes agree.
+  A record is the hash <jobPrefix><n>. Times are Redis' own clock in ms, so that all processes agree, and one call has one time.
 ]]
+local callAt
 local function nowMs()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
+  if not callAt then
+    local time = redis.call('TIME')
+    callAt = time[1] * 1000 + math.floor(time[2] / 1000)
+  end
+  return callAt
 end
 
 -- Lua prints large numbers as 1.7e+12, so everything numeric that is stored goes through this.
@@ -46,13 +50,5 @@ local function appendChange(journalKey, n, previous, record, now)
     'attempts', record[3], 'event', record[4], 'cnpj', record[5], 'destination', record[6], 'queue', record[7],
     'type', record[8] or '', 'at', int(now))
   countFlow(journalKey, record[7], record[1], previous, now)
-  return id
-end
-
--- The same for a record as it is now, into which the id is written.
-local function journal(journalKey, recordKey, n, previous, now)
-  local record = redis.call('HMGET', recordKey, 'status', 'round', 'attempts', 'event', 'cnpj', 'destination', 'queue', 'type')
-  local id = appendChange(journalKey, n, previous, record, now)
-  redis.call('HSET', recordKey, 'journalId', id, 'updatedAt', int(now))
   return id
 end

@@ -20,11 +20,11 @@ end
 local function beginRound(n, recordKey, record, report, audit)
   local rounds = redis.call('HGET', recordKey, 'rounds') or ''
   local line = table.concat({ int(record.round + 1), int(now), record.status, audit }, ' ') .. '\n'
-  redis.call('HSET', recordKey, 'status', 'QUEUED', 'round', record.round + 1, 'roundStart', record.attempts,
+  record.round = record.round + 1
+  write(n, recordKey, record, 'QUEUED', record.attempts, 'round', record.round, 'roundStart', record.attempts,
     'requeuedAt', int(now), 'reported', report, 'rounds', rounds .. line)
   redis.call('HDEL', recordKey, 'failure', 'report', 'deliveredAt', 'nextAttemptAt', 'lost', 'heldMs', 'late')
-  journal(journalKey, recordKey, n, record.status, now)
-  record.status, record.round = 'QUEUED', record.round + 1
+  record.status = 'QUEUED'
   local newest = tonumber(redis.call('GET', ARGV[2] .. 'seq') or n)
   if record.ordering then redis.call('ZADD', lineKey(record), placeBehind(lineKey(record), newest + 0.5), n) end
   admitAnd(n, recordKey, record, placeBehind(backlogKey(record), newest + 0.5))

@@ -19,7 +19,7 @@ local function recordLost(recordKey, record)
   redis.call('HDEL', recordKey, 'report', 'reportLimit', 'reportAudit')
   record.report = false
   redis.call('HINCRBY', recordKey, 'lost', 1)
-  local startedAt, none = tonumber(redis.call('HGET', recordKey, 'startedAt')), cjson.null
+  local startedAt, none = record.startedAt, cjson.null
   redis.call('RPUSH', recordKey .. ':attempts', cjson.encode({
     number = record.attempts, round = record.round, startedAt = startedAt, outcome = 'LOST', statusCode = none,
     error = 'WORKER_LOST: the worker stopped before it could record the outcome',
@@ -81,16 +81,14 @@ local function start(n, recordKey, record, args)
   if record.status == 'DELIVERING' then recordLost(recordKey, record) end
   unkeep(n, recordKey, record)
   local attempt = record.attempts + 1
-  redis.call('HSET', recordKey, 'status', 'DELIVERING', 'attempts', attempt, 'owner', owner,
-    'leaseUntil', int(now + leaseMs), 'startedAt', int(now))
-  redis.call('HDEL', recordKey, 'nextAttemptAt', 'slot')
+  local isFirstAttempt = record.attempts == record.roundStart
+  local fields = { 'attempts', attempt, 'owner', owner, 'leaseUntil', int(now + leaseMs), 'startedAt', int(now) }
+  if isFirstAttempt then append(fields, 'firstAttemptAt', int(now)) end
+  write(n, recordKey, record, 'DELIVERING', attempt, unpack(fields))
+  if record.nextAttemptAt > 0 or record.slot then redis.call('HDEL', recordKey, 'nextAttemptAt', 'slot') end
   if record.status == 'HELD' then beHeldNoMore(recordKey) end
-  if record.attempts == record.roundStart then
-    redis.call('HSET', recordKey, 'firstAttemptAt', int(now))
-    -- For how long it was held before that is no part of the time since.
-    redis.call('HDEL', recordKey, 'heldMs')
-  end
-  journal(journalKey, recordKey, n, record.status, now)
+  -- For how long it was held before its first attempt is no part of the time since.
+  if isFirstAttempt and (record.status == 'HELD' or record.heldMs) then redis.call('HDEL', recordKey, 'heldMs') end
   return started(attempt)
 end
 

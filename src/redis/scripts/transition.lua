@@ -9,8 +9,7 @@
 local function keep(n, recordKey, record, args)
   if record.round ~= tonumber(args[1]) or not mayBeOut(record) then return { 'refused', record.status or 'MISSING' } end
   if isHolding(args[2]) then
-    beHeld(recordKey, args[2], tonumber(args[3]))
-    if record.status ~= 'HELD' then journal(journalKey, recordKey, n, record.status, now) end
+    beHeld(n, recordKey, record, args[2], tonumber(args[3]))
   end
   comeIn(n, record.destination)
   if not record.kept then
@@ -60,9 +59,8 @@ local function discard(n, recordKey, record)
   if record.status == 'DELIVERED' or record.status == 'DISCARDED' or record.status == 'DELIVERING' then
     return { 'refused', record.status }
   end
-  redis.call('HSET', recordKey, 'status', 'DISCARDED')
+  write(n, recordKey, record, 'DISCARDED', record.attempts)
   redis.call('HDEL', recordKey, 'nextAttemptAt')
-  journal(journalKey, recordKey, n, record.status, now)
   lookAt(n, graceMs)
   unkeep(n, recordKey, record)
   letIn(n, record, true)
