@@ -159,7 +159,7 @@ export function createTransitions(redis: Redis, { graceMs, schedule }: Options):
       return answers.map((answer, i) => enqueued(ns[i] as number, answer))
     },
     async start(n, round, owner, leaseMs, terms = {}) {
-      const args = [round, owner, leaseMs, ...Object.entries(terms).flat()]
+      const args = [round, owner, leaseMs, termsText(terms)]
       const [answer] = await run([{ name: 'start', on: n, args }])
       return started(n, answer as unknown as [Buffer, ...unknown[]])
     },
@@ -203,9 +203,7 @@ export function createTransitions(redis: Redis, { graceMs, schedule }: Options):
     },
     async release(terms) {
       const entries = [...terms]
-      await runAndSchedule(
-        entries.map(([on, own]) => ({ name: 'release', on, args: Object.entries(own).flat() })),
-      )
+      await runAndSchedule(entries.map(([on, own]) => ({ name: 'release', on, args: [termsText(own)] })))
     },
     async resetBreaker(on) {
       await runAndSchedule([{ name: 'reset', on, args: [] }])
@@ -214,6 +212,12 @@ export function createTransitions(redis: Redis, { graceMs, schedule }: Options):
       await runAndSchedule(destinations.map((on) => ({ name: 'recount', on, args: [] })))
     },
   }
+}
+
+/** As the scripts take and keep it: what they were told before is to be known by one comparison. */
+function termsText(terms: DestinationTerms): string {
+  const values = Object.entries(terms).flat().map(String)
+  return values.length === 0 ? '' : JSON.stringify(values)
 }
 
 function enqueued(n: number, [kind, ...rest]: Answer): Enqueued {

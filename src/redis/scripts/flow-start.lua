@@ -1,28 +1,15 @@
 --[[
   Whether an attempt may begin, as far as the places of its destination go; put in front of the scripts that need it, after `flow`.
 ]]
--- Stores what the caller knows of a destination where that is new: name, value, … from argument number `from` on.
-local function rememberTerms(dest, args, from)
-  if not args[from] then return end
-  local names, told, changed = {}, {}, {}
-  for a = from, #args, 2 do
-    names[#names + 1] = args[a]
-    told[args[a]] = args[a + 1]
-  end
-  local stored = redis.call('HMGET', gateKey(dest), unpack(names))
-  for i, name in ipairs(names) do
-    if stored[i] ~= told[name] then
-      changed[#changed + 1] = name
-      changed[#changed + 1] = told[name]
-    end
-  end
-  if changed[1] then
-    redis.call('HSET', gateKey(dest), unpack(changed))
-    redis.call('EXPIRE', gateKey(dest), gateLifeS)
-    gates[dest] = nil
-    if told.breakAfter == '0' then redis.call('ZREM', ARGV[2] .. 'breakers', dest) end
-  end
-  if told.concurrency and told.slots then setLimits(flowOf(dest), tonumber(told.concurrency), tonumber(told.slots)) end
+-- Stores what the caller knows of a destination where that is new. `text`: name, value, … as a JSON array of texts, or ''. The whole of it
+-- is kept as well, so that what was told before is known by one comparison.
+local function rememberTerms(dest, text)
+  if text == '' or readGate(dest, nowMs()).told == text then return end
+  redis.call('HSET', gateKey(dest), 'told', text, unpack(cjson.decode(text)))
+  redis.call('EXPIRE', gateKey(dest), gateLifeS)
+  gates[dest], flowOf(dest).room = nil, nil
+  -- Nothing would close a breaker that is none any more.
+  if readGate(dest, nowMs()).policy.attempts == 0 then redis.call('ZREM', ARGV[2] .. 'breakers', dest) end
 end
 
 -- Of a destination with so many places, which only those of the workers bound, nobody counts them, unless its breaker does.

@@ -58,8 +58,8 @@ end
 
 local function limitsOf(flow)
   if flow.room then return flow end
-  local stored = redis.call('HMGET', gateKey(flow.dest), 'concurrency', 'slots')
-  setLimits(flow, tonumber(stored[1] or 10), tonumber(stored[2] or 50))
+  local gate = readGate(flow.dest, nowMs())
+  setLimits(flow, gate.concurrency, gate.slots)
   return flow
 end
 

@@ -26,7 +26,8 @@ local function gateAtFinish(dest, n, class, startedAt, now)
   local gate = readGate(dest, now)
   if gate.policy.attempts == 0 then return nil end
   local change = breakerAtFinish(gate.breaker, n, class, startedAt, gate.policy, now)
-  gates[dest] = nil
+  -- While it is closed, all that is well changes nothing of what is known.
+  if gate.breaker.state ~= 'closed' or class == 'fault' then gates[dest] = nil end
   if change then tellOfBreaker(gate, change, now, change == 'opened' and 'faults' or 'probe') end
   return change
 end

@@ -22,8 +22,11 @@ local function readGate(dest, now)
   if gates[dest] then return gates[dest] end
   local key = gateKey(dest)
   local values = redis.call('HMGET', key, 'breaker', 'probesAt', 'cooldown', 'closedAt', 'row',
-    'active', 'shutFrom', 'shutUntil', 'rate', 'breakAt', 'breakAfter', 'coolDown', 'deadline')
-  local gate = { dest = dest, key = key, rate = tonumber(values[9] or 0), deadline = tonumber(values[13] or 0), breaker = breakerOf(key, values, now),
+    'active', 'shutFrom', 'shutUntil', 'rate', 'breakAt', 'breakAfter', 'coolDown', 'deadline', 'concurrency',
+    'slots', 'told')
+  local gate = { dest = dest, key = key, rate = tonumber(values[9] or 0), deadline = tonumber(values[13] or 0),
+    concurrency = tonumber(values[14] or 10), slots = tonumber(values[15] or 50), told = values[16],
+    breaker = breakerOf(key, values, now),
     policy = { failureRate = tonumber(values[10] or 1), attempts = tonumber(values[11] or 0), cooldown = tonumber(values[12] or 0) } }
   gates[dest] = gate
   -- There are no breakers.

@@ -44,8 +44,8 @@ local function whyNotStart(n, recordKey, record, leaseMs)
   return gate
 end
 
--- QUEUED, HELD, RETRYING that is due, or DELIVERING whose lease ran out -> DELIVERING. Arguments: round, owner, lease in ms, then what
--- the caller knows of the destination as name, value, …
+-- QUEUED, HELD, RETRYING that is due, or DELIVERING whose lease ran out -> DELIVERING. Arguments: round, owner, lease in ms, what
+-- the caller knows of the destination (see rememberTerms).
 -- A repeat by the same owner renews the lease. A start is known by its number among all starts of the job, which only grows.
 -- {'ok', attempt, attempt within the round, number of the start, record as name, value, …} | {'wait', until} |
 -- {'back', why, until}: its turn is not now, so BullMQ lets it go, and then `keep` follows | {'refused', status}
@@ -57,7 +57,7 @@ local function start(n, recordKey, record, args)
   end
   if not record.status then return { 'refused', 'MISSING' } end
   if record.round ~= round then return { 'refused', 'OTHER_ROUND' } end
-  rememberTerms(record.destination, args, 4)
+  rememberTerms(record.destination, args[4])
   if record.status == 'DELIVERING' then
     if record.owner == owner then
       redis.call('HSET', recordKey, 'leaseUntil', int(now + leaseMs))

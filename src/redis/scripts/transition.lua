@@ -117,9 +117,9 @@ local function look(n, recordKey, record)
 end
 
 -- Changes of a destination, which stands in the place of the number.
--- Gives out what there is room for. Arguments: what the caller knows of it as name, value, … {'ok', released}
+-- Gives out what there is room for. Arguments: what the caller knows of it, see rememberTerms. {'ok', released}
 local function releaseNext(dest, args)
-  rememberTerms(dest, args, 1)
+  rememberTerms(dest, args[1])
   release(dest, readJob, give, true)
   return { 'ok', released }
 end
