@@ -6,7 +6,7 @@
   has read the destination tells (see rememberTerms): `active` ('0' while it is out of service), `shutFrom` and `shutUntil` (the next
   hours in which it is not delivered to), `rate` (attempts a second, '0' for any number), `breakAt`, `breakAfter` and `coolDown` (at which
   part of how many attempts its breaker opens, and for how long at first), `deadline` (the age at which its jobs are given up, '0' for
-  never). Times are ms.
+  never), `concurrency` and `slots` (see flow.lua); and `told`, all of this as it was told last. Times are ms.
 ]]
 local function gateKey(dest)
   return ARGV[2] .. 'gate:' .. dest
