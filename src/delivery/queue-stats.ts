@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Lanes } from '../events/lanes.ts'
+import { sharedRun } from '../redis/shared-run.ts'
 import type { QueueCounts, QueueOverview } from './queue-overview.ts'
 
 export type QueueSnapshot = { name: string; counts: QueueCounts }
@@ -26,18 +27,12 @@ export function createQueueStats({ lanes, overview, log, tickMs = shortestStepMs
   const watchers = new Set<Watcher>()
   let timer: NodeJS.Timeout | undefined
   let ticks = 0
-  let reading: Promise<Snapshots> | undefined
   let isTroubled = false
 
-  const readAll = async (): Promise<Snapshots> =>
-    Promise.all(lanes.all().map(async ({ name }) => ({ name, counts: await overview.counts(name) })))
   /** What takes longer than a tick is not asked twice. */
-  const read = () => {
-    reading ??= readAll().finally(() => {
-      reading = undefined
-    })
-    return reading
-  }
+  const read = sharedRun<Snapshots>(async () =>
+    Promise.all(lanes.all().map(async ({ name }) => ({ name, counts: await overview.counts(name) }))),
+  )
   const tick = async () => {
     ticks += 1
     const due = [...watchers].filter(({ step }) => ticks % step === 0)

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import { openDataSet } from '../redis/data-set.ts'
 import { keys } from '../redis/keys.ts'
+import { sharedRun } from '../redis/shared-run.ts'
 import type { HistoryStore } from './history-store.ts'
 
 /** The Redis data set that this process works on. It changes when Redis loses its data or is replaced while the process runs. */
@@ -22,10 +23,9 @@ export async function createDataSet(redis: Redis, history: HistoryStore): Promis
   const historyId = await history.id()
   let epoch = ''
   let highestGiven = 0
-  let opening: Promise<string> | undefined
 
   /** History need not be asked for a data set that is still there: this process knows what it was given itself. */
-  const open = async () => {
+  const reopen = sharedRun(async () => {
     const isThere = epoch !== '' && (await redis.get(keys.epoch)) === epoch
     const written = isThere ? 0 : await history.highestNumber()
     // A process that had a data set before has seen numbers given, even when none is written yet.
@@ -33,13 +33,7 @@ export async function createDataSet(redis: Redis, history: HistoryStore): Promis
     const highestNumber = Math.max(written, highestGiven, atLeast)
     epoch = await openDataSet(redis, { historyId, highestNumber })
     return epoch
-  }
-  const reopen = () => {
-    opening ??= open().finally(() => {
-      opening = undefined
-    })
-    return opening
-  }
+  })
 
   await reopen()
   return {

@@ -4,6 +4,7 @@ import type { QueueCounts, QueueOverview } from '../delivery/queue-overview.ts'
 import type { Lanes } from '../events/lanes.ts'
 import { keys } from '../redis/keys.ts'
 import { serverInfo } from '../redis/server-info.ts'
+import { sharedRun } from '../redis/shared-run.ts'
 
 export type QueueFigures = Pick<QueueCounts, 'waiting' | 'active' | 'delayed' | 'failed' | 'paused'> & {
   name: string
@@ -44,20 +45,13 @@ type Deps = {
  * @returns null when Redis has not answered within `withinMs`, 1 s unless given.
  */
 export function redisFigures({ withinMs = 1_000, ...deps }: Deps): () => Promise<RedisFigures | null> {
-  let reading: Promise<RedisFigures | null> | undefined
-  const read = async () => {
+  return sharedRun(async () => {
     const timer = new AbortController()
     const late = sleep(withinMs, null, { signal: timer.signal }).catch(() => null)
     // Why Redis does not answer is logged by its connection.
     const figures = readFigures(deps).catch(() => null)
     return Promise.race([figures, late]).finally(() => timer.abort())
-  }
-  return () => {
-    reading ??= read().finally(() => {
-      reading = undefined
-    })
-    return reading
-  }
+  })
 }
 
 async function readFigures(deps: Omit<Deps, 'withinMs'>): Promise<RedisFigures> {

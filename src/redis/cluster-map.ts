@@ -2,9 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { UnfitServerError } from './check-server.ts'
-import { holderIn, isSamePlace, type Master } from './cluster-nodes.ts'
+import { holderIn, type Master } from './cluster-nodes.ts'
 import { type ClusterScouts, openClusterScouts } from './cluster-scouts.ts'
 import type { ServerMap } from './master-connector.ts'
+import { watchMasters } from './master-watch.ts'
 import type { ClusterAddress, HostAndPort } from './redis-address.ts'
 
 /** The node that holds a hash slot. */
@@ -27,57 +28,40 @@ type Deps = {
 const tryAgainMs = 200
 
 /**
- * Asks all known nodes every second, and whenever somebody looks for a key: a node that hangs, or was replaced, closes no connection
- * by itself. Resolves when the Cluster has told who holds its slots.
+ * Asks all known nodes every second, and whenever somebody looks for a key. Resolves when the Cluster has told who holds its slots.
  * @throws UnfitServerError when the nodes are of no Cluster, and Error when none has answered within `withinMs`
  */
 export async function openClusterMap({ address, everyMs = 1_000, ...deps }: Deps): Promise<ClusterMap> {
   const scouts = openClusterScouts(address)
-  const watchers = new Set<{ holder: SlotHolder; gone: () => void }>()
   let masters: readonly Master[] = await firstMasters(scouts, deps).catch((error) => {
     scouts.close()
     throw error
   })
-  let looking: Promise<void> | undefined
-
-  const look = async () => {
-    masters = await scouts.masters()
-    for (const { holder, gone } of watchers) {
-      const now = holderIn(masters, holder.slot)
-      if (now && !isSamePlace(now, holder)) gone()
-    }
-  }
-  const lookOnce = () => {
-    looking ??= look().finally(() => {
-      looking = undefined
-    })
-    return looking
-  }
-  // Whoever needs the map is told of the trouble by the next try to connect.
-  const timer = setInterval(() => void lookOnce().catch(() => undefined), everyMs)
-  timer.unref()
+  const { look, watch, stop } = watchMasters({
+    async ask() {
+      masters = await scouts.masters()
+    },
+    holderNow: (_, { slot }: SlotHolder) => holderIn(masters, slot),
+    everyMs,
+  })
 
   return {
     async find(key) {
-      const [slot] = await Promise.all([scouts.slotOf(key), lookOnce()])
+      const [slot] = await Promise.all([scouts.slotOf(key), look()])
       const holder = holderIn(masters, slot)
       if (!holder) throw new Error(`CLUSTERDOWN nobody holds hash slot ${slot}`)
       return { slot, host: holder.host, port: holder.port }
     },
-    watch(holder, gone) {
-      const watcher = { holder, gone }
-      watchers.add(watcher)
-      return () => watchers.delete(watcher)
-    },
+    watch,
     async masters() {
-      await lookOnce()
+      await look()
       const holders = masters.filter((one) => one.slots.some(([from]) => holderIn(masters, from) === one))
       const found = [...new Set(holders.map(scouts.to))]
       const answers = await Promise.allSettled(found.map((one) => one.ping()))
       return found.filter((_, i) => answers[i]?.status === 'fulfilled')
     },
     close() {
-      clearInterval(timer)
+      stop()
       scouts.close()
     },
   }
