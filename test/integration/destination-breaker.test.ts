@@ -1,24 +1,15 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { createGates } from '../../src/delivery/gates.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { until } from '../support/client.ts'
 import { coreForFile } from '../support/core-for-file.ts'
-import { startGatedDelivery } from '../support/gated-delivery.ts'
+import { gatedDeliveries } from '../support/gated-delivery.ts'
 
 const { core } = await coreForFile()
-const opened: (() => Promise<unknown>)[] = []
+const open = gatedDeliveries(core)
 beforeEach(async () => {
   await core.redis.del('{gancho}:gate:default', keys.operations)
 })
-afterEach(async () => {
-  for (const close of opened.splice(0)) await close()
-})
-
-async function open(options: Parameters<typeof startGatedDelivery>[1]) {
-  const started = await startGatedDelivery(core, options)
-  opened.push(started.stop)
-  return started
-}
 const gates = createGates(core.redis, core.transitions)
 const breakerOf = async () => (await gates.states(['default']))[0]?.breaker
 const untilState = (state: string) => until(async () => (await breakerOf())?.state === state, { what: state })

@@ -1,25 +1,16 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import type { Destination } from '../../src/delivery/destination.ts'
 import { createGates } from '../../src/delivery/gates.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { until } from '../support/client.ts'
 import { coreForFile } from '../support/core-for-file.ts'
-import { startGatedDelivery } from '../support/gated-delivery.ts'
+import { gatedDeliveries } from '../support/gated-delivery.ts'
 
 const { core } = await coreForFile()
-const opened: (() => Promise<unknown>)[] = []
+const open = gatedDeliveries(core)
 beforeEach(async () => {
   await core.redis.del('{gancho}:gate:default')
 })
-afterEach(async () => {
-  for (const close of opened.splice(0)) await close()
-})
-
-async function open(options: Parameters<typeof startGatedDelivery>[1]) {
-  const started = await startGatedDelivery(core, options)
-  opened.push(started.stop)
-  return started
-}
 const fine = { answer: (response: { end(): unknown }) => void response.end() }
 const gates = createGates(core.redis, core.transitions)
 const shutOf = async () => (await gates.states(['default']))[0]?.shut

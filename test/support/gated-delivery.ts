@@ -1,3 +1,4 @@
+import { afterEach } from 'vitest'
 import { createPump } from '../../src/delivery/pump.ts'
 import { repeat } from '../../src/redis/repeat.ts'
 import { until } from './client.ts'
@@ -8,7 +9,7 @@ import { type Answer, startReceiver } from './receiver.ts'
 type Options = Omit<Parameters<typeof startDelivery>[1], 'url'> & { answer: Answer; workers?: number }
 
 /** As many workers as are asked for, with a pump and a dispatcher each, that deliver to one receiver. */
-export async function startGatedDelivery(core: Core, { answer, workers = 1, ...options }: Options) {
+async function startGatedDelivery(core: Core, { answer, workers = 1, ...options }: Options) {
   const receiver = await startReceiver(answer)
   const parts = Array.from({ length: workers }, (_, i) => {
     const delivery = startDelivery(core, { ...options, url: receiver.url })
@@ -40,5 +41,18 @@ export async function startGatedDelivery(core: Core, { answer, workers = 1, ...o
       for (const { delivery } of parts) await delivery.stop()
       await receiver.close()
     },
+  }
+}
+
+/** Opens them for the tests of a file, each until its test is over. */
+export function gatedDeliveries(core: Core) {
+  const opened: (() => Promise<unknown>)[] = []
+  afterEach(async () => {
+    for (const close of opened.splice(0)) await close()
+  })
+  return async (options: Options) => {
+    const started = await startGatedDelivery(core, options)
+    opened.push(started.stop)
+    return started
   }
 }

@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import type { RedisFigures } from '../../src/metrics/redis-figures.ts'
 import type { GanchoProcess } from './gancho.ts'
 
 /** Values by name and labels, as they are written. */
@@ -26,3 +27,12 @@ export const untilShown = (
   expected: Record<string, number>,
   token?: string,
 ) => expect.poll(async () => Object.fromEntries(await samplesOf(process, token))).toMatchObject(expected)
+
+/** A Redis at rest, with one queue. */
+export function figuresOf(queue: string): RedisFigures {
+  const counts = { waiting: 0, active: 0, delayed: 0, failed: 0 }
+  return {
+    ...{ roundTripMs: 1, memoryShare: 0, backlog: 0, journal: 0, projectorLagMs: 0, tailLagMs: 0 },
+    queues: [{ name: queue, ...counts, paused: false, oldestWaitingMs: 0, openBreakers: 0 }],
+  }
+}

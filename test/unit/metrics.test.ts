@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { createMetrics, type MetricSources } from '../../src/metrics/metrics.ts'
+import { figuresOf } from '../support/metrics.ts'
 
 const sources = (staleSince: number | null): MetricSources => ({
   tenantCache: () => ({ tenants: 3, staleSince }),
@@ -37,25 +38,7 @@ test('a job that comes back without an attempt was not retried', async () => {
 
 test('the counters of a queue are there before its first job fails, so that an alert sees the first one', async () => {
   const metrics = createMetrics()
-  const counts = {
-    waiting: 0,
-    active: 0,
-    delayed: 0,
-    failed: 0,
-    paused: false,
-    oldestWaitingMs: 0,
-    openBreakers: 0,
-  }
-  const figures = {
-    roundTripMs: 1,
-    memoryShare: 0,
-    backlog: 0,
-    journal: 0,
-    projectorLagMs: 0,
-    tailLagMs: 0,
-    queues: [{ name: 'q', ...counts }],
-  }
-  const withQueue = { ...sources(null), redis: async () => figures }
+  const withQueue = { ...sources(null), redis: async () => figuresOf('q') }
   expect(linesOf(await metrics.scrape(withQueue))).toContain('gancho_jobs_failed_total{queue="q"} 0')
   metrics.delivery({ queue: 'q', status: 'FAILED', attempt: undefined, sinceAcceptedMs: undefined })
   expect(linesOf(await metrics.scrape(withQueue))).toContain('gancho_jobs_failed_total{queue="q"} 1')

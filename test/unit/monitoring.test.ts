@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { createMetrics } from '../../src/metrics/metrics.ts'
+import { figuresOf } from '../support/metrics.ts'
 import { readQuery } from '../support/promql.ts'
 
 type Rule = { alert: string; expr: string; labels: { severity: string }; annotations: { summary: string } }
@@ -54,28 +55,9 @@ async function everyMetric(): Promise<string> {
   metrics.streams.ended('sse', 'DONE')
   metrics.awaiting.answered('replied', 1)
   metrics.awaiting.called('bank', { kind: 'accepted', externalId: 'a', body: null })
-  const queue = {
-    name: 'q',
-    waiting: 0,
-    active: 0,
-    delayed: 0,
-    failed: 0,
-    paused: false,
-    oldestWaitingMs: 0,
-    openBreakers: 0,
-  }
-  const figures = {
-    roundTripMs: 1,
-    memoryShare: 0,
-    backlog: 0,
-    journal: 0,
-    projectorLagMs: 0,
-    tailLagMs: 0,
-    queues: [queue],
-  }
   const { text } = await metrics.scrape({
     tenantCache: () => ({ tenants: 1, staleSince: null }),
-    redis: async () => figures,
+    redis: async () => figuresOf('q'),
     awaiting: () => 0,
   })
   return text

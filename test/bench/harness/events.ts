@@ -33,19 +33,25 @@ export type OneProcess = {
   close(): Promise<void>
 }
 
+/** Over a Redis of its own. The receiver of tests is not used: it keeps what it gets. */
+export async function openBenchFleet(checkout: Checkout['url']) {
+  return openFleet({ receiver: await startReceiver((response) => response.end()), checkout })
+}
+
+/** Of a process that delivers to this receiver, and in which nothing runs out while the machine is busy. */
+export const settingsFor = (destination: string, profiled: Record<string, string>) => ({
+  ...{ LOG_LEVEL: 'error', DESTINATION_URL: destination, ATTEMPT_TIMEOUT_MS: '30000' },
+  ...{ LOCK_DURATION_MS: '30000', SWEEP_INTERVAL_MS: '30000', ...profiled },
+})
+
 /** Gancho in one process that also delivers, over a Redis and a history of its own. */
 export async function startOneProcess(
   { url }: Pick<Checkout, 'url'>,
   destination: string,
   profiled: Record<string, string>,
 ): Promise<OneProcess> {
-  // The receiver of tests is not used: it keeps what it gets.
-  const unused = await startReceiver((response) => response.end())
-  const fleet = await openFleet({ receiver: unused, checkout: url })
-  const settings = {
-    ...{ LOG_LEVEL: 'error', DESTINATION_URL: destination, ATTEMPT_TIMEOUT_MS: '30000' },
-    ...{ LOCK_DURATION_MS: '30000', SWEEP_INTERVAL_MS: '30000', ...profiled },
-  }
+  const fleet = await openBenchFleet(url)
+  const settings = settingsFor(destination, profiled)
   const gancho = await fleet.start('all', settings)
   return {
     target: await targetOf(gancho),

@@ -16,3 +16,14 @@ function quantile(values: Values, share: number, round: (at: number) => number):
   if (value === undefined) throw new Error('nothing was measured')
   return value
 }
+
+/** Milliseconds that the work takes, done so often, one after the other. */
+export async function medianMs(repeats: number, work: () => Promise<unknown>): Promise<number> {
+  const times: number[] = []
+  for (let turn = 0; turn < repeats; turn += 1) {
+    const since = performance.now()
+    await work()
+    times.push(performance.now() - since)
+  }
+  return median(times)
+}

@@ -1,14 +1,19 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
-import { openFleet } from '../../support/fleet.ts'
-import { startReceiver } from '../../support/receiver.ts'
 import { startTestRedis } from '../../support/redis.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { type Helper, startBaseline, startHelper } from '../harness/child.ts'
 import { callsBetween, commandStats, runsScript, totalOf } from '../harness/commandstats.ts'
 import { cpuUs } from '../harness/cpu.ts'
-import { eventBody, jsonHeaders, targetOf, usedMemory } from '../harness/events.ts'
+import {
+  eventBody,
+  jsonHeaders,
+  openBenchFleet,
+  settingsFor,
+  targetOf,
+  usedMemory,
+} from '../harness/events.ts'
 import { deliveredIn, untilRecorded } from '../harness/recorded.ts'
 import type { Checkout, Contestant, Figure, Sample, Scenario, ScenarioOptions } from '../harness/scenario.ts'
 import type { Posted, Target } from '../load/posts.ts'
@@ -119,13 +124,8 @@ async function measureCost(system: System, sender: Helper): Promise<Sample> {
 }
 
 async function startGancho({ url }: Checkout, destination: string, { profiled }: ScenarioOptions) {
-  // The receiver of tests is not used: it keeps what it gets.
-  const unused = await startReceiver((response) => response.end())
-  const fleet = await openFleet({ receiver: unused, checkout: url })
-  const settings = {
-    ...{ LOG_LEVEL: 'error', DESTINATION_URL: destination, ATTEMPT_TIMEOUT_MS: '30000' },
-    ...{ LOCK_DURATION_MS: '30000', SWEEP_INTERVAL_MS: '30000', ...profiled },
-  }
+  const fleet = await openBenchFleet(url)
+  const settings = settingsFor(destination, profiled)
   const gateway = await fleet.start('gateway', settings)
   return {
     ...{ data: fleet.data, redis: fleet.redis.pid, accepts: gateway.pid },

@@ -6,7 +6,7 @@ import { busyTenant, seedHistory } from '../../support/seed-history.ts'
 import { seedTenants } from '../../support/seed-tenants.ts'
 import { eventBody, jsonHeaders } from '../harness/events.ts'
 import type { Contestant, Figure, Goal, Sample, Scenario, ScenarioOptions } from '../harness/scenario.ts'
-import { median } from '../harness/statistics.ts'
+import { medianMs } from '../harness/statistics.ts'
 
 type Size = { name: string; jobs: number; tenants: number }
 const small: Size = { name: '10 thousand jobs, 10 tenants', jobs: 10_000, tenants: 10 }
@@ -77,10 +77,12 @@ async function measure(world: World): Promise<Sample> {
     send(world, '/graphql', token, JSON.stringify({ query, variables }))
   const filter = { cnpj: busyTenant }
   return {
-    intake: await medianMs(() => send(world, '/webhook', tokenAt(0), eventBody)),
-    job: await medianMs(() => graphql(adminToken, jobQuery, aJob())),
-    list: await medianMs(() => graphql(adminToken, listQuery, { filter })),
-    token: await medianMs(() => graphql(tokenAt(another(world, tokens.length)), '{ viewer { kind } }', {})),
+    intake: await medianMs(repeats, () => send(world, '/webhook', tokenAt(0), eventBody)),
+    job: await medianMs(repeats, () => graphql(adminToken, jobQuery, aJob())),
+    list: await medianMs(repeats, () => graphql(adminToken, listQuery, { filter })),
+    token: await medianMs(repeats, () =>
+      graphql(tokenAt(another(world, tokens.length)), '{ viewer { kind } }', {}),
+    ),
   }
 }
 
@@ -95,14 +97,4 @@ async function send({ gateway, agent }: World, path: string, token: string, body
   const text = await answer.body.text()
   const isRight = answer.statusCode < 300 && !text.includes('"errors"') && !text.includes('"job":null')
   if (!isRight) throw new Error(`${path} answered ${answer.statusCode} ${text}`)
-}
-
-async function medianMs(work: () => Promise<unknown>): Promise<number> {
-  const times: number[] = []
-  for (let turn = 0; turn < repeats; turn += 1) {
-    const since = performance.now()
-    await work()
-    times.push(performance.now() - since)
-  }
-  return median(times)
 }

@@ -6,7 +6,7 @@ import { type GanchoProcess, sharedEnvironment, startGancho } from '../../suppor
 import { startTestRedis } from '../../support/redis.ts'
 import { busyTenant, seedHistory } from '../../support/seed-history.ts'
 import type { Contestant, Figure, Goal, Sample, Scenario } from '../harness/scenario.ts'
-import { median } from '../harness/statistics.ts'
+import { medianMs } from '../harness/statistics.ts'
 
 const sizes = { small: 10_000, large: 1_000_000 }
 /** A thousand pages of this size are fewer jobs than each filter finds in the small history. */
@@ -101,19 +101,9 @@ async function farCursor(gancho: GanchoProcess, name: FilterName): Promise<strin
 async function measure(gancho: GanchoProcess, cursors: ReadonlyMap<FilterName, string>): Promise<Sample> {
   const sample: Record<string, number> = {}
   for (const name of filterNames) {
-    sample[`${name}First`] = await medianMs(() => page(gancho, name, pageSize))
-    sample[`${name}Far`] = await medianMs(() => page(gancho, name, pageSize, cursors.get(name)))
+    sample[`${name}First`] = await medianMs(repeats, () => page(gancho, name, pageSize))
+    sample[`${name}Far`] = await medianMs(repeats, () => page(gancho, name, pageSize, cursors.get(name)))
   }
   const { stdout } = await promisify(execFile)('ps', ['-o', 'rss=', '-p', String(gancho.pid)])
   return { ...sample, memoryMb: Number(stdout) / 1_024 }
-}
-
-async function medianMs(work: () => Promise<unknown>): Promise<number> {
-  const times: number[] = []
-  for (let turn = 0; turn < repeats; turn += 1) {
-    const since = performance.now()
-    await work()
-    times.push(performance.now() - since)
-  }
-  return median(times)
 }
