@@ -88,11 +88,7 @@ export function createDestinations(deps: Deps): Destinations {
 }
 
 function refreshing(directory: DestinationDirectory, log: Logger): Repeating {
-  const turn = async () => {
-    await directory.turn()
-    return false
-  }
-  return repeat({ name: 'destinations', log, everyMs: turnMs, turn })
+  return repeat({ name: 'destinations', log, everyMs: turnMs, turn: directory.turn })
 }
 
 /** Opens the queues that destinations name, and those that other processes have opened. */
@@ -104,7 +100,6 @@ export function exchangingQueues(
   const turn = async () => {
     for (const queue of directory?.queues() ?? []) if (isQueueName(queue)) lanes.open(queue)
     await lanes.exchangeNames()
-    return false
   }
   return repeat({ name: 'queues', log, everyMs: turnMs, turn })
 }

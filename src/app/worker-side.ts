@@ -103,11 +103,7 @@ function pumpOf({ config, redis, transitions, destinations, owner, log }: Worker
   const concurrency = config.WORKER_CONCURRENCY
   const { find } = directory
   const pump = createPump({ redis, transitions, termsOf, find, owner, concurrency, clock: Date.now })
-  const turn = async () => {
-    await pump.turn()
-    return false
-  }
-  const { start, stop } = repeat({ name: 'pump', log, everyMs: pumpEveryMs, turn })
+  const { start, stop } = repeat({ name: 'pump', log, everyMs: pumpEveryMs, turn: pump.turn })
   return {
     termsOf,
     start,
@@ -120,11 +116,7 @@ function pumpOf({ config, redis, transitions, destinations, owner, log }: Worker
 
 function pausesOf({ config, redis, lanes, log }: WorkerParts) {
   const pauses = createQueuePauses({ redis, lanes })
-  const turn = async () => {
-    await pauses.apply()
-    return false
-  }
-  return repeat({ name: 'pauses', log, everyMs: config.SWEEP_INTERVAL_MS, turn })
+  return repeat({ name: 'pauses', log, everyMs: config.SWEEP_INTERVAL_MS, turn: pauses.apply })
 }
 
 function projectorOf({ foundation, redis, records, log, owner }: WorkerParts) {
@@ -184,11 +176,10 @@ function sweeperOf(parts: WorkerParts, onNewDataSet: () => Promise<void>) {
     const epoch = await foundation.dataSet.current()
     if (epoch !== knownEpoch) await onNewDataSet()
     knownEpoch = epoch
-    if (!(await lease.hold())) return false
+    if (!(await lease.hold())) return
     await sweeper.sweep()
     const oldestMs = now() - retentionMs(config)
     await trimJournal(redis, { maxEntries: config.JOURNAL_MAX_ENTRIES, oldestMs })
-    return false
   }
   return repeat({ name: 'sweeper', log, everyMs: graceMs / 2, turn })
 }

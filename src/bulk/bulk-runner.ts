@@ -51,7 +51,6 @@ export function createBulkRunner(deps: Deps): Repeating {
       if (stopping.signal.aborted || inHand.size >= maxAtOnce) break
       if (!inHand.has(id)) await takeUp(id)
     }
-    return false
   }
   const looking = repeat({ name: 'bulks', log, everyMs, turn: look })
   return {

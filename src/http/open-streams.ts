@@ -70,7 +70,6 @@ export function openStreams(deps: Deps): OpenStreams {
     turn: async () => {
       await places.renew([...held])
       await tickets.renew(ticketsOf(connections))
-      return false
     },
   })
   renewing.start()

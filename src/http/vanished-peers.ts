@@ -40,8 +40,8 @@ export function findVanishedPeers(options: Options): VanishedPeers {
   const watched = new Map<Socket, Peer>()
   let isTold = true
 
-  async function look(): Promise<boolean> {
-    if (!isTold || watched.size === 0) return false
+  async function look(): Promise<void> {
+    if (!isTold || watched.size === 0) return
     const tries = await unanswered()
     isTold = tries !== undefined
     const at = now()
@@ -52,7 +52,6 @@ export function findVanishedPeers(options: Options): VanishedPeers {
     // What is still to be sent is of no use to anybody.
     for (const [socket] of gone) socket.resetAndDestroy()
     if (gone.length > 0) log.info({ peers: gone.length }, 'event streams cut: their peers have vanished')
-    return false
   }
 
   const looking = repeat({ name: 'vanished peers', log, everyMs, turn: look })

@@ -10,10 +10,10 @@ export type Repeating = {
 type Options = {
   name: string
   log: Logger
-  /** Pause after a turn that returned nothing to say, and after a failed one. */
+  /** Pause after a turn that did not ask for the next one, and after a failed one. */
   everyMs: number
-  /** Returns true to be called again at once. */
-  turn: () => Promise<boolean>
+  /** Resolves to true to be called again at once; what else it resolves to does not matter. */
+  turn: () => Promise<unknown>
 }
 
 /** How many different errors are logged between two turns that went well: one that is never the same would fill the log. */
@@ -39,7 +39,7 @@ export function repeat({ name, log, everyMs, turn }: Options): Repeating {
       if (troubled) log.info(`${name}: working again`)
       troubled = false
       logged.clear()
-      return again
+      return again === true
     } catch (err) {
       if (!stop.signal.aborted) tell(err)
       troubled = true

@@ -83,18 +83,12 @@ export async function createCorrelator(options: Options): Promise<Correlator> {
   const poll = repeat({
     name: 'awaited replies',
     ...{ log, everyMs: pollMs },
-    turn: async () => {
-      await look()
-      return false
-    },
+    turn: look,
   })
   const heart = repeat({
     name: 'sign of life',
     ...{ log, everyMs: goneAfterMs / 4 },
-    turn: async () => {
-      await live()
-      return false
-    },
+    turn: live,
   })
   const ends = upstreams.all().length === 0 ? [] : [await listen()]
   async function listen() {

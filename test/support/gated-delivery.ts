@@ -19,11 +19,7 @@ async function startGatedDelivery(core: Core, { answer, workers = 1, ...options 
       ...{ redis, transitions, termsOf, find, owner: `pump-${i}`, concurrency: 10 },
       clock: Date.now,
     })
-    const turn = async () => {
-      await pump.turn()
-      return false
-    }
-    const pumping = repeat({ name: 'pump', log, everyMs: 50, turn })
+    const pumping = repeat({ name: 'pump', log, everyMs: 50, turn: pump.turn })
     pumping.start()
     const dispatcher = core.newDispatcher()
     dispatcher.start()
