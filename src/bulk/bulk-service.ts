@@ -84,15 +84,15 @@ export function createBulkService(deps: Deps): BulkService {
   return {
     async preview(asked, by) {
       const filter = { ...asked, statuses: statusesOf(asked) }
-      // The position first: what changes from here on is not what is shown.
-      const position = await history.position()
+      // The position first: what changes from here on is not what is shown, nor what has changed beyond it already.
+      const asOf = (await history.position())?.journalId ?? '0-0'
+      const shown = { ...filter, changedUpTo: asOf }
       const upTo = await history.highestNumber()
       const range = { after: upTo + 1, fromEnd: true }
-      const counted = await history.count(filter, maxJobs + 1)
-      const sample = (await history.list(filter, { ...range, limit: sampleSize })).reverse()
+      const counted = await history.count(shown, maxJobs + 1)
+      const sample = (await history.list(shown, { ...range, limit: sampleSize })).reverse()
       const count = Math.min(counted, maxJobs)
       const expiresAt = now() + previewTtlMs
-      const asOf = position?.journalId ?? '0-0'
       const token = tokens.seal({ by, filter, asOf, upTo, total: count, expiresAt })
       const oldestAt = sample[0]?.receivedAt ?? null
       return { count, hasMore: counted > maxJobs, sample, oldestAt, token, expiresAt }

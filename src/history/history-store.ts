@@ -18,6 +18,8 @@ export type JobsFilter = {
   receivedTo?: number
   /** Words, all of them in the body, or all in what is known of the failure. How far a store looks is its own affair. */
   text?: string
+  /** Journal id: jobs that changed after it are left out. Rows may be newer than the position, because they tell how a job is by then. */
+  changedUpTo?: string
 }
 
 /**

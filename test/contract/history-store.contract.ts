@@ -34,6 +34,7 @@ async function writeTen(store: HistoryStore): Promise<void> {
       status: statuses[index % 4] ?? 'QUEUED',
       failure: index % 4 === 1 ? { ...failure, error: `ECONNREFUSED by host ${index + 1}` } : null,
       reported: index === 9 ? 'esquema inválido' : null,
+      journalId: `1800000000000-${index + 1}`,
     }),
   )
   const bodies = [
@@ -277,6 +278,15 @@ export function historyStoreContract(open: () => Promise<Opened>) {
       [{ receivedFrom: start + 3, receivedTo: start + 9, queue: 'nifi', statuses: ['FAILED'] }, [6]],
       [{ receivedFrom: start + 3, receivedTo: start + 9, text: 'ACAO' }, [8, 6, 4]],
       [{ receivedFrom: start + 9, receivedTo: start + 9 }, []],
+      [{ changedUpTo: '1800000000000-9' }, [9, 8, 7, 6, 5, 4, 3, 2, 1]],
+      [{ changedUpTo: '1799999999999-99' }, []],
+      [{ changedUpTo: '1800000000000-9', statuses: ['FAILED'], queue: 'nifi' }, [6, 2]],
+      [
+        { changedUpTo: '1800000000000-5', statuses: ['DELIVERED', 'FAILED'], cnpj: '00000000000191' },
+        [5, 2, 1],
+      ],
+      [{ changedUpTo: '1800000000000-5', ns: [2, 6], statuses: ['FAILED'] }, [2]],
+      [{ changedUpTo: '1800000000000-5', text: 'econnrefused', statuses: ['FAILED'] }, [2]],
       [{ text: 'desconto' }, [9, 7, 5, 3, 1]],
       [{ text: 'pao valor' }, [10, 8, 6, 4, 2]],
       [{ text: 'pao desconto' }, []],

@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import type { Bulk } from '../../src/bulk/bulk.ts'
 import { createBulkRunner } from '../../src/bulk/bulk-runner.ts'
 import { createBulkStore } from '../../src/bulk/bulk-store.ts'
 import { createBulkWork } from '../../src/bulk/bulk-work.ts'
@@ -19,6 +20,8 @@ export function bulkWorld(services: TestServices) {
   const { redis, stores, jobs } = services
   const store = createBulkStore(redis, { keepMs: 60_000, maxOf: () => 100 })
   const running: Repeating[] = []
+  const troubles: string[] = []
+  const log = pino({ level: 'error' }, { write: (line) => troubles.push(line) })
   return {
     store,
     startRunner({
@@ -27,7 +30,7 @@ export function bulkWorld(services: TestServices) {
       hasRoom = async () => true,
     }: Options = {}) {
       const runner = createBulkRunner({
-        ...{ store, hasRoom, leaseOf: () => lease, log: pino({ level: 'silent' }), everyMs: 20 },
+        ...{ store, hasRoom, leaseOf: () => lease, log, everyMs: 20 },
         work: createBulkWork({ history: stores.history, jobs, reprocess }),
         tell: (id) => redis.publish(channels.bulks, JSON.stringify(id)),
       })
@@ -37,11 +40,14 @@ export function bulkWorld(services: TestServices) {
     },
     /** Waits until the bulk is over, and shows it. */
     async over(id: string) {
+      let bulk: Bulk | null = null
       const ended = async () => {
-        const bulk = await store.read(id)
+        bulk = await store.read(id)
         return bulk !== null && bulk.finishedAt !== null && bulk
       }
-      return until(ended, { what: `${id} is over` })
+      const seen = () =>
+        `${id} is over, last seen as ${JSON.stringify(bulk)} after ${troubles.join('') || 'no trouble'}`
+      return until(ended, { what: seen })
     },
     async stop() {
       await Promise.all(running.splice(0).map((one) => one.stop()))

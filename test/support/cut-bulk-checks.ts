@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type BulkPlan, type CutBulk, cutBulk, openDownstream } from './cut-bulk.ts'
+import { type BulkPlan, type CutBulk, cutBulk, limitOf, openDownstream } from './cut-bulk.ts'
 import type { Fleet } from './fleet.ts'
 
 /** Declares the tests of one bulk that is cut in the middle. */
@@ -10,7 +10,7 @@ export function expectCutBulkToEndWell(plan: BulkPlan): void {
   beforeAll(async () => {
     fleet = await openDownstream(downstream)
     cut = await cutBulk(plan, fleet, downstream)
-  }, plan.withinMs)
+  }, limitOf(plan))
   afterAll(() => fleet?.close())
 
   test('it is cut in the middle, and goes on where it was until every job is queued again', () => {

@@ -8,8 +8,13 @@ export type BulkPlan = {
   ratePerSecond: number
   kills: number
   redisRestarts: number
-  withinMs: number
+  /** Limit of each step. */
+  stepMs: number
 }
+
+/** Longer than all steps of `cutBulk` together: whichever does not end says so itself. */
+export const limitOf = ({ kills, redisRestarts, stepMs }: BulkPlan) =>
+  startMs + (5 + 2 * kills + redisRestarts) * stepMs
 
 type Attempt = { round: number; outcome: string }
 type Job = { id: string; status: string; reprocessCount: number; attempts: Attempt[] }
@@ -28,6 +33,8 @@ export type CutBulk = {
 type Client = ReturnType<typeof clientOf>
 
 const senders = 32
+/** For three processes and a Redis server. */
+const startMs = 120_000
 const pageSize = 200
 
 /** Whether it answers 410, or takes what comes. */
@@ -53,54 +60,40 @@ export async function cutBulk(plan: BulkPlan, fleet: Fleet, downstream: Downstre
   ])
   const { admin, tenant } = await clientsOf(gateway)
   await postAll(tenant, plan.jobs)
-  const failed = () => matching(tenant, { statuses: ['FAILED'] })
-  await until(async () => (await failed()).count === plan.jobs, {
-    what: 'all failed',
-    withinMs: plan.withinMs,
-  })
+  const token = await untilAll(tenant, 'FAILED', plan)
   downstream.isGone = false
 
-  const { token } = await failed()
   const { commitReprocess } = await tenant.graphql<{ commitReprocess: { id: string } }>(
     'mutation ($token: String!, $rate: Int) { commitReprocess(token: $token, ratePerSecond: $rate) { id } }',
     { token, rate: plan.ratePerSecond },
   )
   const { id } = commitReprocess
-  const show = () => showBulk(tenant, id)
-  const doneAtKill = await interrupt({ plan, fleet, workers, id, show })
-  const ended = async () => {
-    const bulk = await show()
-    return bulk?.status === 'COMPLETED' && bulk
-  }
-  const bulk = await until(ended, { what: 'the bulk is over', withinMs: plan.withinMs })
-  const delivered = async () => (await matching(tenant, { statuses: ['DELIVERED'] })).count === plan.jobs
-  await until(delivered, { what: 'all delivered', withinMs: plan.withinMs })
+  const reached: Reached = (what, isReached) => untilBulk({ client: tenant, id, plan, what, isReached })
+  const doneAtKill = await interrupt({ plan, fleet, workers, id, reached })
+  const bulk = await reached('the bulk is over', ({ status }) => status !== 'RUNNING')
+  await untilAll(tenant, 'DELIVERED', plan)
   const seen = new Set<string>()
   const sentTwice = attemptsAt(fleet.receiver).filter((one) => seen.size === seen.add(one).size)
   return { bulk, jobs: await allJobs(admin), doneAtKill, sentTwice }
 }
+
+type Reached = (what: string, isReached: (bulk: Bulk) => boolean) => Promise<Bulk>
 
 type Interrupted = {
   plan: BulkPlan
   fleet: Fleet
   workers: GanchoProcess[]
   id: string
-  show: () => Promise<Bulk | undefined>
+  reached: Reached
 }
 
 /** At even parts of the way: first kills of the worker that has the bulk, then restarts. */
-async function interrupt({ plan, fleet, workers, id, show }: Interrupted): Promise<number[]> {
+async function interrupt({ plan, fleet, workers, id, reached }: Interrupted): Promise<number[]> {
   const cuts = plan.kills + plan.redisRestarts
   const doneAtKill: number[] = []
   for (let cut = 1; cut <= cuts; cut += 1) {
     const from = (plan.jobs * cut) / (cuts + 2)
-    const done = await until(
-      async () => {
-        const bulk = await show()
-        return bulk && bulk.done >= from && bulk.done
-      },
-      { what: `${from} jobs are queued again`, withinMs: plan.withinMs },
-    )
+    const { done } = await reached(`${from} jobs are queued again`, (bulk) => bulk.done >= from)
     if (cut <= plan.kills) {
       doneAtKill.push(done)
       const owner = await until(() => fleet.data.get(keys.lease(`bulk:${id}`)), { what: 'a worker has it' })
@@ -121,6 +114,36 @@ async function postAll(tenant: Client, count: number): Promise<void> {
     }
   }
   await Promise.all(Array.from({ length: senders }, send))
+}
+
+/** Waits until history has every job with this status, and answers a token for them. */
+async function untilAll(client: Client, status: 'FAILED' | 'DELIVERED', plan: BulkPlan): Promise<string> {
+  let seen = 0
+  const check = async () => {
+    const { count, token } = await matching(client, { statuses: [status] })
+    seen = count
+    return count === plan.jobs && token
+  }
+  const what = () => `all ${plan.jobs} jobs are ${status}, ${seen} when last seen`
+  return until(check, { what, withinMs: plan.stepMs })
+}
+
+type Watched = {
+  client: Client
+  id: string
+  plan: BulkPlan
+  what: string
+  isReached: (bulk: Bulk) => boolean
+}
+
+async function untilBulk({ client, id, plan, what, isReached }: Watched): Promise<Bulk> {
+  let seen: Bulk | undefined
+  const check = async () => {
+    const bulk = await showBulk(client, id)
+    seen = bulk ?? seen
+    return bulk && isReached(bulk) && bulk
+  }
+  return until(check, { what: () => `${what}, last seen as ${JSON.stringify(seen)}`, withinMs: plan.stepMs })
 }
 
 async function matching(client: Client, filter: object): Promise<{ count: number; token: string }> {

@@ -3,6 +3,7 @@ import { clockSlackMs, type JobsFilter, type JobsPage } from '../../history/hist
 import { searchWords } from '../../history/search-words.ts'
 import { searchable } from '../../tenants/tenant-search.ts'
 import { type Condition, inList } from '../in-list.ts'
+import { sortableJournalId } from '../journal-order.ts'
 import type { Matching } from '../matching.ts'
 import type { Binds } from '../sql.ts'
 
@@ -31,12 +32,12 @@ export function matching(filter: JobsFilter, page: JobsPage, candidates: number)
     filter[name] === undefined ? [] : [equal(column, name, filter[name])],
   )
   const [key, ...otherKeys] = given
-  const times = timeConditions(filter)
   const own = [
     ...(key ? [key] : []),
     ...(filter.ns ? [inList('n', 'n', filter.ns)] : []),
     ...rangeConditions(page),
-    ...times,
+    ...timeConditions(filter),
+    ...changeConditions(filter),
   ]
   const rest = [...otherKeys, ...wordConditions(filter)]
   if (rest.length === 0) {
@@ -116,6 +117,11 @@ function rangeConditions({ after, before }: JobsPage): Condition[] {
     ...(before === undefined ? [] : [{ sql: 'n > :before', binds: { before } }]),
   ]
 }
+
+const changeConditions = ({ changedUpTo }: JobsFilter): Condition[] =>
+  changedUpTo === undefined
+    ? []
+    : [{ sql: 'journal <= :changedUpTo', binds: { changedUpTo: sortableJournalId(changedUpTo) } }]
 
 /** The range of numbers that a range of times can be in, see `clockSlackMs`, and the times themselves. */
 function timeConditions({ receivedFrom, receivedTo }: JobsFilter): Condition[] {

@@ -1,6 +1,7 @@
 import { jobStatuses } from '../../events/job.ts'
 import { clockSlackMs, type JobsFilter, type JobsPage } from '../../history/history-store.ts'
 import { searchWords } from '../../history/search-words.ts'
+import { sortableJournalId } from '../journal-order.ts'
 import type { Matching, Query } from '../matching.ts'
 import type { Binds } from '../sql.ts'
 
@@ -35,7 +36,7 @@ export function matching(filter: JobsFilter, page: JobsPage, candidates: number)
   const [key, ...otherKeys] = keyColumns.filter(([name]) => filter[name] !== undefined)
   const isAlong = filter.text === undefined && (otherKeys.length === 0 || areFew(filter.statuses))
   const found = isAlong ? alongIndex(filter, key) : byWords(filter)
-  const rest = isAlong ? ofKeys(filter, otherKeys) : ofStatusAndTime(filter)
+  const rest = isAlong ? ofKeys(filter, otherKeys) : ofStatusAndRow(filter)
   const all = { ...binds, ...found.binds }
   if (rest.conditions.length > 0) return lookedThrough(found.sql, rest, order, { ...all, limit, candidates })
   return {
@@ -53,7 +54,7 @@ const matchesNothing = ({ ns, statuses, text }: JobsFilter) =>
 /** One SELECT for each status, because SQLite merges those lazily along their index, while `status IN (…)` makes it sort every match. */
 function alongIndex(filter: JobsFilter, key: KeyColumn | undefined): Query {
   const common = listConditions(filter)
-  if (!key && !filter.statuses) return { sql: select('jobs NOT INDEXED', common), binds: {} }
+  if (!key && !filter.statuses) return { sql: select('jobs NOT INDEXED', common), binds: changeBinds(filter) }
   const statuses = [...new Set(filter.statuses ?? jobStatuses)]
   const index = key ? `jobs_by_${key[1]}_status` : 'jobs_by_status'
   const selects = statuses.map((_, at) =>
@@ -66,7 +67,7 @@ function alongIndex(filter: JobsFilter, key: KeyColumn | undefined): Query {
   const statusBinds = Object.fromEntries(statuses.map((status, at) => [`status${at}`, status]))
   return {
     sql: selects.join(' UNION ALL '),
-    binds: { ...statusBinds, ...(key ? { key: filter[key[0]] ?? null } : {}) },
+    binds: { ...statusBinds, ...changeBinds(filter), ...(key ? { key: filter[key[0]] ?? null } : {}) },
   }
 }
 
@@ -103,9 +104,9 @@ const ofKeys = (filter: JobsFilter, keys: readonly KeyColumn[]): Rest => ({
   binds: Object.fromEntries(keys.map(([name]) => [name, filter[name] ?? null])),
 })
 
-const ofStatusAndTime = (filter: JobsFilter): Rest => ({
-  conditions: [...statusCondition(filter), ...receiptConditions(filter)],
-  binds: filter.statuses ? { statuses: JSON.stringify(filter.statuses) } : {},
+const ofStatusAndRow = (filter: JobsFilter): Rest => ({
+  conditions: [...statusCondition(filter), ...rowConditions(filter)],
+  binds: { ...(filter.statuses && { statuses: JSON.stringify(filter.statuses) }), ...changeBinds(filter) },
 })
 
 function lookedThrough(found: string, rest: Rest, order: string, binds: Binds): Matching {
@@ -131,7 +132,7 @@ function amongNumbers(filter: JobsFilter, order: string, binds: Binds): Query {
     filter,
     keyColumns.filter(([name]) => filter[name] !== undefined),
   )
-  const others = ofStatusAndTime(filter)
+  const others = ofStatusAndRow(filter)
   const words = filter.text === undefined ? undefined : wordsToMatch({ text: filter.text })
   const hasWords = (index: string) =>
     `EXISTS (SELECT 1 FROM ${index} WHERE ${index} MATCH :words AND rowid = jobs.n)`
@@ -162,12 +163,14 @@ const wordOfKey = (letter: string, value: string) =>
 const statusCondition = ({ statuses }: JobsFilter) =>
   statuses ? ['+status IN (SELECT value FROM json_each(:statuses))'] : []
 
-const receiptConditions = ({ receivedFrom, receivedTo }: JobsFilter) => [
+/** What no index tells. */
+const rowConditions = ({ receivedFrom, receivedTo, changedUpTo }: JobsFilter) => [
   ...(receivedFrom === undefined ? [] : ['received_at >= :receivedFrom']),
   ...(receivedTo === undefined ? [] : ['received_at < :receivedTo']),
+  ...(changedUpTo === undefined ? [] : ['journal <= :changedUpTo']),
 ]
 
-const listConditions = (filter: JobsFilter) => [...numberRange(filter, 'n'), ...receiptConditions(filter)]
+const listConditions = (filter: JobsFilter) => [...numberRange(filter, 'n'), ...rowConditions(filter)]
 
 /**
  * The page's range of numbers within the one that a range of times can be in, see `clockSlackMs`. One bound on each side, because
@@ -194,3 +197,6 @@ const timeBinds = ({ receivedFrom, receivedTo }: JobsFilter): Binds => ({
   ...(receivedFrom === undefined ? {} : { receivedFrom }),
   ...(receivedTo === undefined ? {} : { receivedTo }),
 })
+
+const changeBinds = ({ changedUpTo }: JobsFilter): Binds =>
+  changedUpTo === undefined ? {} : { changedUpTo: sortableJournalId(changedUpTo) }
