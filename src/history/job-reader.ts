@@ -51,7 +51,8 @@ export function createJobReader(records: JobRecords, history: HistoryStore): Job
       return new Map(ns.map((n) => [n, merged(past.get(n) ?? [], live.get(n) ?? [])]))
     },
     async rounds(ns) {
-      const [live, past] = await Promise.all([records.rounds(ns), history.rounds(ns)])
+      const live = await records.rounds(ns)
+      const past = await history.rounds(ns)
       return new Map(ns.map((n) => [n, merged(past.get(n) ?? [], live.get(n) ?? [])]))
     },
     async snapshot(n) {

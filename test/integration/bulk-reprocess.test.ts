@@ -5,6 +5,7 @@ import { createBulkWork } from '../../src/bulk/bulk-work.ts'
 import { previewTokens } from '../../src/bulk/preview-token.ts'
 import type { Reprocess } from '../../src/delivery/reprocess.ts'
 import type { HistoryStore, JobsFilter } from '../../src/history/history-store.ts'
+import { createJobReader, type JobReader } from '../../src/history/job-reader.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { createLease } from '../../src/redis/lease.ts'
 import { sampleJob, snapshot } from '../contract/sample-jobs.ts'
@@ -123,6 +124,28 @@ test('a job whose change history has not heard of is refused by its record, and 
     done: 1,
     skipped: { OTHER_ROUND: 1 },
   })
+})
+
+test('a job whose record goes into history while its rounds are looked for counts as done by the bulk that did it', async () => {
+  const { stores, records, reprocess } = services
+  const [n = 0] = await failedJobs(1)
+  const { id } = await commit({ ns: [n] })
+  const bulk = { ...((await world.store.read(id)) as Bulk), batch: [{ n, round: 0 }] }
+  const ofBulk = (jobs: JobReader) => createBulkWork({ reprocess, jobs, history: stores.history })
+  expect(await ofBulk(services.jobs).work(bulk, false)).toEqual({ done: 1, skipped: {} })
+  const movedOver = createJobReader(
+    {
+      ...records,
+      async rounds(ns) {
+        await steps.deliver(n)
+        await services.historyCaughtUp()
+        await expect.poll(() => records.jobs(ns)).toEqual([])
+        return records.rounds(ns)
+      },
+    },
+    stores.history,
+  )
+  expect(await ofBulk(movedOver).work(bulk, true)).toEqual({ done: 1, skipped: {} })
 })
 
 test('what fails or arrives after the preview is left for the next one', async () => {
