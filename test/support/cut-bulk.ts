@@ -14,7 +14,7 @@ export type BulkPlan = {
 
 /** Longer than all steps of `cutBulk` together: whichever does not end says so itself. */
 export const limitOf = ({ kills, redisRestarts, stepMs }: BulkPlan) =>
-  startMs + (5 + 2 * kills + redisRestarts) * stepMs
+  startMs * (1 + kills) + (4 + 2 * kills + redisRestarts) * stepMs
 
 type Attempt = { round: number; outcome: string }
 type Job = { id: string; status: string; reprocessCount: number; attempts: Attempt[] }
@@ -32,10 +32,10 @@ export type CutBulk = {
 
 type Client = ReturnType<typeof clientOf>
 
-const senders = 32
+/** At a time. */
+const clients = 32
 /** For three processes and a Redis server. */
 const startMs = 120_000
-const pageSize = 200
 
 /** Whether it answers 410, or takes what comes. */
 export type Downstream = { isGone: boolean }
@@ -59,8 +59,8 @@ export async function cutBulk(plan: BulkPlan, fleet: Fleet, downstream: Downstre
     fleet.start('worker'),
   ])
   const { admin, tenant } = await clientsOf(gateway)
-  await postAll(tenant, plan.jobs)
-  const token = await untilAll(tenant, 'FAILED', plan)
+  const ids = await postAll(tenant, plan.jobs)
+  const token = await untilAllFailed(tenant, plan)
   downstream.isGone = false
 
   const { commitReprocess } = await tenant.graphql<{ commitReprocess: { id: string } }>(
@@ -71,10 +71,10 @@ export async function cutBulk(plan: BulkPlan, fleet: Fleet, downstream: Downstre
   const reached: Reached = (what, isReached) => untilBulk({ client: tenant, id, plan, what, isReached })
   const doneAtKill = await interrupt({ plan, fleet, workers, id, reached })
   const bulk = await reached('the bulk is over', ({ status }) => status !== 'RUNNING')
-  await untilAll(tenant, 'DELIVERED', plan)
+  const jobs = await untilDelivered(admin, ids, fleet, plan)
   const seen = new Set<string>()
   const sentTwice = attemptsAt(fleet.receiver).filter((one) => seen.size === seen.add(one).size)
-  return { bulk, jobs: await allJobs(admin), doneAtKill, sentTwice }
+  return { bulk, jobs, doneAtKill, sentTwice }
 }
 
 type Reached = (what: string, isReached: (bulk: Bulk) => boolean) => Promise<Bulk>
@@ -96,36 +96,84 @@ async function interrupt({ plan, fleet, workers, id, reached }: Interrupted): Pr
     const { done } = await reached(`${from} jobs are queued again`, (bulk) => bulk.done >= from)
     if (cut <= plan.kills) {
       doneAtKill.push(done)
-      const owner = await until(() => fleet.data.get(keys.lease(`bulk:${id}`)), { what: 'a worker has it' })
+      const owner = await until(() => fleet.data.get(keys.lease(`bulk:${id}`)), {
+        what: `a worker has ${id}, or it was over before it was cut`,
+        withinMs: plan.stepMs,
+      })
       const at = workers.findIndex(({ pid }) => String(pid) === owner.split('.').at(-2))
-      await workers[at]?.kill9()
+      if (!workers[at]) throw new Error(`none of the workers is ${owner}`)
+      await workers[at].kill9()
       if (cut < plan.kills) workers[at] = await fleet.start('worker')
     } else await fleet.redis.restart({ keepData: true })
   }
   return doneAtKill
 }
 
-async function postAll(tenant: Client, count: number): Promise<void> {
+async function postAll(tenant: Client, count: number): Promise<string[]> {
+  const ids: string[] = []
   let posted = 0
-  const send = async () => {
-    while (posted < count) {
-      posted += 1
-      await tenant.postJob({ i: posted })
-    }
-  }
-  await Promise.all(Array.from({ length: senders }, send))
+  await manyAtOnce(async () => {
+    if (posted === count) return false
+    posted += 1
+    ids.push(await tenant.postJob({ i: posted }))
+    return true
+  })
+  return ids
 }
 
-/** Waits until history has every job with this status, and answers a token for them. */
-async function untilAll(client: Client, status: 'FAILED' | 'DELIVERED', plan: BulkPlan): Promise<string> {
+/** Calls `next` over and over until it has nothing more to do. */
+async function manyAtOnce(next: () => Promise<boolean>): Promise<void> {
+  const goOn = async () => {
+    while (await next());
+  }
+  await Promise.all(Array.from({ length: clients }, goOn))
+}
+
+/** Waits until history has every job as FAILED, and answers a token for them. */
+async function untilAllFailed(tenant: Client, { jobs, stepMs }: BulkPlan): Promise<string> {
+  type Preview = { previewReprocess: { count: number; token: string } }
   let seen = 0
   const check = async () => {
-    const { count, token } = await matching(client, { statuses: [status] })
+    const query = 'mutation { previewReprocess(filter: { statuses: [FAILED] }) { count token } }'
+    const { count, token } = (await tenant.graphql<Preview>(query)).previewReprocess
     seen = count
-    return count === plan.jobs && token
+    return count === jobs && token
   }
-  const what = () => `all ${plan.jobs} jobs are ${status}, ${seen} when last seen`
-  return until(check, { what, withinMs: plan.stepMs })
+  return until(check, { what: () => `${jobs} jobs are FAILED, ${seen} when last seen`, withinMs: stepMs })
+}
+
+/** The jobs as Gancho has them once they are delivered; history may be behind, because whoever was killed may have written it. */
+async function untilDelivered(
+  client: Client,
+  ids: readonly string[],
+  { receiver }: Fleet,
+  { stepMs }: BulkPlan,
+): Promise<Job[]> {
+  const sent = () => new Set(attemptsAt(receiver).flatMap((one) => /^(.+)\.1\.\d+$/.exec(one)?.[1] ?? []))
+  await until(() => sent().size === ids.length, {
+    what: () => `all are sent again, but for ${ids.filter((id) => !sent().has(id)).slice(0, 10)}`,
+    withinMs: stepMs,
+  })
+  const left = [...ids]
+  const jobs: Job[] = []
+  await manyAtOnce(async () => {
+    const id = left.pop()
+    if (id === undefined) return false
+    let job: Job | undefined
+    const isDelivered = async () => {
+      job = await showJob(client, id)
+      return job.status === 'DELIVERED' && job
+    }
+    const what = () => `${id} is delivered, last seen as ${JSON.stringify(job)}`
+    jobs.push(await until(isDelivered, { what, withinMs: stepMs }))
+    return true
+  })
+  return jobs
+}
+
+async function showJob(client: Client, id: string): Promise<Job> {
+  const query = 'query ($id: ID!) { job(id: $id) { id status reprocessCount attempts { round outcome } } }'
+  return (await client.graphql<{ job: Job }>(query, { id })).job
 }
 
 type Watched = {
@@ -146,12 +194,6 @@ async function untilBulk({ client, id, plan, what, isReached }: Watched): Promis
   return until(check, { what: () => `${what}, last seen as ${JSON.stringify(seen)}`, withinMs: plan.stepMs })
 }
 
-async function matching(client: Client, filter: object): Promise<{ count: number; token: string }> {
-  const query = 'mutation ($filter: JobFilter!) { previewReprocess(filter: $filter) { count token } }'
-  return (await client.graphql<{ previewReprocess: { count: number; token: string } }>(query, { filter }))
-    .previewReprocess
-}
-
 /** Undefined while Redis is away. */
 async function showBulk(client: Client, id: string): Promise<Bulk | undefined> {
   const query = 'query ($id: ID!) { bulkReprocess(id: $id) { status total done skipped { reason count } } }'
@@ -160,18 +202,5 @@ async function showBulk(client: Client, id: string): Promise<Bulk | undefined> {
   } catch (error) {
     if (String(error).includes('REDIS_UNAVAILABLE')) return undefined
     throw error
-  }
-}
-
-async function allJobs(client: Client): Promise<Job[]> {
-  type Page = { jobs: { edges: { node: Job }[]; pageInfo: { endCursor: string; hasNextPage: boolean } } }
-  const query = `query ($after: String) { jobs(first: ${pageSize}, after: $after) {
-    edges { node { id status reprocessCount attempts { round outcome } } } pageInfo { endCursor hasNextPage } } }`
-  const jobs: Job[] = []
-  for (let after: string | null = null; ; ) {
-    const page: Page = await client.graphql<Page>(query, { after })
-    jobs.push(...page.jobs.edges.map(({ node }) => node))
-    if (!page.jobs.pageInfo.hasNextPage) return jobs
-    after = page.jobs.pageInfo.endCursor
   }
 }
