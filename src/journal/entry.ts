@@ -21,23 +21,32 @@ export type JournalEntry = {
 /** An entry as Redis answers it: its id, then names and values in turn. */
 export type RawEntry = [id: string, fields: string[]]
 
-/** The fields are always the same, in the order in which the scripts' `journal` writes them: only values are looked at. */
 export function parseEntry([id, fields]: RawEntry): JournalEntry {
-  const value = (i: number) => fields[2 * i + 1] ?? ''
+  const values = fields.length === 2 ? (fields[1] ?? '').split(' ') : valuesOfFields(fields)
+  const [n, status = '', previous, round, attempts, eventId = '', cnpj = '', destination = '', ...rest] =
+    values
+  const [queue = '', at, ...type] = rest
   return {
     id,
-    n: Number(value(0)),
-    status: value(1),
-    previous: value(2) || null,
-    round: Number(value(3)),
-    attempts: Number(value(4)),
-    eventId: value(5),
-    cnpj: value(6),
-    destination: value(7),
-    queue: value(8),
-    eventType: value(9) || null,
-    at: Number(value(10)),
+    n: Number(n),
+    status,
+    previous: previous || null,
+    round: Number(round),
+    attempts: Number(attempts),
+    eventId,
+    cnpj,
+    destination,
+    queue,
+    eventType: type.join(' ') || null,
+    at: Number(at),
   }
+}
+
+/** Earlier versions wrote each value into a field of its own, the type before the time. The journal may still have such entries. */
+function valuesOfFields(fields: readonly string[]): string[] {
+  const values = fields.filter((_, i) => i % 2 === 1)
+  const [type = '', at = ''] = values.splice(9)
+  return [...values, at, type]
 }
 
 /** Memory that an entry takes, about: its texts and what holds them. */

@@ -109,13 +109,17 @@ test('what was accepted can be read at once, is in the inbox, and its change is 
   expect((await core.redis.xrange(keys.inbox, `${n}-0`, `${n}-0`)).length).toBe(1)
   expect(await core.journal(n)).toEqual([
     {
-      ...{ n: String(n), status: 'RECEIVED', previous: '', round: '0', attempts: '0', event: eventId, cnpj },
       ...{
-        destination: 'nifi',
-        queue: 'nifi',
-        type: 'order.paid',
-        at: String((await core.job(n))?.receivedAt),
+        id: expect.any(String),
+        n,
+        status: 'RECEIVED',
+        previous: null,
+        round: 0,
+        attempts: 0,
+        eventId,
+        cnpj,
       },
+      ...{ destination: 'nifi', queue: 'nifi', eventType, at: (await core.job(n))?.receivedAt },
     },
   ])
 })

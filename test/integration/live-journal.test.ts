@@ -224,7 +224,7 @@ describe('a gap is told', () => {
 
   test('of a cursor of another data set, before the oldest change there is', async () => {
     const [oldest] = await writer.redis.xrange(keys.journal, '-', '+', 'COUNT', 1)
-    const n = Number(oldest?.[1][1])
+    const n = Number.parseInt(oldest?.[1][1] ?? '', 10)
     expect(await firstOf({ epoch: 'another', id: '5-0' }, 2)).toEqual(['JOURNAL_REPLACED', n])
   })
 

@@ -72,11 +72,11 @@ describe('a report that overtakes the outcome', () => {
       ...{ status: 'QUEUED', round: 1, reported: 'row 7 is wrong', deliveredAt: null },
     })
     expect((await core.journal(n)).map((entry) => [entry.previous, entry.status, entry.round])).toEqual([
-      ['', 'RECEIVED', '0'],
-      ['RECEIVED', 'QUEUED', '0'],
-      ['QUEUED', 'DELIVERING', '0'],
-      ['DELIVERING', 'DELIVERED', '0'],
-      ['DELIVERED', 'QUEUED', '1'],
+      [null, 'RECEIVED', 0],
+      ['RECEIVED', 'QUEUED', 0],
+      ['QUEUED', 'DELIVERING', 0],
+      ['DELIVERING', 'DELIVERED', 0],
+      ['DELIVERED', 'QUEUED', 1],
     ])
     expect(await requeue(n, { round: 0, report: 'row 7 is wrong' })).toEqual({
       kind: 'refused',

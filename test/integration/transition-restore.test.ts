@@ -42,7 +42,7 @@ describe('a job whose record is gone', () => {
     expect((await core.journal(n)).at(-2)).toMatchObject({
       previous: 'DELIVERED',
       status: 'QUEUED',
-      round: '1',
+      round: 1,
     })
   })
 

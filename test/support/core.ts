@@ -11,6 +11,7 @@ import { defaultQueue, defaultRouter, type Router } from '../../src/events/routi
 import { createTransitions } from '../../src/events/transitions.ts'
 import type { DataSet } from '../../src/history/data-set.ts'
 import { forgetProjected } from '../../src/history/forget-jobs.ts'
+import { type JournalEntry, parseEntry } from '../../src/journal/entry.ts'
 import { type Connections, openConnections } from '../../src/redis/connections.ts'
 import { openDataSet } from '../../src/redis/data-set.ts'
 import { keys } from '../../src/redis/keys.ts'
@@ -85,9 +86,9 @@ export async function openCore(url: string, options: Options = {}) {
       return (await records.attempts([n])).get(n) ?? []
     },
     /** The changes of one job, oldest first, as the journal tells them. */
-    async journal(n: number): Promise<Record<string, string>[]> {
+    async journal(n: number): Promise<JournalEntry[]> {
       const entries = await redis.xrange(keys.journal, '-', '+')
-      return entries.map(([, fields]) => fieldsOf(fields)).filter((fields) => fields.n === String(n))
+      return entries.map(parseEntry).filter((entry) => entry.n === n)
     },
     async close() {
       await lanes.close()
@@ -116,10 +117,4 @@ async function dataSetAlone(redis: Redis) {
     return epoch
   }
   return { epoch: () => epoch, reopen, given: () => {}, highestGiven: () => 0 }
-}
-
-function fieldsOf(pairs: readonly string[]): Record<string, string> {
-  const fields: Record<string, string> = {}
-  for (let i = 0; i + 1 < pairs.length; i += 2) fields[pairs[i] ?? ''] = pairs[i + 1] ?? ''
-  return fields
 }

@@ -3,7 +3,7 @@ import { parseEntry } from '../../src/journal/entry.ts'
 import { judgeRead } from '../../src/journal/journal-read.ts'
 import type { JournalState } from '../../src/journal/journal-state.ts'
 
-const entry = (id: string) => parseEntry([id, ['n', '7']])
+const entry = (id: string) => parseEntry([id, ['change', '7']])
 const from = { epoch: 'one', id: '10-0' }
 const state = (given: Partial<JournalState> = {}): JournalState => ({
   ...{ epoch: 'one', trimmedTo: '0-0', lastId: '30-0' },

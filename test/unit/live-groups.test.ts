@@ -13,7 +13,7 @@ import { Pacer } from '../../src/journal/pacer.ts'
 const cnpjs = ['a', 'b', 'c']
 const at = (id: number): JournalPosition => ({ epoch: 'e', id: `${id}-0` })
 const entryOf = (n: number, cnpj: string): JournalEntry => ({
-  ...parseEntry([`${n}-0`, ['n', String(n)]]),
+  ...parseEntry([`${n}-0`, ['change', String(n)]]),
   cnpj,
 })
 

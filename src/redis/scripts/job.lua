@@ -44,11 +44,11 @@ local function countFlow(journalKey, queue, status, previous, now)
 end
 
 -- Appends one status change, and gives its id. `record`: status, round, attempts, event, CNPJ, destination, queue and type, in this
--- order. The fields are always the same, in the same order: Redis then stores their names once per listpack.
+-- order. All of it is one field: each is a text more for Redis to answer and for every reader to take apart. The type stands at the
+-- end, because it alone may have blanks in it.
 local function appendChange(journalKey, n, previous, record, now)
-  local id = redis.call('XADD', journalKey, '*', 'n', n, 'status', record[1], 'previous', previous, 'round', record[2],
-    'attempts', record[3], 'event', record[4], 'cnpj', record[5], 'destination', record[6], 'queue', record[7],
-    'type', record[8] or '', 'at', int(now))
+  local id = redis.call('XADD', journalKey, '*', 'change', table.concat({ n, record[1], previous, record[2], record[3], record[4],
+    record[5], record[6], record[7], int(now), record[8] or '' }, ' '))
   countFlow(journalKey, record[7], record[1], previous, now)
   return id
 end
