@@ -1,12 +1,14 @@
 import type { ScriptArgument } from '../redis/scripts.ts'
 import { type Failure, isOver, type Job, type JobRound, type JobStatus, type RoundAudit } from './job.ts'
 
-const text = (value: Buffer | undefined) =>
-  value === undefined || value.length === 0 ? null : value.toString()
-const number = (value: Buffer | undefined) => (value === undefined ? null : Number(value))
+type Field = Buffer | string
 
-/** Reads a job from the fields of its record (`HGETALL` as Buffers). The body is the field `body`, byte for byte. */
-export function jobFromFields(n: number, fields: Record<string, Buffer>): Job {
+const text = (value: Field | undefined) =>
+  value === undefined || value.length === 0 ? null : value.toString()
+const number = (value: Field | undefined) => (value === undefined ? null : Number(value))
+
+/** Reads a job from the fields of its record. The body is the field `body`, byte for byte. */
+export function jobFromFields(n: number, fields: Readonly<Record<string, Field | undefined>>): Job {
   const failure = text(fields.failure)
   return {
     n,
@@ -33,7 +35,7 @@ export function jobFromFields(n: number, fields: Record<string, Buffer>): Job {
 }
 
 /** Reads the rounds of a job from the field `rounds` of its record, where the transition script writes a line for each. */
-export function roundsOfField(field: string | null): JobRound[] {
+export function roundsOfField(field: string | null | undefined): JobRound[] {
   return (field ?? '')
     .split('\n')
     .filter((line) => line !== '')

@@ -1,5 +1,6 @@
 import type { ChainableCommander, Redis } from 'ioredis'
 import { keys } from '../redis/keys.ts'
+import { loadScript } from '../redis/scripts.ts'
 import type { Attempt, Job, JobRound } from './job.ts'
 import { jobFromFields, roundsOfField } from './job-record.ts'
 
@@ -13,13 +14,16 @@ export type JobRecords = {
   attempts(ns: readonly number[]): Promise<Map<number, Attempt[]>>
   /** Rounds after the first that the records know of, in order. */
   rounds(ns: readonly number[]): Promise<Map<number, JobRound[]>>
-  /** Lengths of the bodies; 0 for records that are gone. */
-  bodyBytes(ns: readonly number[]): Promise<Map<number, number>>
-  /** Each job with its attempts and rounds, and the bodies of those in `withBody`, in one round trip. */
-  snapshots(ns: readonly number[], withBody: ReadonlySet<number>): Promise<RecordSnapshot[]>
+  /**
+   * Each job with its attempts and rounds, all of one moment, and the bodies of those in `withBody`. Stops after about `mostBytes` of
+   * bodies and attempts: `rest` is what it has not looked at by then.
+   */
+  snapshots(ns: readonly number[], withBody: ReadonlySet<number>, mostBytes?: number): Promise<Snapshots>
 }
 
-const withoutBody = [
+type Snapshots = { snapshots: RecordSnapshot[]; rest: readonly number[] }
+
+const jobFields = [
   ...[
     'event',
     'cnpj',
@@ -44,11 +48,16 @@ const withoutBody = [
   ],
   'journalId',
 ]
+/** As `read-jobs` answers them. */
+const fieldNames = [...jobFields, 'rounds']
+/** Redis does nothing else meanwhile: a millisecond for so many, about. */
+const readTogether = 100
 
 export function createJobRecords(redis: Redis): JobRecords {
+  const readJobs = loadScript(redis, 'read-jobs', { buffers: true })
   return {
     async jobs(ns) {
-      const rows = await answers(redis.pipeline(ns.map((n) => ['hmgetBuffer', keys.job(n), ...withoutBody])))
+      const rows = await answers(redis.pipeline(ns.map((n) => ['hmgetBuffer', keys.job(n), ...jobFields])))
       return ns.flatMap((n, i) => {
         const fields = named(rows[i] as (Buffer | null)[])
         return fields.status ? [jobFromFields(n, fields)] : []
@@ -67,26 +76,32 @@ export function createJobRecords(redis: Redis): JobRecords {
       const rows = await answers(redis.pipeline(ns.map((n) => ['hget', keys.job(n), 'rounds'])))
       return new Map(ns.map((n, i) => [n, roundsOfField(rows[i] as string | null)]))
     },
-    async bodyBytes(ns) {
-      const rows = await answers(redis.pipeline(ns.map((n) => ['hstrlen', keys.job(n), 'body'])))
-      return new Map(ns.map((n, i) => [n, Number(rows[i])]))
+    async snapshots(ns, withBody, mostBytes = Number.MAX_SAFE_INTEGER) {
+      const snapshots: RecordSnapshot[] = []
+      let rest = ns
+      for (let room = mostBytes; rest.length > 0 && room > 0; ) {
+        const part = rest.slice(0, readTogether)
+        const args = part.flatMap((n) => [n, withBody.has(n) ? 1 : 0])
+        const rows = (await readJobs([keys.journal], [keys.jobPrefix, room, ...args])) as Buffer[][]
+        for (const [i, row] of rows.entries()) {
+          const n = part[i] as number
+          for (const { length } of row.slice(1)) room -= length
+          if (row.length > 0) snapshots.push(snapshotOf(n, row, withBody.has(n)))
+        }
+        rest = rest.slice(rows.length)
+      }
+      return { snapshots, rest }
     },
-    async snapshots(ns, withBody) {
-      const reads = ns.flatMap((n) => [
-        ['hmgetBuffer', keys.job(n), ...withoutBody],
-        ['lrange', keys.attempts(n), 0, -1],
-        ['hget', keys.job(n), 'rounds'],
-        ...(withBody.has(n) ? [['hgetBuffer', keys.job(n), 'body']] : []),
-      ])
-      const rows = (await answers(redis.pipeline(reads))).values()
-      return ns.flatMap((n) => {
-        const fields = named(rows.next().value as (Buffer | null)[])
-        const attempts = parseAttempts(rows.next().value as string[])
-        const rounds = roundsOfField(rows.next().value as string | null)
-        const body = withBody.has(n) ? (rows.next().value as Buffer) : null
-        return fields.status ? [{ job: jobFromFields(n, fields), body, attempts, rounds }] : []
-      })
-    },
+  }
+}
+
+function snapshotOf(n: number, [values, body, ...attempts]: Buffer[], withBody: boolean): RecordSnapshot {
+  const fields = named(JSON.parse(String(values)) as (string | false)[])
+  return {
+    job: jobFromFields(n, fields),
+    body: withBody && body ? body : null,
+    attempts: parseAttempts(attempts.map(String)),
+    rounds: roundsOfField(fields.rounds),
   }
 }
 
@@ -98,12 +113,12 @@ async function answers(pipeline: ChainableCommander): Promise<unknown[]> {
   })
 }
 
-function named(values: readonly (Buffer | null)[]): Record<string, Buffer> {
-  const fields: Record<string, Buffer> = {}
-  withoutBody.forEach((name, i) => {
+function named<Value extends Buffer | string>(values: readonly (Value | null | false)[]) {
+  const fields: Record<string, Value> = {}
+  for (const [i, name] of fieldNames.entries()) {
     const value = values[i]
     if (value) fields[name] = value
-  })
+  }
   return fields
 }
 

@@ -30,24 +30,10 @@ type Deps = {
 
 const start = '0-0'
 const batchSize = 500
-/** Bodies written at a time, in bytes; a longer one goes alone. */
+/** Bodies and attempts written at a time, in bytes, about. */
 const partBytes = 8 * 1024 * 1024
 const blockMs = 1_000
 const pauseMs = 1_000
-
-/** Cuts the numbers into parts whose bodies fit into memory together. */
-function partsOf(ns: readonly number[], bytes: ReadonlyMap<number, number>): number[][] {
-  const parts: number[][] = []
-  let room = 0
-  for (const n of ns) {
-    const size = bytes.get(n) ?? 0
-    const part = parts.at(-1)
-    if (part && size <= room) part.push(n)
-    else parts.push([n])
-    room = (part && size <= room ? room : partBytes) - size
-  }
-  return parts
-}
 
 /**
  * Copies the journal into history: for every job that changed, its record as it is now. Records of jobs that are over are deleted
@@ -104,16 +90,17 @@ export function createProjector(deps: Deps): Repeating {
     const to = { epoch: from.epoch, journalId: changes.at(-1)?.id ?? from.journalId }
     const over: Job[] = []
     const receivedAt = new Map<number, number>()
-    const parts = partsOf(ns, await records.bodyBytes([...received]))
-    for (const [i, part] of parts.entries()) {
-      const snapshots = await records.snapshots(part, received)
+    let rest: readonly number[] = ns
+    do {
+      const { snapshots, rest: left } = await records.snapshots(rest, received, partBytes)
+      rest = left
       for (const { job } of snapshots) receivedAt.set(job.n, job.receivedAt)
-      if (i < parts.length - 1) await history.record(snapshots, from)
+      if (rest.length > 0) await history.record(snapshots, from)
       else if (!(await history.record(snapshots, to, { from, stats: await count(changes, receivedAt) })))
         return undefined
       await deps.dropAttempts(snapshots.filter(({ job }) => !isOver(job)))
       over.push(...snapshots.map(({ job }) => job).filter(isOver))
-    }
+    } while (rest.length > 0)
     await setProjected([keys.projected], [to.journalId])
     await deps.forget(over)
     return to

@@ -12,6 +12,7 @@ export type ScriptName =
   | 'trim'
   | 'open-data-set'
   | 'hold-lease'
+  | 'read-jobs'
   | 'drop-attempts'
   | 'set-projected'
   | 'rate-spent'
@@ -44,6 +45,7 @@ const keyCounts: Record<ScriptName, number> = {
   trim: 3,
   'open-data-set': 3,
   'hold-lease': 1,
+  'read-jobs': 1,
   'drop-attempts': 1,
   'set-projected': 1,
   'rate-spent': 1,

@@ -112,7 +112,8 @@ describe('the projector', () => {
   test('writes every job as its record is, with its body and its attempts', async () => {
     const bodies = [Buffer.from('{"a":1}'), Buffer.from([0, 255, 1, 254]), Buffer.alloc(0)]
     const ns: number[] = []
-    for (const body of bodies) ns.push(await core.accept({ body }))
+    const eventType = 'pedido.não "entregue" \\ / \u0000\u007f\u2028'
+    for (const body of bodies) ns.push(await core.accept({ body, eventType }))
     const [retrying = 0, failed = 0, queued = 0] = ns
     await steps.retryLater(retrying, 60_000)
     await steps.fail(failed)
@@ -129,14 +130,25 @@ describe('the projector', () => {
     expect(attempts.has(queued)).toBe(false)
   })
 
+  test('has no more of large bodies in memory than it asks for, and goes on with the rest', async () => {
+    const body = Buffer.alloc(100_000)
+    const ns = [await core.accept({ body }), await core.accept({ body }), await core.accept({ body })]
+    const { snapshots, rest } = await core.records.snapshots([99, ...ns], new Set(ns), 150_000)
+    expect(snapshots.map(({ job, body }) => [job.n, body?.length])).toEqual([
+      [ns[0], 100_000],
+      [ns[1], 100_000],
+    ])
+    expect(rest).toEqual([ns[2]])
+  })
+
   test('leaves in Redis no attempts that history has, and drops none that is newer', async () => {
     const n = await core.accept()
     await steps.retryLater(n, 0)
-    const [written] = await core.records.snapshots([n], new Set())
+    const { snapshots } = await core.records.snapshots([n], new Set())
     await steps.retryLater(n, 60_000)
     const drop = dropAttempts(core.redis)
     for (let repeat = 0; repeat < 2; repeat += 1) {
-      if (written) await drop([written])
+      await drop(snapshots)
       expect((await core.attempts(n)).map(({ number }) => number)).toEqual([2])
     }
     startProjector()

@@ -283,7 +283,7 @@ export async function openJobWorld(url: string) {
   }
   const project = async () => {
     const [last] = await redis.xrevrange(keys.journal, '+', '-', 'COUNT', 1)
-    const snapshots = await records.snapshots(await numbers(), new Set(await numbers()))
+    const { snapshots } = await records.snapshots(await numbers(), new Set(await numbers()))
     for (const { job, body } of snapshots) if (body) history.set(job.n, { job, body })
     if (last) await redis.set(keys.projected, last[0])
     await forget(snapshots.map(({ job }) => job))
