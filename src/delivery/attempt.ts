@@ -64,7 +64,7 @@ export async function attempt(
   return {
     outcome: outcomeOf(exchanged, now()),
     startedAt,
-    requestHeaders: shownHeaders(request),
+    requestHeaders: shownHeaders(request, typeof url === 'string' ? null : url),
     responseHeaders: response && shownAnswer(response.headers, request.hidden),
     responseBody: response && withoutSecrets(response.body, request.hidden),
     bodyError: response && error,
@@ -103,17 +103,21 @@ function notSent(error: string): Exchanged {
 }
 
 /** The request's headers as they go out, `host` and `content-length` included, without what must not be shown. */
-export function shownHeaders({ url, headers, body, hidden }: DeliveryRequest): Record<string, string> {
+export function shownHeaders(
+  { headers, body, hidden }: DeliveryRequest,
+  url: URL | null,
+): Record<string, string> {
   const added: Record<string, string> = { 'content-length': String(body.length) }
-  const host = URL.parse(url)?.host
-  if (host) added.host = host
-  return maskedHeaders({ ...added, ...headers }, hidden)
+  if (url) added.host = url.host
+  return maskedHeaders(Object.assign(added, headers), hidden)
 }
 
 function shownAnswer(headers: ResponseHeaders, hidden: HiddenSecrets | undefined): ResponseHeaders {
-  const shown = Object.entries(maskedHeaders(headers, undefined)).map(([name, value]) => {
-    const texts = [value].flat().map((text) => withoutSecrets(text, hidden))
-    return [name, Array.isArray(value) ? texts : (texts[0] ?? '')] as const
-  })
-  return Object.fromEntries(shown)
+  const shown: ResponseHeaders = maskedHeaders(headers, undefined)
+  if (!hidden || hidden.values.length === 0) return shown
+  for (const [name, value] of Object.entries(shown)) {
+    const cleared = [value].flat().map((text) => withoutSecrets(text, hidden))
+    shown[name] = Array.isArray(value) ? cleared : (cleared[0] ?? '')
+  }
+  return shown
 }

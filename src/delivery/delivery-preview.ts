@@ -19,5 +19,10 @@ export function deliveryPreview(
   nowMs: number,
 ): DeliveryPreview {
   const request = deliveryRequest(destination, job, body, job.attempts + 1, nowMs)
-  return { method: deliveryMethod, url: request.url, headers: shownHeaders(request), body }
+  return {
+    method: deliveryMethod,
+    url: request.url,
+    headers: shownHeaders(request, URL.parse(request.url)),
+    body,
+  }
 }

@@ -22,6 +22,7 @@ export function hiddenSecrets(
   { auth }: Pick<DestinationSecrets, 'auth'>,
 ): HiddenSecrets {
   const hidden = Object.entries(sent).filter(([name]) => !openHeader.test(name))
+  if (hidden.length === 0 && auth.kind === 'none') return { headers: [], values: [] }
   const values = [
     ...hidden.map(([, value]) => value),
     ...(auth.kind === 'basic' ? [auth.password, sent.authorization?.replace('Basic ', '')] : []),

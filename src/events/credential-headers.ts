@@ -5,10 +5,9 @@ const credential =
 export function maskCredentials<Value extends string | string[]>(
   headers: Readonly<Record<string, Value>>,
 ): Record<string, Value | '***'> {
-  const entries = Object.entries(headers).map(
-    ([name, value]) => [name, isCredential(name) ? '***' : value] as const,
-  )
-  return Object.fromEntries(entries)
+  const masked: Record<string, Value | '***'> = { ...headers }
+  for (const name in masked) if (isCredential(name)) masked[name] = '***'
+  return masked
 }
 
 /** Whether a header, by its lower-case name, looks like one that carries a credential. */
