@@ -29,7 +29,10 @@ type Deps = {
 }
 
 const start = '0-0'
-const batchSize = 500
+/** Changes read at a time: of a job that goes fast, most of them come together, and it is written once. */
+const batchSize = 2_000
+/** Jobs written at a time, so that whoever else writes, and the event loop, has to wait for few. */
+const partJobs = 500
 /** Bodies and attempts written at a time, in bytes, about. */
 const partBytes = 8 * 1024 * 1024
 const blockMs = 1_000
@@ -47,8 +50,8 @@ export function createProjector(deps: Deps): Repeating {
   const failAll = async () => {
     const failure = lostWithRedis(Date.now())
     let failed = 0
-    for (let batch = batchSize; batch === batchSize; failed += batch) {
-      batch = await history.failUnfinished(failure, batchSize)
+    for (let batch = partJobs; batch === partJobs; failed += batch) {
+      batch = await history.failUnfinished(failure, partJobs)
     }
     if (failed > 0)
       deps.log.error({ jobs: failed }, 'the Redis data set is a new one; jobs of the lost one are FAILED')
@@ -90,10 +93,11 @@ export function createProjector(deps: Deps): Repeating {
     const to = { epoch: from.epoch, journalId: changes.at(-1)?.id ?? from.journalId }
     const over: Job[] = []
     const receivedAt = new Map<number, number>()
-    let rest: readonly number[] = ns
+    let rest = ns
     do {
-      const { snapshots, rest: left } = await records.snapshots(rest, received, partBytes)
-      rest = left
+      const part = rest.slice(0, partJobs)
+      const { snapshots, rest: unread } = await records.snapshots(part, received, partBytes)
+      rest = [...unread, ...rest.slice(partJobs)]
       for (const { job } of snapshots) receivedAt.set(job.n, job.receivedAt)
       if (rest.length > 0) await history.record(snapshots, from)
       else if (!(await history.record(snapshots, to, { from, stats: await count(changes, receivedAt) })))
