@@ -17,13 +17,19 @@ type Answered = { id: number; answer?: unknown; error?: string }
 
 /** Starts one of `test/bench/baselines/` as a process of its own; resolves when it has told the port that it listens on. */
 export async function startBaseline(file: string, args: readonly string[] = []): Promise<Child> {
-  const { child, first, close } = await start(`../baselines/${file}`, args)
+  const { child, first, close } = await start(new URL(`../baselines/${file}`, import.meta.url), args)
   return { origin: `http://127.0.0.1:${first}`, pid: child.pid ?? 0, close }
 }
 
-/** Starts one of `test/bench/load/` as a process of its own; resolves when it can be asked. */
-export async function startHelper(file: string, args: readonly string[] = []): Promise<Helper> {
-  const { child, ended, close } = await start(`../load/${file}`, args)
+const thisCheckout = new URL('../../../', import.meta.url)
+
+/** Starts one of `test/bench/load/`, of this checkout or another, as a process of its own; resolves when it can be asked. */
+export async function startHelper(
+  file: string,
+  args: readonly string[] = [],
+  checkout = thisCheckout,
+): Promise<Helper> {
+  const { child, ended, close } = await start(new URL(`test/bench/load/${file}`, checkout), args)
   const asked = new Map<number, PromiseWithResolvers<unknown>>()
   let last = 0
   child.on('message', ({ id, answer, error }: Answered) => {
@@ -49,13 +55,13 @@ export async function startHelper(file: string, args: readonly string[] = []): P
   }
 }
 
-async function start(file: string, args: readonly string[]) {
-  const child: ChildProcess = fork(fileURLToPath(new URL(file, import.meta.url)), args, {
+async function start(file: URL, args: readonly string[]) {
+  const child: ChildProcess = fork(fileURLToPath(file), args, {
     execArgv: ['--disable-warning=ExperimentalWarning'],
     serialization: 'advanced',
   })
   const exited = once(child, 'exit')
-  const ended = exited.then(([code]) => Promise.reject(new Error(`${file} ended with ${code}`)))
+  const ended = exited.then(([code]) => Promise.reject(new Error(`${file.pathname} ended with ${code}`)))
   const [first] = (await Promise.race([once(child, 'message'), ended])) as [unknown]
   ended.catch(() => undefined)
   const close = async () => {

@@ -29,17 +29,19 @@ export const drain: Scenario = {
       atLeast: 0.4,
     },
   ],
-  open: async () => [
-    contestant(names.bullmq, 'bullmq-drain.ts', true),
-    contestant(names.gancho, 'drain.ts', false),
+  open: async ({ checkouts }) => [
+    { ...contestant(names.bullmq, 'bullmq-drain.ts'), baseline: true },
+    ...checkouts.map(({ name, url }) =>
+      contestant(name === '' ? names.gancho : `${names.gancho}, ${name}`, 'drain.ts', url),
+    ),
   ],
 }
 
 /** Every measurement begins with an empty Redis and a new process. */
-function contestant(name: string, file: string, baseline: boolean): Contestant {
+function contestant(name: string, file: string, checkout?: URL): Contestant {
   const measure = async (): Promise<Sample> => {
     const redis = await startTestRedis()
-    const worker = await startHelper(file, [redis.url])
+    const worker = await startHelper(file, [redis.url], checkout)
     try {
       await worker.ask('fill', count)
       const before = { node: cpuUs(worker.pid), redis: cpuUs(redis.pid) }
@@ -54,5 +56,5 @@ function contestant(name: string, file: string, baseline: boolean): Contestant {
       await redis.stop()
     }
   }
-  return { name, baseline, measure, close: async () => {} }
+  return { name, baseline: false, measure, close: async () => {} }
 }
