@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { keys } from '../redis/keys.ts'
 import { loadScript, type ScriptArgument } from '../redis/scripts.ts'
-import { type Answer, type Change, changeScripts } from './change-scripts.ts'
+import { type Answer, type Change, type ChangeOptions, changeScripts } from './change-scripts.ts'
 import type { Attempt, Failure, Job, JobStatus, RoundAudit } from './job.ts'
 import { jobFromFields, recordFields } from './job-record.ts'
 import type { LaneEntry } from './lanes.ts'
@@ -131,52 +131,33 @@ export type Transitions = {
   recount(destinations: readonly string[]): Promise<void>
 }
 
-type Options = {
-  /** How long after a change the sweeper looks whether the job is where its record says. */
-  graceMs: number
-  /** Schedules what was released. What it fails to do is the sweeper's. */
-  schedule: (entries: readonly LaneEntry[]) => Promise<void>
-}
-
 /** Milliseconds within which a second requeue that names no round is taken for the same one. */
 const requeueGapMs = 5_000
 
-export function createTransitions(redis: Redis, { graceMs, schedule }: Options): Transitions {
-  const run = changeScripts(redis, graceMs)
+export function createTransitions(redis: Redis, options: ChangeOptions): Transitions {
+  const changes = changeScripts(redis, options)
   const settle = loadScript(redis, 'settle')
-  const runAndSchedule = async (changes: readonly Change[]) => {
-    const answers = await run(changes)
-    const entries = answers.flatMap((answer) => releasedEntries(answer.at(-1)))
-    if (entries.length > 0) await schedule(entries)
-    return answers
-  }
-  const runOne = async (name: string, on: number, args: readonly ScriptArgument[] = []) =>
-    (await runAndSchedule([{ name, on, args }]))[0] as Answer
+  const makeOne = async (name: string, on: number, args: readonly ScriptArgument[] = []) =>
+    (await changes.make([{ name, on, args }]))[0] as Answer
 
   return {
     async enqueue(ns) {
-      const answers = await run(ns.map((n) => ({ name: 'enqueue', on: n, args: [] })))
+      const answers = await changes.make(ns.map((n) => ({ name: 'enqueue', on: n, args: [] })))
       return answers.map((answer, i) => enqueued(ns[i] as number, answer))
     },
     async start(n, round, owner, leaseMs, terms = {}) {
       const args = [round, owner, leaseMs, termsText(terms)]
-      const [answer] = await run([{ name: 'start', on: n, args }])
+      const answer = await changes.start({ name: 'start', on: n, args })
       return started(n, answer as unknown as [Buffer, ...unknown[]])
     },
     async keep(n, round, { why, until }) {
-      await runOne('keep', n, [round, why, until])
+      await makeOne('keep', n, [round, why, until])
     },
     async finish(n, start, as) {
       const { status, delayMs, failure, attempt: record, uncounted } = as
       const texts = [failure, record].map((value) => (value ? JSON.stringify(value) : ''))
-      const [kind, ...rest] = await runOne('finish', n, [
-        start,
-        status,
-        delayMs ?? '',
-        ...texts,
-        uncounted ? 1 : 0,
-        as.class ?? 'none',
-      ])
+      const args = [start, status, delayMs ?? '', ...texts, uncounted ? 1 : 0, as.class ?? 'none']
+      const [kind, ...rest] = await changes.finish({ name: 'finish', on: n, args })
       if (kind === 'refused') return { kind: 'refused', status: rest[0] as string }
       return {
         kind: 'done',
@@ -187,29 +168,29 @@ export function createTransitions(redis: Redis, { graceMs, schedule }: Options):
     },
     async requeue(request) {
       const { n, round, report, maxRounds, audit = null } = request
-      const changes = request.snapshot ? [restoring(request.snapshot, request.isOrdered ?? false)] : []
+      const asked = request.snapshot ? [restoring(request.snapshot, request.isOrdered ?? false)] : []
       const args = [round ?? '', report ?? '', maxRounds, requeueGapMs, JSON.stringify(audit)]
-      changes.push({ name: 'requeue', on: n, args })
-      return requeued((await runAndSchedule(changes)).at(-1) as Answer)
+      asked.push({ name: 'requeue', on: n, args })
+      return requeued((await changes.make(asked)).at(-1) as Answer)
     },
-    discard: async (n) => discarded(await runOne('discard', n)),
-    discardWaiting: async (n) => discarded(await runOne('discardWaiting', n)),
+    discard: async (n) => discarded(await makeOne('discard', n)),
+    discardWaiting: async (n) => discarded(await makeOne('discardWaiting', n)),
     async settle(n, round) {
       await settle([keys.due, keys.job(n)], [n, round])
     },
     async look(ns) {
-      const answers = await runAndSchedule(ns.map((n) => ({ name: 'look', on: n, args: [] })))
+      const answers = await changes.make(ns.map((n) => ({ name: 'look', on: n, args: [] })))
       return answers.map(([kind]) => (kind === 'kept' ? kind : kind === 'out' ? 'scheduled' : 'over'))
     },
     async release(terms) {
       const entries = [...terms]
-      await runAndSchedule(entries.map(([on, own]) => ({ name: 'release', on, args: [termsText(own)] })))
+      await changes.make(entries.map(([on, own]) => ({ name: 'release', on, args: [termsText(own)] })))
     },
     async resetBreaker(on) {
-      await runAndSchedule([{ name: 'reset', on, args: [] }])
+      await changes.make([{ name: 'reset', on, args: [] }])
     },
     async recount(destinations) {
-      await runAndSchedule(destinations.map((on) => ({ name: 'recount', on, args: [] })))
+      await changes.make(destinations.map((on) => ({ name: 'recount', on, args: [] })))
     },
   }
 }
@@ -225,17 +206,6 @@ function enqueued(n: number, [kind, ...rest]: Answer): Enqueued {
   if (kind === 'past') return { kind, status: rest[0] as string }
   const [queue, round, destination] = rest as [string, number, string]
   return { kind: 'add', entry: { n, round, queue, destination } }
-}
-
-/** What the scripts answer as number, round, queue, destination, …; nothing for answers that end otherwise. */
-function releasedEntries(flat: unknown): LaneEntry[] {
-  const entries: LaneEntry[] = []
-  if (!Array.isArray(flat)) return entries
-  for (let i = 0; i + 3 < flat.length; i += 4) {
-    const [n, round, queue, destination] = flat.slice(i, i + 4) as [number, number, string, string]
-    entries.push({ n, round, queue, destination })
-  }
-  return entries
 }
 
 function started(n: number, [kind, ...rest]: [Buffer, ...unknown[]]): Started {

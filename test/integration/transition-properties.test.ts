@@ -41,6 +41,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       .map(([w, as]): Step => ({ name: `work ${w} ${as}`, run: (world) => world.work(w, as) })),
   },
   {
+    weight: 6,
+    arbitrary: outcome.map(
+      (as): Step => ({ name: `together ${as}`, run: (world) => world.workTogether(as) }),
+    ),
+  },
+  {
     weight: 2,
     arbitrary: worker.map((w): Step => ({ name: `crash ${w}`, run: (world) => world.crashWorker(w) })),
   },

@@ -159,6 +159,8 @@ export async function openJobWorld(url: string) {
     if (!hands.recorded) return recordOutcome(hands)
     return letGo(w, hands)
   }
+  /** All workers take their next step in one turn of the event loop, so that their starts are one call, and their outcomes. */
+  const workTogether = (outcome: Sent['outcome']) => Promise.all(workers.keys().map((w) => work(w, outcome)))
   const fetchJob = async (w: number) => {
     tokens += 1
     const token = `token-${tokens}`
@@ -345,6 +347,7 @@ export async function openJobWorld(url: string) {
       dispatch,
       crashDispatcher,
       work,
+      workTogether,
       crashWorker,
       passTime,
       sweep,

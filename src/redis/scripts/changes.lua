@@ -11,7 +11,8 @@
     1 job prefix  2 prefix of the keys of gates and flows  3 ms until the sweeper looks whether a job is where its record says
     4 number of changes, then for each: name, n, number of arguments, arguments
   OUTPUT
-    an array with one entry a change, see each function. Where it ends with jobs that were released, the caller adds them to BullMQ
+    an array with one entry a change, see each function; an error for one that failed and is apart from the others. Where it ends with
+    jobs that were released, the caller adds them to BullMQ
 ]]
 local journalKey, dueKey = KEYS[1], KEYS[2]
 local jobPrefix, graceMs = ARGV[1], tonumber(ARGV[3])
@@ -92,19 +93,27 @@ end
 
 -- Makes the changes that are asked for, by their names, and gives an answer for each: change(n, record key, record, arguments). A change
 -- in `ofDestination` is one of a destination, which stands in the place of the number: change(destination, arguments).
-local function makeChanges(ofJob, ofDestination)
+-- With `apart` an error ends its own change alone, and is the answer to that: the others were asked for by somebody else.
+local function makeChanges(ofJob, ofDestination, apart)
+  local function make(name, n, args)
+    released = {}
+    if not ofJob[name] then return ofDestination[name](n, args) end
+    local recordKey, record = readJob(n)
+    return ofJob[name](n, recordKey, record, args)
+  end
   local answers, at = {}, 4
   for c = 1, tonumber(ARGV[4]) do
     local name, n, count = ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
     local args = {}
     for a = 1, count do args[a] = ARGV[at + 3 + a] end
     at = at + 3 + count
-    released = {}
-    if ofJob[name] then
-      local recordKey, record = readJob(n)
-      answers[c] = ofJob[name](n, recordKey, record, args)
+    if apart then
+      local isMade, answer = pcall(make, name, n, args)
+      -- Whatever it had got to, the next one reads anew. Before Redis 7 an error is a text.
+      if not isMade then gates, flows = {}, {} end
+      answers[c] = (isMade or type(answer) == 'table') and answer or redis.error_reply(answer)
     else
-      answers[c] = ofDestination[name](n, args)
+      answers[c] = make(name, n, args)
     end
   end
   return answers

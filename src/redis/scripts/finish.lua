@@ -41,4 +41,4 @@ local function finish(n, recordKey, record, args)
   return { 'ok', status, record.round, nextAttemptAt, released }
 end
 
-return makeChanges({ finish = finish })
+return makeChanges({ finish = finish }, nil, true)

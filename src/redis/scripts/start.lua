@@ -92,4 +92,4 @@ local function start(n, recordKey, record, args)
   return started(attempt)
 end
 
-return makeChanges({ start = start })
+return makeChanges({ start = start }, nil, true)

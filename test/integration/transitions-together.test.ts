@@ -1,0 +1,78 @@
+import { expect, test } from 'vitest'
+import { keys } from '../../src/redis/keys.ts'
+import { sampleAttempt } from '../contract/sample-jobs.ts'
+import { coreForFile } from '../support/core-for-file.ts'
+import { jobStages } from '../support/job-stages.ts'
+
+const { core } = await coreForFile()
+const { queued, start, started, finish } = jobStages(() => core)
+const several = <Value>(make: () => Promise<Value>) => Promise.all([make(), make(), make()])
+
+/** How often scripts were run since Redis started. */
+async function scriptCalls() {
+  const calls = (await core.redis.info('commandstats')).matchAll(/^cmdstat_eval(?:sha)?:calls=(\d+)/gm)
+  return [...calls].reduce((sum, [, count]) => sum + Number(count), 0)
+}
+
+/** In place of a record something that no script can read; gives back what puts the record there again. */
+async function spoil(key: string) {
+  await core.redis.rename(key, `${key}:aside`).catch(() => undefined)
+  await core.redis.set(key, 'no hash and no list')
+  return async () => {
+    await core.redis.del(key)
+    await core.redis.rename(`${key}:aside`, key)
+  }
+}
+
+test('the starts of one turn are one call, and so are the finishes', async () => {
+  const ns = await several(queued)
+  await start(ns[0], 7)
+  const before = await scriptCalls()
+  const begun = await Promise.all(ns.map((n) => start(n)))
+  const between = await scriptCalls()
+  const attempt = sampleAttempt(1)
+  const ended = await Promise.all(ns.map((n) => finish(n, 1, { status: 'DELIVERED', attempt })))
+  expect(begun.map(({ kind }) => kind)).toEqual(['started', 'started', 'started'])
+  expect(ended).toMatchObject([{ status: 'DELIVERED' }, { status: 'DELIVERED' }, { status: 'DELIVERED' }])
+  expect([between - before, (await scriptCalls()) - between]).toEqual([1, 1])
+})
+
+test('a job that cannot be started is refused alone, whatever starts with it', async () => {
+  const ns = await several(queued)
+  const mend = await spoil(keys.job(ns[1]))
+  const [first, broken, last] = await Promise.allSettled(ns.map((n) => start(n)))
+  expect([first, last]).toMatchObject([{ value: { kind: 'started' } }, { value: { kind: 'started' } }])
+  expect(broken).toMatchObject({
+    status: 'rejected',
+    reason: { message: expect.stringMatching(/^WRONGTYPE/) },
+  })
+  await mend()
+  expect(await start(ns[1])).toMatchObject({ kind: 'started' })
+})
+
+test('what cannot be read of a destination stops each of its jobs, not the first of a turn alone', async () => {
+  const ns = await several(queued)
+  const gate = `${keys.prefix}gate:${(await core.job(ns[0]))?.destination}`
+  await core.redis.hset(gate, 'shutFrom', 'whenever')
+  const begun = await Promise.allSettled(ns.map((n) => start(n)))
+  await core.redis.hdel(gate, 'shutFrom')
+  expect(begun.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
+  expect((await core.records.jobs(ns)).map(({ status }) => status)).toEqual(['QUEUED', 'QUEUED', 'QUEUED'])
+})
+
+test('an outcome that cannot be recorded harms no other one of its turn', async () => {
+  const ns = await several(() => started())
+  await spoil(keys.attempts(ns[1]))
+  const attempt = sampleAttempt(1)
+  const ended = await Promise.allSettled(ns.map((n) => finish(n, 1, { status: 'DELIVERED', attempt })))
+  expect(ended).toMatchObject([
+    { value: { status: 'DELIVERED' } },
+    { status: 'rejected', reason: { message: expect.stringMatching(/^WRONGTYPE/) } },
+    { value: { status: 'DELIVERED' } },
+  ])
+  expect((await core.records.jobs(ns)).map(({ status }) => status)).toEqual([
+    'DELIVERED',
+    'DELIVERING',
+    'DELIVERED',
+  ])
+})
