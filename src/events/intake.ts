@@ -1,4 +1,4 @@
-import { hash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { GanchoError } from '../errors.ts'
 import { channels, keys } from '../redis/keys.ts'
@@ -6,10 +6,10 @@ import { loadScript, type ScriptArgument } from '../redis/scripts.ts'
 import type { RateLimit } from '../tenants/limits.ts'
 import type { Accepted, IncomingEvent } from './event.ts'
 import { isOperational } from './operational-events.ts'
-import { orderingHash } from './ordering.ts'
-import { bucketArguments, type RateLimitState, rateLimited } from './rate-limit.ts'
-import { candidateArguments, type MatchAnswer, matchedReply } from './reply-candidate.ts'
-import type { Route, Router } from './routing.ts'
+import { type RateLimitState, rateLimited } from './rate-limit.ts'
+import { type MatchAnswer, matchedReply } from './reply-candidate.ts'
+import type { Router } from './routing.ts'
+import { scriptEvent } from './script-event.ts'
 
 export type Intake = {
   /**
@@ -41,7 +41,10 @@ type Deps = {
 }
 
 type Waiting = {
-  args: ScriptArgument[]
+  eventId: string
+  args: readonly ScriptArgument[]
+  /** How many destinations it has. */
+  count: number
   rateLimit: RateLimit | undefined
   bytes: number
   resolve: (accepted: Accepted) => void
@@ -74,7 +77,6 @@ export function createIntake(deps: Deps): Intake {
       keys.awaitPrefix,
       channels.prefix,
       keys.orderPrefix,
-      batch.length,
     ]
     const args: ScriptArgument[] = head
     for (const one of batch) for (const arg of one.args) args.push(arg)
@@ -109,9 +111,11 @@ export function createIntake(deps: Deps): Intake {
     new Promise((resolve, reject) => {
       const { rateLimit } = event
       const bytes = event.body.length
-      const args = scriptArguments(event, deps.route(event))
+      const routes = deps.route(event)
+      const eventId = randomUUID()
+      const args = scriptEvent(event, eventId, routes)
       if (waiting.length === 0) setImmediate(flush)
-      waiting.push({ args, bytes, rateLimit, resolve, reject })
+      waiting.push({ eventId, args, count: routes.length, bytes, rateLimit, resolve, reject })
       waitingBytes += bytes
       bytesInFlight += bytes
       if (waiting.length >= maxEventsPerCall || waitingBytes >= maxBytesPerCall) void flush()
@@ -133,10 +137,15 @@ type AcceptedAnswer = [
   kind: 'accepted' | 'repeated',
   ...[eventId: string, first: number, count: number, reply: MatchAnswer, ...Rest],
 ]
-type ScriptAnswer = AcceptedAnswer | ['limited', waitMs: number, ...Rest] | ['conflict'] | ['full']
+/** A number is that of the first job of an event that was accepted as it was sent. */
+type ScriptAnswer = number | AcceptedAnswer | ['limited', waitMs: number, ...Rest] | ['conflict'] | ['full']
 
 function settle(one: Waiting, answer: ScriptAnswer, given: (n: number) => void): void {
-  if (answer[0] === 'full') one.reject(backlogFull())
+  if (typeof answer === 'number') {
+    const ns = numbers(answer, one.count)
+    for (const n of ns) given(n)
+    one.resolve({ eventId: one.eventId, ns, repeated: false })
+  } else if (answer[0] === 'full') one.reject(backlogFull())
   else if (answer[0] === 'conflict') one.reject(new GanchoError('IDEMPOTENCY_CONFLICT'))
   else if (answer[0] === 'limited') {
     const [, waitMs, ...rest] = answer
@@ -150,7 +159,7 @@ function settle(one: Waiting, answer: ScriptAnswer, given: (n: number) => void):
 
 function acceptedOf(answer: AcceptedAnswer, limit: RateLimit | undefined): Accepted {
   const [kind, eventId, first, count, answered, ...rest] = answer
-  const ns = Array.from({ length: count }, (_, i) => first + i)
+  const ns = numbers(first, count)
   const reply = matchedReply(answered)
   return {
     ...{ eventId, ns, repeated: kind === 'repeated' },
@@ -159,29 +168,10 @@ function acceptedOf(answer: AcceptedAnswer, limit: RateLimit | undefined): Accep
   }
 }
 
+const numbers = (first: number, count: number) => Array.from({ length: count }, (_, i) => first + i)
+
 function stateOf(limit: RateLimit, [remaining = 0, fullInMs = 0]: Rest): RateLimitState {
   return { ...limit, remaining, fullInMs }
-}
-
-function scriptArguments(event: IncomingEvent, routes: readonly Route[]): ScriptArgument[] {
-  const key = event.idempotencyKey === null ? '' : hash('sha256', event.idempotencyKey, 'base64url')
-  const args: ScriptArgument[] = [
-    event.cnpj,
-    ...bucketArguments(event.rateLimit),
-    randomUUID(),
-    key,
-    key === '' ? '' : hash('sha256', event.body, 'base64url'),
-    event.eventType ?? '',
-    event.correlationId ?? '',
-    event.contentType ?? '',
-    JSON.stringify(event.headers),
-    event.body,
-    routes.length,
-  ]
-  const ordering = event.orderingKey == null ? '' : orderingHash(event.orderingKey)
-  for (const { destination, queue, fifo } of routes) args.push(destination, queue, fifo ? ordering : '')
-  args.push(...candidateArguments(event))
-  return args
 }
 
 const backlogFull = () => new GanchoError('BACKLOG_FULL', undefined, { retryAfterSeconds: 5 })

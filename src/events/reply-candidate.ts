@@ -1,6 +1,5 @@
 import { isUtf8 } from 'node:buffer'
 import { hash } from 'node:crypto'
-import type { ScriptArgument } from '../redis/scripts.ts'
 
 /** An awaited reply that an event may be: the one that an upstream's external id names, or one that is named itself. */
 export type ReplyCandidate = ({ upstream: string; externalId: string } | { awaitId: string }) & {
@@ -42,23 +41,24 @@ type Asking = {
   body: Buffer
 }
 
-export function candidateArguments({ candidates = [], toldBy = '', body }: Asking): ScriptArgument[] {
-  if (candidates.length === 0) return [0]
-  // Messages are JSON, in which other bytes have no place.
-  const isTold = toldBy !== '' && body.length <= mostToldBytes && isUtf8(body)
-  const args: ScriptArgument[] = [candidates.length, toldBy, isTold ? '1' : '0']
-  for (const candidate of candidates) {
-    const [upstream, named, shown] =
-      'awaitId' in candidate
-        ? ['', candidate.awaitId, '']
-        : [
-            candidate.upstream,
-            externalIdHash(candidate.externalId),
-            candidate.externalId.slice(0, shownLength),
-          ]
-    args.push(upstream, named, candidate.failed ? '1' : '0', candidate.deliver ? '1' : '0', shown)
+/** What the accept script looks for in an event with candidates: `isTold` when it is to tell others of the body, too. */
+export function candidatesForScript({ candidates = [], toldBy, body }: Asking) {
+  if (candidates.length === 0) return undefined
+  return {
+    candidates: candidates.map(candidateForScript),
+    ...(toldBy !== undefined && { toldBy }),
+    // Messages are JSON, in which other bytes have no place.
+    isTold: toldBy !== undefined && body.length <= mostToldBytes && isUtf8(body),
   }
-  return args
+}
+
+function candidateForScript(candidate: ReplyCandidate) {
+  const { failed, deliver } = candidate
+  if ('awaitId' in candidate) return { id: candidate.awaitId, failed, deliver }
+  const { upstream, externalId } = candidate
+  // Half a character, which the cut may leave, is refused by the script's reader of JSON.
+  const shown = externalId.slice(0, shownLength).toWellFormed()
+  return { upstream, hash: externalIdHash(externalId), shown, failed, deliver }
 }
 
 export function matchedReply(answer: MatchAnswer): MatchedReply | undefined {

@@ -5,15 +5,11 @@
     1 seq  2 epoch  3 inbox  4 journal  5 kept  6 kept-of
   ARGV
     1 expected epoch  2 highest number of jobs that wait to be given to workers  3 job prefix  4 idempotency prefix  5 idempotency TTL in s
-    6 rate prefix  7 highest number that the caller was given  8 await prefix  9 channel prefix  10 order prefix  11 number of events, then for each event:
-      cnpj, rate in thousandths of an event a second ('' for no limit), burst, event id, idempotency key hash ('' for none),
-      hash of the body, type, correlation id, content type, headers, body, number of destinations, then for each destination:
-      its id, its queue, hash of the ordering key ('' where no order is kept); number of candidates (what it may answer), and when there are any: the instance that takes the event
-      ('' when the script is to tell nobody), '1' when the body is told, too, then for each candidate:
-      upstream ('' when the next names the awaited reply itself), hash of the external id, '1' when it reports failure,
-      '1' when an answer is delivered too, external id for people
+    6 rate prefix  7 highest number that the caller was given  8 await prefix  9 channel prefix  10 order prefix, then for each event three:
+      headers, body, and as JSON the rest (ScriptEvent in events/script-event.ts)
   OUTPUT
     'EPOCH' when this is another data set than expected, or an older state of it, else an array with one entry an event:
+      first number                                                   accepted with all its destinations, and nothing more to tell
       {'accepted', event id, first number, number of jobs, <reply>, <rest>}
       {'repeated', event id, first number, number of jobs, {}, <rest>}   same key, same body: the first answer again, at no cost
       {'conflict'}                                                   same key, another body
@@ -31,7 +27,28 @@ local awaitPrefix, channelPrefix, orderPrefix = ARGV[8], ARGV[9], ARGV[10]
 local backlog = redis.call('XLEN', inboxKey)
 for _, kept in ipairs(redis.call('HVALS', KEYS[5])) do backlog = backlog + kept end
 local now = nowMs()
-local at = 11
+local at = int(now)
+
+-- Jobs that the events may become, and of each queue those that they have become.
+local wanted, came = 0, {}
+local events = {}
+for i = 11, #ARGV, 3 do
+  local event = cjson.decode(ARGV[i + 2])
+  event.headers, event.body = ARGV[i], ARGV[i + 1]
+  wanted = wanted + #event.destinations
+  events[#events + 1] = event
+end
+
+-- Numbers are taken once for all events. What is left of them goes back at the end; when an error keeps it from that, it is a gap.
+local lastNumber, lastTaken
+local function takeNumbers(count)
+  if not lastTaken then
+    lastTaken = redis.call('INCRBY', seqKey, wanted)
+    lastNumber = lastTaken - wanted
+  end
+  lastNumber = lastNumber + count
+  return lastNumber - count + 1
+end
 
 -- A tenant may have four times as many kept back as there is room for still (a dynamic threshold, Choudhury and Hahne, 1998): one alone
 -- four fifths of all, and however many tenants have all that they may, another still finds room.
@@ -41,42 +58,21 @@ local function isFull(cnpj, count)
   return tonumber(redis.call('HGET', KEYS[6], cnpj) or 0) + count > 4 * (limit - backlog)
 end
 
-local function next()
-  at = at + 1
-  return ARGV[at]
-end
-
-local function readCandidate()
-  local upstream, named = next(), next()
-  local candidate = { upstream = upstream, failed = next() == '1', deliver = next() == '1', shown = next() }
-  if upstream == '' then candidate.id = named else candidate.hash = named end
-  return candidate
-end
-
-local function readEvent()
-  local event = { cnpj = next(), rate = tonumber(next()), burst = tonumber(next()), id = next(), key = next(), bodyHash = next(),
-    type = next(), correlation = next(), contentType = next(), headers = next(), body = next(), destinations = {}, candidates = {} }
-  for d = 1, tonumber(next()) do event.destinations[d] = { id = next(), queue = next(), ordering = next() } end
-  local candidates = tonumber(next())
-  if candidates > 0 then event.toldBy, event.isTold = next(), next() == '1' end
-  for c = 1, candidates do event.candidates[c] = readCandidate() end
-  return event
-end
-
 local function writeJob(n, event, destination)
-  local at = int(now)
-  local change = { 'RECEIVED', '0', '0', event.id, event.cnpj, destination.id, destination.queue, event.type }
-  local journalId = appendChange(journalKey, n, '', change, now)
-  redis.call('HSET', jobPrefix .. n, 'event', event.id, 'cnpj', event.cnpj, 'destination', destination.id,
-    'queue', destination.queue, 'type', event.type, 'correlation', event.correlation, 'contentType', event.contentType,
-    'headers', event.headers, 'body', event.body, 'status', 'RECEIVED', 'round', 0, 'attempts', 0, 'roundStart', 0,
+  local queue = destination.queue
+  local change = { 'RECEIVED', '0', '0', event.id, event.cnpj, destination.destination, queue, event.type }
+  local journalId = writeChange(journalKey, n, '', change, at)
+  redis.call('HSET', jobPrefix .. n, 'event', event.id, 'cnpj', event.cnpj, 'destination', destination.destination,
+    'queue', queue, 'type', event.type, 'correlation', event.correlation, 'contentType', event.contentType,
+    'headers', event.headers, 'body', event.body, 'status', 'RECEIVED', 'round', '0', 'attempts', '0', 'roundStart', '0',
     'receivedAt', at, 'journalId', journalId, 'updatedAt', at)
-  if destination.ordering ~= '' then
+  if destination.ordering then
     redis.call('HSET', jobPrefix .. n, 'ordering', destination.ordering)
-    local line = orderPrefix .. destination.id .. ':' .. event.cnpj .. ':' .. destination.ordering
+    local line = orderPrefix .. destination.destination .. ':' .. event.cnpj .. ':' .. destination.ordering
     redis.call('ZADD', line, placeBehind(line, tonumber(n)), n)
   end
-  redis.call('XADD', inboxKey, n .. '-0', 'queue', destination.queue)
+  redis.call('XADD', inboxKey, n .. '-0', 'queue', queue)
+  came[queue] = (came[queue] or 0) + 1
 end
 
 local function withRest(answer, bucket)
@@ -97,7 +93,7 @@ end
 
 -- Where the event's answers are looked up; nil for tenants that have called no upstream, so that it costs them next to nothing.
 local function namesFor(event)
-  local first = event.candidates[1]
+  local first = event.candidates and event.candidates[1]
   if not first then return nil end
   if not first.id and redis.call('EXISTS', awaitPrefix .. '-counts:' .. event.cnpj) == 0 then return nil end
   return awaitNames(awaitPrefix, event.cnpj)
@@ -105,8 +101,8 @@ end
 
 -- Whoever is named by the awaited reply itself sends answers, and nothing else: a repeat is counted and is no event.
 local function isDelivered(event, found)
+  if not event.candidates then return true end
   local candidate = found and found.candidate or event.candidates[1]
-  if not candidate then return true end
   if candidate.id and (not found or found.answered) then return false end
   return not found or candidate.deliver
 end
@@ -138,7 +134,7 @@ local function answerWith(event, names, found, n)
   if found then
     local reply = { failed = found.candidate.failed, body = event.body, contentType = event.contentType, n = n, event = event.id }
     local recorded = recordReply(names, found, reply, now)
-    if event.toldBy ~= '' and recorded[3] then recorded[5] = tellOthers(event, found, n, recorded) end
+    if event.toldBy and recorded[3] then recorded[5] = tellOthers(event, found, n, recorded) end
     return recorded
   end
   if names and not event.candidates[1].id then offerReply(names, event, n, now) end
@@ -147,7 +143,7 @@ end
 
 local function accept(event)
   local bucket = event.rate and readBucket(ratePrefix .. event.cnpj, event.rate, event.burst, now)
-  local idempotencyKey = event.key ~= '' and idempotencyPrefix .. event.cnpj .. ':' .. event.key
+  local idempotencyKey = event.key and idempotencyPrefix .. event.cnpj .. ':' .. event.key
   local known = idempotencyKey and firstAnswer(idempotencyKey, event)
   if known then return known[1] == 'conflict' and known or withRest(known, bucket) end
   local wait = bucket and waitMs(bucket) or 0
@@ -157,8 +153,7 @@ local function accept(event)
   local count = isDelivered(event, found) and #event.destinations or 0
   if count > 0 and isFull(event.cnpj, count) then return { 'full' } end
   if bucket then spendOne(bucket) end
-  local last = count > 0 and redis.call('INCRBY', seqKey, count) or 0
-  local first = last - count + 1
+  local first = count > 0 and takeNumbers(count) or 0
   for d = 1, count do writeJob(int(first + d - 1), event, event.destinations[d]) end
   backlog = backlog + count
   local reply = answerWith(event, names, found, count > 0 and int(first) or 0)
@@ -166,9 +161,14 @@ local function accept(event)
     redis.call('HSET', idempotencyKey, 'body', event.bodyHash, 'event', event.id, 'first', int(first), 'count', count)
     redis.call('EXPIRE', idempotencyKey, ttl)
   end
-  return withRest({ 'accepted', event.id, first, count, reply or {} }, bucket)
+  if reply or bucket or count < #event.destinations then
+    return withRest({ 'accepted', event.id, first, count, reply or {} }, bucket)
+  end
+  return first
 end
 
 local answers = {}
-for e = 1, tonumber(ARGV[11]) do answers[e] = accept(readEvent()) end
+for e, event in ipairs(events) do answers[e] = accept(event) end
+for queue, count in pairs(came) do addFlow(journalKey, 'in', queue, count, now) end
+if lastTaken and lastNumber < lastTaken then redis.call('DECRBY', seqKey, int(lastTaken - lastNumber)) end
 return answers

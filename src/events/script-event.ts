@@ -1,0 +1,39 @@
+import { hash } from 'node:crypto'
+import type { IncomingEvent } from './event.ts'
+import { orderingHash } from './ordering.ts'
+import { candidatesForScript } from './reply-candidate.ts'
+import type { Route } from './routing.ts'
+
+/** An event as the accept script takes it: the sender's headers, the body, and the rest as JSON. */
+export type ScriptEvent = readonly [headers: string, body: string | Buffer, rest: string]
+
+/** JSON up to this is sent as text, which costs less than half of what bytes do; a longer one would be in memory twice for long. */
+const mostTextBytes = 16 * 1024
+
+export function scriptEvent(
+  event: IncomingEvent,
+  eventId: string,
+  destinations: readonly Route[],
+): ScriptEvent {
+  const { body, cnpj, eventType, correlationId, contentType, idempotencyKey: key, rateLimit } = event
+  const rest = {
+    ...{ id: eventId, cnpj, type: eventType ?? '', correlation: correlationId ?? '' },
+    ...{ contentType: contentType ?? '', destinations: inOrder(destinations, event.orderingKey) },
+    // Thousandths of an event a second.
+    ...(rateLimit && { rate: Math.round(rateLimit.perSecond * 1_000), burst: rateLimit.burst }),
+    ...(key !== null && { key: digest(key), bodyHash: digest(body) }),
+    ...candidatesForScript(event),
+  }
+  // What was read as JSON is UTF-8, and so are these bytes again.
+  const isText = event.json !== undefined && body.length <= mostTextBytes
+  return [JSON.stringify(event.headers), isText ? body.toString('utf8') : body, JSON.stringify(rest)]
+}
+
+const digest = (content: string | Buffer) => hash('sha256', content, 'base64url')
+
+/** With the hash of the event's ordering key where they keep its order. */
+function inOrder(routes: readonly Route[], key: string | null | undefined): readonly Route[] {
+  if (key == null) return routes
+  const ordering = orderingHash(key)
+  return routes.map((route) => (route.fifo ? { ...route, ordering } : route))
+}
