@@ -23,6 +23,7 @@ import { type Identities, identities } from '../tenants/identity.ts'
 import { type TenantInvalidation, tenantInvalidation } from '../tenants/invalidation.ts'
 import { LastUses } from '../tenants/last-uses.ts'
 import { type Authenticate, authenticator } from '../tenants/principal.ts'
+import { rememberedHash } from '../tenants/remembered-hash.ts'
 import { type OpenSource, sourceOpener } from '../tenants/sources/open-source.ts'
 import { sourceDirectory } from '../tenants/sources/source-directory.ts'
 import { type SourceService, sourceService } from '../tenants/sources/source-service.ts'
@@ -102,14 +103,14 @@ export async function createCore(deps: CoreDeps): Promise<Core> {
     schedule: scheduleReleased(lanes, log),
   })
   const [newest, ...older] = secrets.encryptionSecrets
-  const hashToken = tokenHashing(newest)
+  const hashToken = rememberedHash(tokenHashing(newest))
   const cipher = tokenCipher(newest, ...older)
   const tokenUses = new LastUses({ write: (uses) => stores.tenants.touchTokens(uses), what: 'tokens', log })
   const sourceUses = new LastUses({ write: (uses) => stores.sources.touch(uses), what: 'sources', log })
   const ttlMs = config.TOKEN_CACHE_TTL_SECONDS * 1_000
   const directory = new TenantDirectory({
     ...{ store: reportedStore(stores.tenants, cache), hashToken, ttlMs },
-    olderHashes: older.map(tokenHashing),
+    olderHashes: older.map((secret) => rememberedHash(tokenHashing(secret))),
     onUse: (id, at) => tokenUses.note(id, at),
   })
   const known = sourceDirectory({
