@@ -143,9 +143,11 @@ describe('docs/dashboards.md', () => {
     refuses = false
     type Preview = { previewReprocess: { count: number; token: string } }
     const preview = async () => (await client.graphql<Preview>(named('Preview'))).previewReprocess
-    // One that history gets to know in the middle of a preview has changed since.
-    await until(async () => (await preview()).count === 2, { what: 'both in the history' })
-    const shown = await preview()
+    const both = async () => {
+      const shown = await preview()
+      return shown.count === 2 && shown
+    }
+    const shown = await until(both, { what: 'both in the history' })
     const begun = await client.graphql<{ commitReprocess: { id: string } }>(named('Begin'), {
       token: shown.token,
     })

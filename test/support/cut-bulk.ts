@@ -32,8 +32,7 @@ export type CutBulk = {
 
 type Client = ReturnType<typeof clientOf>
 
-/** At a time. */
-const clients = 32
+const senders = 32
 /** For three processes and a Redis server. */
 const startMs = 120_000
 
@@ -112,21 +111,14 @@ async function interrupt({ plan, fleet, workers, id, reached }: Interrupted): Pr
 async function postAll(tenant: Client, count: number): Promise<string[]> {
   const ids: string[] = []
   let posted = 0
-  await manyAtOnce(async () => {
-    if (posted === count) return false
-    posted += 1
-    ids.push(await tenant.postJob({ i: posted }))
-    return true
-  })
-  return ids
-}
-
-/** Calls `next` over and over until it has nothing more to do. */
-async function manyAtOnce(next: () => Promise<boolean>): Promise<void> {
-  const goOn = async () => {
-    while (await next());
+  const send = async () => {
+    while (posted < count) {
+      posted += 1
+      ids.push(await tenant.postJob({ i: posted }))
+    }
   }
-  await Promise.all(Array.from({ length: clients }, goOn))
+  await Promise.all(Array.from({ length: senders }, send))
+  return ids
 }
 
 /** Waits until history has every job as FAILED, and answers a token for them. */
@@ -154,26 +146,17 @@ async function untilDelivered(
     what: () => `all are sent again, but for ${ids.filter((id) => !sent().has(id)).slice(0, 10)}`,
     withinMs: stepMs,
   })
-  const left = [...ids]
   const jobs: Job[] = []
-  await manyAtOnce(async () => {
-    const id = left.pop()
-    if (id === undefined) return false
+  for (const id of ids) {
     let job: Job | undefined
     const isDelivered = async () => {
       job = await showJob(client, id)
-      return job.status === 'DELIVERED' && job
+      return job?.status === 'DELIVERED' && job
     }
     const what = () => `${id} is delivered, last seen as ${JSON.stringify(job)}`
     jobs.push(await until(isDelivered, { what, withinMs: stepMs }))
-    return true
-  })
+  }
   return jobs
-}
-
-async function showJob(client: Client, id: string): Promise<Job> {
-  const query = 'query ($id: ID!) { job(id: $id) { id status reprocessCount attempts { round outcome } } }'
-  return (await client.graphql<{ job: Job }>(query, { id })).job
 }
 
 type Watched = {
@@ -194,11 +177,20 @@ async function untilBulk({ client, id, plan, what, isReached }: Watched): Promis
   return until(check, { what: () => `${what}, last seen as ${JSON.stringify(seen)}`, withinMs: plan.stepMs })
 }
 
-/** Undefined while Redis is away. */
+async function showJob(client: Client, id: string): Promise<Job | undefined> {
+  const query = 'query ($id: ID!) { job(id: $id) { id status reprocessCount attempts { round outcome } } }'
+  return (await unlessAway(client.graphql<{ job: Job }>(query, { id })))?.job
+}
+
 async function showBulk(client: Client, id: string): Promise<Bulk | undefined> {
   const query = 'query ($id: ID!) { bulkReprocess(id: $id) { status total done skipped { reason count } } }'
+  return (await unlessAway(client.graphql<{ bulkReprocess: Bulk }>(query, { id })))?.bulkReprocess
+}
+
+/** Undefined while Redis is away, or slower than a gateway waits for it. */
+async function unlessAway<Data>(asked: Promise<Data>): Promise<Data | undefined> {
   try {
-    return (await client.graphql<{ bulkReprocess: Bulk }>(query, { id })).bulkReprocess
+    return await asked
   } catch (error) {
     if (String(error).includes('REDIS_UNAVAILABLE')) return undefined
     throw error
