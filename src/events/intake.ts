@@ -168,7 +168,11 @@ function acceptedOf(answer: AcceptedAnswer, limit: RateLimit | undefined): Accep
   }
 }
 
-const numbers = (first: number, count: number) => Array.from({ length: count }, (_, i) => first + i)
+function numbers(first: number, count: number): number[] {
+  const ns: number[] = []
+  for (let i = 0; i < count; i++) ns.push(first + i)
+  return ns
+}
 
 function stateOf(limit: RateLimit, [remaining = 0, fullInMs = 0]: Rest): RateLimitState {
   return { ...limit, remaining, fullInMs }

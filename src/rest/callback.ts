@@ -8,7 +8,6 @@ import type { Capabilities, Capability } from '../sync/capability.ts'
 import { reportsFailure } from '../sync/reply-candidates.ts'
 import type { Upstreams } from '../sync/upstream/upstream.ts'
 import { readBody } from './request-body.ts'
-import { requestIdOf } from './request-id.ts'
 import { answerEvent, incomingEvent } from './webhook.ts'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
@@ -38,10 +37,7 @@ export function callbackHandler({ report = noEventReport, ...deps }: Deps): Hand
       otherwise(request, response)
       return
     }
-    const requestId = requestIdOf(request)
-    response.setHeader('x-request-id', requestId)
-    response.setHeader('x-content-type-options', 'nosniff')
-    answerEvent(accept(deps, capabilities.open(sealed), request), response, { report, requestId, log })
+    answerEvent(accept(deps, capabilities.open(sealed), request), request, response, { report, log })
   }
 }
 

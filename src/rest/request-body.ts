@@ -23,8 +23,8 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Bu
       request.removeAllListeners('data')
       reject(tooLarge(maxBytes))
     })
-    request.once('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)))
-    request.once('error', (cause) => reject(brokenOff(cause)))
+    request.on('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)))
+    request.on('error', (cause) => reject(brokenOff(cause)))
   })
 }
 

@@ -10,7 +10,6 @@ import type { OpenSource } from '../tenants/sources/open-source.ts'
 import { schemes } from '../tenants/sources/schemes.ts'
 import type { KnownSource } from '../tenants/sources/source-directory.ts'
 import { readBody } from './request-body.ts'
-import { requestIdOf } from './request-id.ts'
 import { answerEvent, incomingEvent } from './webhook.ts'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
@@ -48,10 +47,7 @@ export function sourceWebhookHandler({ report = noEventReport, ...deps }: Deps):
       otherwise(request, response)
       return
     }
-    const requestId = requestIdOf(request)
-    response.setHeader('x-request-id', requestId)
-    response.setHeader('x-content-type-options', 'nosniff')
-    answerEvent(accept(id, request), response, { report, requestId, log })
+    answerEvent(accept(id, request), request, response, { report, log })
   }
 }
 

@@ -16,7 +16,6 @@ import { errorAnswer, sendAnswer } from './answer.ts'
 import { rateLimitHeaders } from './rate-limit-headers.ts'
 import { readBody } from './request-body.ts'
 import { requestIdOf } from './request-id.ts'
-import type { RouteAnswer } from './route.ts'
 
 type Deps = {
   intake: Intake
@@ -39,38 +38,48 @@ export function webhookHandler({ report = noEventReport, ...deps }: Deps) {
     return intake.accept(incomingEvent(tenant, request.headers, body))
   }
   return (request: IncomingMessage, response: ServerResponse): void => {
-    const requestId = requestIdOf(request)
-    response.setHeader('x-request-id', requestId)
-    response.setHeader('x-content-type-options', 'nosniff')
-    answerEvent(accept(request), response, { report, requestId, log })
+    answerEvent(accept(request), request, response, { report, log })
   }
 }
-
-type Answering = { report: EventReport; requestId: string; log: Logger }
 
 /** Answers an event once it is known what became of it, and reports that. */
 export function answerEvent(
   accepting: Promise<Accepted>,
+  request: IncomingMessage,
   response: ServerResponse,
-  { report, requestId, log }: Answering,
+  { report, log }: { report: EventReport; log: Logger },
 ): void {
+  const requestId = requestIdOf(request)
   accepting.then(
     (accepted) => {
       report.accepted(accepted.repeated)
-      sendAnswer(response, acceptedAnswer(accepted))
+      sendAccepted(response, accepted, requestId)
     },
     (error) => {
       report.refused(toGanchoError(error).code)
-      sendAnswer(response, errorAnswer(error, requestId, log))
+      const { headers, ...answer } = errorAnswer(error, requestId, log)
+      const own = { 'x-request-id': requestId, 'x-content-type-options': 'nosniff' }
+      sendAnswer(response, { ...answer, headers: { ...own, ...headers } })
     },
   )
 }
 
 /** `id` is null where no destination matched. */
-function acceptedAnswer({ eventId, ns, rateLimit }: Accepted): RouteAnswer {
+function sendAccepted(
+  response: ServerResponse,
+  { eventId, ns, rateLimit }: Accepted,
+  requestId: string,
+): void {
+  if (response.headersSent || response.destroyed) return
   const ids = ns.map(jobId)
-  const body = { id: ids[0] ?? null, ids, eventId }
-  return { status: 202, body, headers: rateLimit ? rateLimitHeaders(rateLimit) : {} }
+  // ASCII: as many bytes as characters.
+  const content = JSON.stringify({ id: ids[0] ?? null, ids, eventId })
+  const headers = [
+    ...['x-request-id', requestId, 'x-content-type-options', 'nosniff'],
+    ...['content-type', 'application/json; charset=utf-8', 'content-length', String(content.length)],
+  ]
+  if (rateLimit) headers.push(...Object.entries(rateLimitHeaders(rateLimit)).flat())
+  response.writeHead(202, headers).end(content, 'latin1')
 }
 
 function tenantOf(principal: Principal): Tenant {
