@@ -6,7 +6,7 @@ const maxRemembered = 10_000
 
 /**
  * A digest of what is secret, to look it up by in memory. It is another one in each process: nobody outside can tell what it is, and
- * so the time that a look-up takes tells nothing. Takes a sixth of the time of an HMAC.
+ * so the time that a look-up takes tells nothing. Takes a fraction of the time of an HMAC.
  */
 export function processDigest(): (secret: string) => string {
   const salt = randomBytes(32).toString('base64url')

@@ -70,6 +70,22 @@ test('two instances that accept at once give every number once and leave none ou
   expect(ns.sort((a, b) => a - b)).toEqual(Array.from({ length: 600 }, (_, i) => last + 1 + i))
 })
 
+test('numbers that events of a call do not need, because they repeat others, go to the next ones', async () => {
+  const repeated = { eventType: 'invoice', idempotencyKey: 'the same' }
+  const ns = await Promise.all([core.accept(), core.accept(repeated), core.accept(repeated), core.accept()])
+  const [first = 0] = ns
+  expect(ns).toEqual([first, first + 1, first + 1, first + 4])
+  expect(await core.accept()).toBe(first + 5)
+})
+
+test('half a character in what one event may answer, cut or sent, harms none of its call', async () => {
+  const candidate = { upstream: 'pix', failed: false, deliver: true }
+  const externalIds = [`${'x'.repeat(199)}😀`, 'cut before \udc00']
+  const accepts = externalIds.map((externalId) => core.accept({ candidates: [{ ...candidate, externalId }] }))
+  const [first = 0, ...others] = await Promise.all([...accepts, core.accept()])
+  expect(others).toEqual([first + 1, first + 2])
+})
+
 test('an event for three destinations is three jobs in a row that share its id', async () => {
   const { eventId, ns } = await core.intake.accept({ ...sampleEvent, eventType: 'invoice' })
   expect(ns).toEqual([ns[0], Number(ns[0]) + 1, Number(ns[0]) + 2])
@@ -131,4 +147,16 @@ test.each([
 ])('a body is kept byte for byte: %s', async (_what, body) => {
   const n = await core.accept({ body, contentType: 'application/octet-stream' })
   expect(await core.records.body(n)).toEqual(body)
+})
+
+test('so is JSON beside a body of bytes, and without one', async () => {
+  const json = { text: 'ação 😀 \u0000', spaced: 1 }
+  const body = Buffer.from(JSON.stringify(json, undefined, 3))
+  const bytes = Buffer.from([0xff, 0x00])
+  const mixed = [core.accept({ body, json }), core.accept({ body: bytes, contentType: 'image/png' })]
+  const [beside = 0, noJson = 0] = await Promise.all(mixed)
+  const alone = await core.accept({ body, json })
+  expect(await core.records.body(beside)).toEqual(body)
+  expect(await core.records.body(noJson)).toEqual(bytes)
+  expect(await core.records.body(alone)).toEqual(body)
 })
