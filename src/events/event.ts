@@ -1,7 +1,7 @@
 import type { RateLimit } from '../tenants/limits.ts'
 import { isCredential } from './credential-headers.ts'
 import type { RateLimitState } from './rate-limit.ts'
-import type { MatchedReply, ReplyCandidate } from './reply-candidate.ts'
+import type { MatchedReply, NamedReply, ReplyCandidate } from './reply-candidate.ts'
 
 /** What a sender posted once, checked and ready for intake. */
 export type IncomingEvent = {
@@ -22,6 +22,8 @@ export type IncomingEvent = {
   json?: unknown
   /** Awaited replies that it may be. */
   candidates?: readonly ReplyCandidate[]
+  /** The awaited reply that it is and nothing else: it has no idempotency key and counts against no limit. */
+  named?: NamedReply
   /** One that Gancho itself makes: its type may be one of Gancho's. */
   operational?: boolean
   /** Instance that takes it, when the script itself is to tell the others of a reply: it tells its own callers. */

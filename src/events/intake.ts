@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { GanchoError } from '../errors.ts'
 import { channels, keys } from '../redis/keys.ts'
-import { loadScript, type ScriptArgument } from '../redis/scripts.ts'
+import { loadScript, type Script, type ScriptArgument } from '../redis/scripts.ts'
 import type { RateLimit } from '../tenants/limits.ts'
 import type { Accepted, IncomingEvent } from './event.ts'
 import { isOperational } from './operational-events.ts'
 import { type RateLimitState, rateLimited } from './rate-limit.ts'
-import { type MatchAnswer, matchedReply } from './reply-candidate.ts'
+import { type MatchAnswer, matchedReply, type NamedReply } from './reply-candidate.ts'
 import type { Router } from './routing.ts'
 import { scriptEvent } from './script-event.ts'
 
@@ -57,15 +57,19 @@ const maxBytesPerCall = 4 * 1024 * 1024
 /** Bodies that wait for Redis' answer: more are refused, because a Redis that hangs would let them fill memory. */
 const maxBytesInFlight = 256 * 1024 * 1024
 
-/** Accepts events with one script call for all requests of an event-loop turn. */
+/**
+ * Accepts events with one script call for all requests of an event-loop turn; a reply that is named itself goes alone, at once, because
+ * somebody waits for it.
+ */
 export function createIntake(deps: Deps): Intake {
   const script = loadScript(deps.redis, 'accept')
+  const replyScript = loadScript(deps.redis, 'accept-reply')
   const scriptKeys = [keys.seq, keys.epoch, keys.inbox, keys.journal, keys.kept, keys.keptOf]
   let waiting: Waiting[] = []
   let waitingBytes = 0
   let bytesInFlight = 0
 
-  const call = async (batch: readonly Waiting[], epoch: string): Promise<unknown> => {
+  const call = (run: Script, batch: readonly Pick<Waiting, 'args'>[], epoch: string): Promise<unknown> => {
     const head = [
       epoch,
       deps.maxBacklog,
@@ -80,14 +84,23 @@ export function createIntake(deps: Deps): Intake {
     ]
     const args: ScriptArgument[] = head
     for (const one of batch) for (const arg of one.args) args.push(arg)
-    return script(scriptKeys, args)
+    return run(scriptKeys, args)
   }
 
-  const ask = async (batch: readonly Waiting[]): Promise<ScriptAnswer[]> => {
-    let answer = await call(batch, deps.dataSet.epoch())
-    if (answer === 'EPOCH') answer = await call(batch, await deps.dataSet.reopen())
-    if (!Array.isArray(answer)) throw new Error(`the accept script answered ${String(answer)}`)
-    return answer
+  const ask = async <Answer extends unknown[]>(
+    run: Script,
+    batch: readonly Pick<Waiting, 'args'>[],
+  ): Promise<Answer> => {
+    let answer = await call(run, batch, deps.dataSet.epoch())
+    if (answer === 'EPOCH') answer = await call(run, batch, await deps.dataSet.reopen())
+    if (!Array.isArray(answer)) throw new Error(`an accept script answered ${String(answer)}`)
+    return answer as Answer
+  }
+
+  /** What a caller is told. What was not answered in time still waits to be sent, and would be accepted long after its sender was refused. */
+  const failed = (cause: unknown): GanchoError => {
+    if ((cause as Error).message === 'Command timed out') deps.redis.stream.destroy()
+    return unavailable(cause)
   }
 
   const flush = async () => {
@@ -96,12 +109,11 @@ export function createIntake(deps: Deps): Intake {
     waitingBytes = 0
     if (batch.length === 0) return
     try {
-      const answers = await ask(batch)
+      const answers = await ask<ScriptAnswer[]>(script, batch)
       for (const [i, one] of batch.entries()) settle(one, answers[i] as ScriptAnswer, deps.dataSet.given)
     } catch (cause) {
-      // What was not answered in time still waits to be sent, and would be accepted long after its sender was refused.
-      if ((cause as Error).message === 'Command timed out') deps.redis.stream.destroy()
-      for (const one of batch) one.reject(unavailable(cause))
+      const error = failed(cause)
+      for (const one of batch) one.reject(error)
     } finally {
       for (const one of batch) bytesInFlight -= one.bytes
     }
@@ -121,12 +133,27 @@ export function createIntake(deps: Deps): Intake {
       if (waiting.length >= maxEventsPerCall || waitingBytes >= maxBytesPerCall) void flush()
     })
 
+  const acceptNamed = async (event: IncomingEvent, { deliver }: NamedReply): Promise<Accepted> => {
+    const bytes = event.body.length
+    bytesInFlight += bytes
+    try {
+      const args = scriptEvent(event, randomUUID(), deliver ? deps.route(event) : [])
+      const answer = await ask<AcceptedAnswer | ['full']>(replyScript, [{ args }])
+      if (answer[0] === 'full') throw backlogFull()
+      return taken(answer, undefined, deps.dataSet.given)
+    } catch (cause) {
+      throw failed(cause)
+    } finally {
+      bytesInFlight -= bytes
+    }
+  }
+
   return {
     accept(event) {
       if (!event.operational && isOperational(event.eventType))
         return Promise.reject(new GanchoError('RESERVED_EVENT_TYPE'))
       if (deps.memoryIsShort() || bytesInFlight > maxBytesInFlight) return Promise.reject(backlogFull())
-      return enqueue(event)
+      return event.named ? acceptNamed(event, event.named) : enqueue(event)
     },
   }
 }
@@ -151,10 +178,14 @@ function settle(one: Waiting, answer: ScriptAnswer, given: (n: number) => void):
     const [, waitMs, ...rest] = answer
     one.reject(rateLimited(stateOf(one.rateLimit as RateLimit, rest), waitMs))
   } else {
-    const accepted = acceptedOf(answer, one.rateLimit)
-    for (const n of accepted.ns) given(n)
-    one.resolve(accepted)
+    one.resolve(taken(answer, one.rateLimit, given))
   }
+}
+
+function taken(answer: AcceptedAnswer, limit: RateLimit | undefined, given: (n: number) => void): Accepted {
+  const accepted = acceptedOf(answer, limit)
+  for (const n of accepted.ns) given(n)
+  return accepted
 }
 
 function acceptedOf(answer: AcceptedAnswer, limit: RateLimit | undefined): Accepted {

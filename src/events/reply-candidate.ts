@@ -1,13 +1,16 @@
 import { isUtf8 } from 'node:buffer'
 import { hash } from 'node:crypto'
 
-/** An awaited reply that an event may be: the one that an upstream's external id names, or one that is named itself. */
-export type ReplyCandidate = ({ upstream: string; externalId: string } | { awaitId: string }) & {
+type Answering = {
   /** Whether the event reports that what was asked for failed. */
   failed: boolean
   /** Whether it is delivered as a job too when it answers something. */
   deliver: boolean
 }
+/** An awaited reply that an event may be: the one that an upstream's external id names. */
+export type ReplyCandidate = Answering & { upstream: string; externalId: string }
+/** An awaited reply that is named itself. */
+export type NamedReply = Answering & { awaitId: string }
 
 /** What became of the awaited reply that an event was found to be. */
 export type MatchedReply = {
@@ -37,25 +40,25 @@ export const externalIdHash = (externalId: string) => hash('sha256', externalId,
 
 type Asking = {
   candidates?: readonly ReplyCandidate[]
+  named?: NamedReply
   toldBy?: string | undefined
   body: Buffer
 }
 
-/** What the accept script looks for in an event with candidates: `isTold` when it is to tell others of the body, too. */
-export function candidatesForScript({ candidates = [], toldBy, body }: Asking) {
-  if (candidates.length === 0) return undefined
+/** What the accept scripts look for in an event that may be a reply: `isTold` when they are to tell others of the body, too. */
+export function candidatesForScript({ candidates = [], named, toldBy, body }: Asking) {
+  if (!named && candidates.length === 0) return undefined
   return {
-    candidates: candidates.map(candidateForScript),
+    ...(named
+      ? { named: { id: named.awaitId, failed: named.failed } }
+      : { candidates: candidates.map(candidateForScript) }),
     ...(toldBy !== undefined && { toldBy }),
     // Messages are JSON, in which other bytes have no place.
     isTold: toldBy !== undefined && body.length <= mostToldBytes && isUtf8(body),
   }
 }
 
-function candidateForScript(candidate: ReplyCandidate) {
-  const { failed, deliver } = candidate
-  if ('awaitId' in candidate) return { id: candidate.awaitId, failed, deliver }
-  const { upstream, externalId } = candidate
+function candidateForScript({ upstream, externalId, failed, deliver }: ReplyCandidate) {
   // Half a character, which the cut may leave, is refused by the script's reader of JSON.
   const shown = externalId.slice(0, shownLength).toWellFormed()
   return { upstream, hash: externalIdHash(externalId), shown, failed, deliver }

@@ -9,7 +9,7 @@ import { openSentinelMap } from './sentinel-map.ts'
 
 /** On a Cluster each leads to the node that holds Gancho's own keys, and those for queues to the nodes that hold these. */
 export type Connections = {
-  /** For the accept script alone: fails at once or within its timeout, and never sends a command twice by itself. */
+  /** For the accept scripts alone: fails at once or within its timeout, and never sends a command twice by itself. */
   intake: Redis
   /** For callers who wait for an answer: bounded, and never sends a command twice by itself. */
   commands: Redis

@@ -3,7 +3,7 @@
  *
  * | key | type | lives | owner |
  * |---|---|---|---|
- * | `seq` | string | for ever | accept script: the last job number |
+ * | `seq` | string | for ever | accept scripts: the last job number |
  * | `epoch` | string | for ever | start-up: names this data set |
  * | `history` | string | for ever | start-up: id of the history database that belongs to this data set |
  * | `job:<n>` | hash | until finished and projected | accept, transition and forget scripts |
@@ -25,14 +25,14 @@
  * | `breakers` | zset | for ever | transition scripts: destinations whose breaker is open, by since when |
  * | `operations` | stream | entries until told, 10,000 at most | transition scripts, destination service: what people are told of (delivery/operations.ts) |
  * | `operations:<cnpj>:<minute>` | string | 3 min | transition scripts: how many of a tenant's jobs failed for good |
- * | `inbox` | stream | entries until dispatched | accept script, dispatcher |
+ * | `inbox` | stream | entries until dispatched | accept scripts, dispatcher |
  * | `journal` | stream | trimmed | accept and transition scripts; trim script |
  * | `journal:flow:<10 s>` | hash | 2 min | accept and transition scripts: how many jobs came into each queue and left it |
  * | `trimmedTo` | string | for ever | trim script: id of the last entry removed |
  * | `projected` | string | for ever | projector: journal id up to which history is written and finished records are gone |
  * | `idempotency:<cnpj>:<hash>` | hash | `IDEMPOTENCY_TTL_SECONDS` | accept script |
  * | `rate:<cnpj>` | hash | until nothing of the burst is spent | accept script: what a tenant with a rate limit has spent |
- * | `await:<id>` | hash | deadline + `AWAITED_REPLY_TTL_SECONDS`, from a late reply on anew | await scripts, accept script: one awaited reply |
+ * | `await:<id>` | hash | deadline + `AWAITED_REPLY_TTL_SECONDS`, from a late reply on anew | await scripts, accept scripts: one awaited reply |
  * | `await-key:<cnpj>:<hash>` | string | as the record | await-open: the awaited reply of a caller's idempotency key |
  * | `await-of:<cnpj>:<upstream>:<hash>` | string | as the record | await-bind: the awaited reply of an upstream's external id |
  * | `await-open:<cnpj>` | zset | until the last deadline | await scripts: replies that are waited for, or being called for, by their end |
@@ -58,7 +58,7 @@ export const keys = {
   /** The scripts append `gate:<destination>` and the rest of the table. */
   prefix: `${tag}:`,
   backlog: (destination: string, cnpj: string) => `${tag}:backlog:${destination}:${cnpj}`,
-  /** The accept script appends `<destination>:<cnpj>:<hash>`. */
+  /** The accept scripts append `<destination>:<cnpj>:<hash>`. */
   orderPrefix: `${tag}:order:`,
   order: (destination: string, cnpj: string, hash: string) => `${tag}:order:${destination}:${cnpj}:${hash}`,
   flowing: `${tag}:flowing`,

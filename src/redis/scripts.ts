@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis'
 
 export type ScriptName =
   | 'accept'
+  | 'accept-reply'
   | 'enqueue'
   | 'start'
   | 'finish'
@@ -36,6 +37,7 @@ export type ScriptArgument = string | number | Buffer
 
 const keyCounts: Record<ScriptName, number> = {
   accept: 6,
+  'accept-reply': 6,
   enqueue: 2,
   start: 2,
   finish: 2,
@@ -69,17 +71,18 @@ const keyCounts: Record<ScriptName, number> = {
 const outcomes = ['job', 'breaker', 'breaker-outcomes', 'gate', 'gate-outcomes'] as const
 /** Files of functions that stand in front of a script. */
 const preludes: Partial<Record<ScriptName, readonly string[]>> = {
-  accept: ['job', 'rate', 'awaited'],
+  accept: ['job', 'rate', 'awaited', 'offers', 'accepting'],
+  'accept-reply': ['job', 'awaited', 'accepting'],
   enqueue: ['job', 'breaker', 'gate', 'flow', 'changes'],
   start: ['job', 'breaker', 'gate', 'gate-start', 'flow', 'flow-start', 'changes'],
   finish: [...outcomes, 'flow', 'flow-release', 'changes', 'rounds'],
   transition: [...outcomes, 'flow', 'flow-start', 'flow-release', 'changes', 'rounds'],
   'rate-spent': ['job', 'rate'],
-  'await-open': ['job', 'awaited'],
-  'await-bind': ['job', 'awaited'],
+  'await-open': ['job', 'awaited', 'offers'],
+  'await-bind': ['job', 'awaited', 'offers'],
   'await-fail': ['job', 'awaited'],
   'await-deadline': ['job', 'awaited'],
-  'await-strays': ['job', 'awaited'],
+  'await-strays': ['job', 'awaited', 'offers'],
   'queue-flow': ['job', 'breaker', 'gate'],
   'bulk-create': ['job'],
   'bulk-step': ['job'],

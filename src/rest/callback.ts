@@ -59,6 +59,6 @@ async function accept(
   return intake.accept({
     ...event,
     headers: keptHeaders(request.headers),
-    candidates: [{ awaitId, failed, deliver }],
+    named: { awaitId, failed, deliver },
   })
 }

@@ -23,8 +23,8 @@ export function replyIntake({ intake, upstreams, desk, toldBy }: Deps): Intake {
   if (all.length === 0) return intake
   return {
     async accept(event) {
-      const candidates = event.candidates ?? replyCandidates(all, event)
-      if (candidates.length === 0) return intake.accept(event)
+      const candidates = event.named ? [] : replyCandidates(all, event)
+      if (!event.named && candidates.length === 0) return intake.accept(event)
       const accepted = await intake.accept({ ...event, candidates, toldBy })
       if (!accepted.reply) return accepted
       announceReply(desk, event, accepted, toldBy !== undefined)

@@ -152,10 +152,16 @@ export function awaitWorld({ redis, intake, awaited }: WorldParts) {
     const { records } = modelOf(t)
     return records[i % Math.max(1, records.length)]
   }
-  const post = async (cnpj: string, payload: string, candidate: object) => {
-    const candidates = [{ failed: payload.endsWith('failed'), deliver: true, ...candidate }] as never
+  const post = async (
+    cnpj: string,
+    payload: string,
+    to: { awaitId: string } | { upstream: string; externalId: string },
+  ) => {
+    const answering = { failed: payload.endsWith('failed'), deliver: true }
+    const asked =
+      'awaitId' in to ? { named: { ...answering, ...to } } : { candidates: [{ ...answering, ...to }] }
     const body = Buffer.from(payload)
-    const { reply } = await intake.accept({ ...sampleEvent, correlationId: null, cnpj, body, candidates })
+    const { reply } = await intake.accept({ ...sampleEvent, correlationId: null, cnpj, body, ...asked })
     return reply?.status
   }
   const payloadOf = (failed: boolean) => {

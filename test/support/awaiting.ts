@@ -75,9 +75,9 @@ export async function openInstance(url: string, upstreams: readonly Upstream[], 
       const found = correlator.capabilities.open(url.split('/').at(-1) ?? '')
       if (!found) throw new Error('not a valid callback URL')
       const { awaitId, cnpj } = found
-      const candidates = [{ awaitId, failed: false, deliver: true }]
+      const named = { awaitId, failed: false, deliver: true }
       const body = Buffer.from(JSON.stringify(json))
-      return intake.accept({ ...sampleEvent, correlationId: null, cnpj, json, body, candidates })
+      return intake.accept({ ...sampleEvent, correlationId: null, cnpj, json, body, named })
     },
     call(request: Partial<Parameters<typeof correlator.callAndAwait>[0]> = {}) {
       return correlator.callAndAwait({

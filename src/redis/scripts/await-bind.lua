@@ -10,7 +10,7 @@
     {'taken'}   the external id is another awaited reply's
     {'gone'}    there is no such record
 ]]
-local names = awaitNames(ARGV[1], ARGV[2])
+local names = offerNames(ARGV[1], ARGV[2])
 local id, rest = ARGV[3], ARGV[4] .. ':' .. ARGV[5]
 local recordKey = names.record .. id
 local record = redis.call('HMGET', recordKey, 'status', 'expiresAt', 'owners', 'repliedAt', 'deadline')

@@ -14,7 +14,7 @@
     {'conflict'}                                  the key was used for another call
     {'full', ms until the first deadline}
 ]]
-local names = awaitNames(ARGV[1], ARGV[2])
+local names = offerNames(ARGV[1], ARGV[2])
 local newId, upstream, owner, keyHash, bodyHash = ARGV[3], ARGV[4], ARGV[5], ARGV[9], ARGV[10]
 local ttl, most = tonumber(ARGV[7]), tonumber(ARGV[8])
 local now = nowMs()
@@ -48,7 +48,7 @@ end
 
 -- Whether whoever called it can still tell what came of it.
 local function isBeingCalled(status, caller, endsAt)
-  return status == 'OPEN' and tonumber(endsAt) > now and redis.call('EXISTS', names.owner .. caller) == 1
+  return status == 'OPEN' and tonumber(endsAt) > now and redis.call('EXISTS', ARGV[1] .. '-owner:' .. caller) == 1
 end
 
 local function join(id, record)

@@ -8,6 +8,6 @@
   OUTPUT
     {number of them, JSON of each of the last ones}
 ]]
-local names = awaitNames(ARGV[1], ARGV[2])
+local names = offerNames(ARGV[1], ARGV[2])
 endOffers(names, nowMs())
 return { redis.call('HGET', names.counts, 'strays') or '0', redis.call('LRANGE', names.strays, 0, -1) }

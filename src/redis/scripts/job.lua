@@ -12,9 +12,16 @@ local function nowMs()
   return callAt
 end
 
--- Lua prints large numbers as 1.7e+12, so everything numeric that is stored goes through this.
+-- Lua prints large numbers as 1.7e+12, so everything numeric that is stored goes through this. Printing takes time, and the same few
+-- numbers, most of all the time, are stored in several places.
+local printed = {}
 local function int(value)
-  return string.format('%.0f', value)
+  local text = printed[value]
+  if not text then
+    text = string.format('%.0f', value)
+    printed[value] = text
+  end
+  return text
 end
 
 -- The place behind all others of a line or backlog, whose places are job numbers: that of `after`, unless there are some behind it.
