@@ -1,7 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import { GanchoError } from '../errors.ts'
-import { type Accepted, keptHeaders } from '../events/event.ts'
+import { type Accepted, type IncomingEvent, keptHeaders } from '../events/event.ts'
 import { type EventReport, noEventReport } from '../events/event-report.ts'
 import type { Intake } from '../events/intake.ts'
 import type { Capabilities, Capability } from '../sync/capability.ts'
@@ -51,14 +51,16 @@ async function accept(
   const { awaitId, cnpj } = capability
   const upstream = upstreams.get(capability.upstream)
   const body = await readBody(request, maxBodyBytes)
-  // With a key, a repeat would be answered before it is counted; and one of a wrong form is no reason to refuse a reply.
-  const headers = { ...request.headers, 'idempotency-key': undefined, 'webhook-id': undefined }
-  const event = incomingEvent({ cnpj, settings: {} }, headers, body)
+  const event = eventOf(cnpj, request.headers, body)
   const failed = upstream !== undefined && reportsFailure(upstream, event.json)
   const deliver = upstream?.deliverReplies ?? true
-  return intake.accept({
-    ...event,
-    headers: keptHeaders(request.headers),
-    named: { awaitId, failed, deliver },
-  })
+  return intake.accept({ ...event, named: { awaitId, failed, deliver } })
+}
+
+/** With a key, a repeat would be answered before it is counted; and one of a wrong form is no reason to refuse a reply. */
+function eventOf(cnpj: string, headers: IncomingHttpHeaders, body: Buffer): IncomingEvent {
+  const sender = { cnpj, settings: {} }
+  if (!('idempotency-key' in headers || 'webhook-id' in headers)) return incomingEvent(sender, headers, body)
+  const withoutKeys = { ...headers, 'idempotency-key': undefined, 'webhook-id': undefined }
+  return { ...incomingEvent(sender, withoutKeys, body), headers: keptHeaders(headers) }
 }

@@ -8,7 +8,7 @@ export type AwaitReport = {
   called(upstream: string, answer: UpstreamAnswer): void
 }
 
-/** Calls that report by themselves. */
+/** Calls that report by themselves, after the answer: somebody waits for that. */
 export function reportedCalls(callAndAwait: CallAndAwait, report: AwaitReport): CallAndAwait {
   return async (request) => {
     const startedAt = performance.now()
@@ -18,7 +18,8 @@ export function reportedCalls(callAndAwait: CallAndAwait, report: AwaitReport): 
       kind = outcome.kind
       return outcome
     } finally {
-      report.answered(kind, performance.now() - startedAt)
+      const tookMs = performance.now() - startedAt
+      setImmediate(() => report.answered(kind, tookMs))
     }
   }
 }

@@ -32,6 +32,28 @@ test('it is honoured until it expires, to the second', () => {
   expect(open(capability.expiresAt + 1)).toBeUndefined()
 })
 
+test('by whoever sealed it, too, and nothing that only looks like it', () => {
+  const sealedUntil = { ...capability, expiresAt: capability.expiresAt - 1 }
+  let now = capability.expiresAt
+  const own = capabilities(['newest secret'], () => now)
+  const text = own.seal(sealedUntil)
+  expect(own.open(text)).toEqual(capability)
+  const forged = capabilities(['another secret'], before).seal(capability)
+  expect([forged.slice(0, 25), forged.length]).toEqual([text.slice(0, 25), text.length])
+  expect(own.open(forged)).toBeUndefined()
+  expect(own.open(text.slice(0, -1))).toBeUndefined()
+  now += 1
+  expect(own.open(text)).toBeUndefined()
+})
+
+test('however many were sealed since', () => {
+  const texts = Array.from({ length: 10_001 }, (_, i) =>
+    sealing.seal({ ...capability, awaitId: `aw_${String(i).padStart(22, '0')}` }),
+  )
+  for (const i of [0, 1, 10_000])
+    expect(sealing.open(texts[i] ?? '')?.awaitId).toBe(`aw_${String(i).padStart(22, '0')}`)
+})
+
 test('no character can be changed, left out or added', () => {
   const text = sealing.seal(capability)
   for (let i = 0; i < text.length; i += 1) {
