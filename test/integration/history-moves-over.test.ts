@@ -8,16 +8,14 @@ import { temporaryFolder } from '../support/temporary-folder.ts'
 
 /** Back to the schema from before jobs could be searched. */
 const before = [
-  ...['job_body_added', 'job_failed_when_added', 'job_error_changed', 'job_removed'].map(
-    (name) => `DROP TRIGGER ${name}`,
-  ),
+  ...['job_failed_when_added', 'job_error_changed', 'job_removed'].map((name) => `DROP TRIGGER ${name}`),
   ...['job_words', 'job_error_words', 'job_rounds'].map((name) => `DROP TABLE ${name}`),
   ...['queue_status', 'destination_status', 'event_type_status', 'receipt'].map(
     (name) => `DROP INDEX jobs_by_${name}`,
   ),
   'CREATE INDEX jobs_by_cnpj ON jobs (cnpj)',
   'CREATE INDEX jobs_by_queue ON jobs (queue)',
-  'DELETE FROM schema_migrations WHERE version = 9',
+  'DELETE FROM schema_migrations WHERE version IN (9, 11)',
 ]
 
 it('finds jobs by their words, values and failures that come from before there was a search', async () => {

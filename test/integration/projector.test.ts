@@ -141,6 +141,16 @@ describe('the projector', () => {
     expect(rest).toEqual([ns[2]])
   })
 
+  test('writes more jobs than it writes at a time, and counts each of them once', async () => {
+    const many = await Promise.all(Array.from({ length: 1_200 }, () => core.accept()))
+    const { history } = startProjector()
+    await caughtUp()
+    expect(history.written.length).toBeGreaterThan(2)
+    expect(history.written.flat().toSorted((a, b) => a - b)).toEqual(many.toSorted((a, b) => a - b))
+    const query = { spanMs: 3_600_000, from: 0, to: Date.now() + 3_600_000, sizeMs: 1e15, filter: {} }
+    expect((await stores.stats.counts(query)).get(0)?.received).toBe(1_200)
+  })
+
   test('leaves in Redis no attempts that history has, and drops none that is newer', async () => {
     const n = await core.accept()
     await steps.retryLater(n, 0)

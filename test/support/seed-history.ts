@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { openSqlite } from '../../src/storage/sqlite/database.ts'
 import { migrate } from '../../src/storage/sqlite/migrations.ts'
+import { addWordsOfTables } from '../../src/storage/sqlite/search-schema.ts'
 
 /** When the first job of a seeded history was received; the others follow one second apart. */
 const seededFrom = 1_800_000_000_000
@@ -26,6 +27,7 @@ const insertBodies = `${numbered} INSERT INTO job_bodies (n, body)
   SELECT n, CAST('{"order":' || n || ',"customer":"customer ' || (n % 5000) || '","note":"pedido da padaria ' || (n * 7919 % 100003)
     || CASE WHEN n % 7 = 0 THEN ' atrasado' ELSE ' em dia' END || '","items":[{"sku":"S' || (n % 997) || '","quantity":2}]}' AS BLOB)
   FROM seeded`
+const insertWords = `${addWordsOfTables} WHERE n BETWEEN :first AND :last`
 const insertAttempts = `${numbered} INSERT INTO attempts (n, attempt_number, round, started_at, outcome, status_code, error,
     request_headers, response_headers, response_body, timing)
   SELECT n, 1, 0, ${seededFrom} + n * 1000, 'DELIVERED', 200, NULL, '{}', '{}', 'ok', '{"totalMs":40}' FROM seeded`
@@ -40,7 +42,7 @@ export async function seedHistory(path: string, count: number, { attempts = fals
   for (let first = 1; first <= count; first += jobsAtOnce) {
     const binds = { first, last: Math.min(first + jobsAtOnce - 1, count) }
     database.exec('BEGIN')
-    for (const sql of [insertJobs, insertBodies, ...(attempts ? [insertAttempts] : [])])
+    for (const sql of [insertJobs, insertBodies, insertWords, ...(attempts ? [insertAttempts] : [])])
       database.prepare(sql).run(binds)
     database.exec('COMMIT')
   }

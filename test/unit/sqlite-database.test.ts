@@ -50,6 +50,22 @@ describe('SQLite database', () => {
     expect(await database.transaction([{ sql: insert, rows: [{ x: 1 }, { x: 2 }] }])).toEqual([2])
   })
 
+  it('finds the values of a write by their names, and leaves alone what is between quotes', async () => {
+    const sql = "INSERT INTO t (x, y) VALUES (:x, CAST(':x''s ' || :word || CAST(:x AS INTEGER) AS BLOB))"
+    await database.transaction([
+      {
+        sql,
+        rows: [
+          { word: 'one', x: 1 },
+          { x: 2, word: 'two' },
+        ],
+      },
+    ])
+    const rows = await database.all('SELECT CAST(y AS TEXT) AS y FROM t ORDER BY x')
+    expect(rows).toEqual([{ y: ":x's one1" }, { y: ":x's two2" }])
+    await expect(database.run(sql, { x: 3 })).rejects.toThrow(/:word/)
+  })
+
   it('refuses to write through a query', async () => {
     await expect(database.all('INSERT INTO t (x) VALUES (1) RETURNING x')).rejects.toThrow()
     expect(await database.all('SELECT x FROM t')).toEqual([])

@@ -25,6 +25,7 @@ import { positionSteps } from '../position-step.ts'
 import type { Row, SqlDatabase, Step } from '../sql.ts'
 import type { InsertMissing } from '../stats-steps.ts'
 import { matching } from './job-query.ts'
+import { addBodyWords } from './search-schema.ts'
 
 /** A look takes some 20 ms at most. */
 const usualLimits: SearchLimits = { candidates: { first: 1_000, most: 16_000 }, searchMs: 200 }
@@ -84,14 +85,14 @@ export class SqliteHistoryStore implements HistoryStore {
     position: ProjectorPosition,
     counted?: CountedStats,
   ): Promise<boolean> {
+    const bodies = snapshots.flatMap(({ job, body }) =>
+      body ? [{ ...wordKeys(job), n: job.n, body: compact(body) }] : [],
+    )
     const highest = snapshots.reduce((top, { job }) => Math.max(top, job.n), 0)
     const steps: Step[] = [
       ...positionSteps(position, counted, insertMissing),
       { sql: upsertJob, rows: snapshots.map(({ job }) => jobBinds(job)) },
-      {
-        sql: insertBody,
-        rows: snapshots.flatMap(({ job, body }) => (body ? [{ n: job.n, body: compact(body) }] : [])),
-      },
+      { sql: insertBody, rows: bodies },
       {
         sql: insertAttempt,
         rows: snapshots.flatMap(({ job, attempts }) =>
@@ -103,6 +104,7 @@ export class SqliteHistoryStore implements HistoryStore {
         rows: snapshots.flatMap(({ job, rounds }) => rounds.map((round) => roundBinds(job.n, round))),
       },
       { sql: raiseHighest, rows: [{ highest }] },
+      { sql: addBodyWords, rows: bodies },
     ]
     const [moved = 0] = await this.#database.transaction(steps)
     return moved > 0
@@ -161,6 +163,11 @@ export class SqliteHistoryStore implements HistoryStore {
     return row
   }
 }
+
+const wordKeys = ({ cnpj, queue, destination, eventType }: Job) => ({
+  ...{ cnpj, queue, destination },
+  event_type: eventType,
+})
 
 /** Bodies are small slices of a socket's buffers, and a slice crosses to a thread together with the whole of what it was cut from. */
 function compact(body: Buffer): Uint8Array {

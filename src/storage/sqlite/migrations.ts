@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { ConstraintError, type SqlDatabase, type Step } from '../sql.ts'
-import { createRounds, listIndexes, wordIndexes } from './search-schema.ts'
+import { createRounds, dropBodyTrigger, listIndexes, wordIndexes } from './search-schema.ts'
 
 type Migration = { version: number; name: string; steps: () => Step[] }
 
@@ -242,6 +242,7 @@ const migrations: readonly Migration[] = [
       ddl('ALTER TABLE history_meta ADD COLUMN last_batch TEXT'),
     ],
   },
+  { version: 11, name: 'words of bodies without a trigger', steps: () => [dropBodyTrigger] },
 ]
 
 /** The schema that this version of Gancho works on. */
