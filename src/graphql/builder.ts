@@ -3,12 +3,13 @@ import ComplexityPlugin from '@pothos/plugin-complexity'
 import RelayPlugin from '@pothos/plugin-relay'
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth'
 import ValidationPlugin from '@pothos/plugin-validation'
-import { GraphQLDateTime, GraphQLJSON } from 'graphql-scalars'
+import { GraphQLJSON } from 'graphql-scalars'
 import { GanchoError } from '../errors.ts'
 import { decodeCursor, encodeCursor, type JournalPosition } from '../journal/cursor.ts'
 import { parseCnpj } from '../tenants/cnpj.ts'
 import { mayWrite } from '../tenants/principal.ts'
 import type { GraphqlContext } from './context.ts'
+import { DateTime } from './date-time.ts'
 import { fieldCost } from './field-cost.ts'
 import { decodeGlobalId, encodeGlobalId } from './global-id.ts'
 
@@ -54,7 +55,7 @@ builder.queryType({})
 builder.mutationType({ authScopes: { write: true } })
 builder.subscriptionType({})
 
-builder.addScalarType('DateTime', GraphQLDateTime)
+builder.addScalarType('DateTime', DateTime)
 builder.addScalarType('JSON', GraphQLJSON)
 builder.scalarType('CNPJ', {
   description:
