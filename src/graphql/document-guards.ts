@@ -5,6 +5,7 @@ import {
   getNamedType,
   getOperationAST,
   isIntrospectionType,
+  type OperationDefinitionNode,
   type ValidationRule,
   validate,
 } from 'graphql'
@@ -26,6 +27,7 @@ const maxErrors = 10
  * hooks of the endpoint. To go with `documentCaches`.
  */
 export function documentGuards({ introspection, limits = documentLimits }: GuardOptions): Plugin {
+  const costOf = costReader()
   return {
     onParse({ setParseFn }) {
       setParseFn((source: string | { body: string }) =>
@@ -38,8 +40,8 @@ export function documentGuards({ introspection, limits = documentLimits }: Guard
       setValidationFn(((schema, document, rules) =>
         validate(schema, document, rules, { maxErrors, hideSuggestions: !introspection })) as typeof validate)
     },
-    onExecute: ({ args }) => checkOperation(args, limits),
-    onSubscribe: ({ args }) => checkOperation(args, limits),
+    onExecute: ({ args }) => checkOperation(args, limits, costOf),
+    onSubscribe: ({ args }) => checkOperation(args, limits, costOf),
   }
 }
 
@@ -53,17 +55,26 @@ const noIntrospection: ValidationRule = (context) => ({
   },
 })
 
-/** With the values of its variables, sizes among them. */
-function checkOperation(args: ExecutionArgs, limits: DocumentLimits): void {
-  const { schema, document, operationName, variableValues } = args
-  const operation = getOperationAST(document, operationName)
+function checkOperation(args: ExecutionArgs, limits: DocumentLimits, costOf: CostOf): void {
+  const operation = getOperationAST(args.document, args.operationName)
   // Which one is meant, execution asks.
   if (!operation) return
-  const variables = variableValues ?? {}
-  const { depth, complexity: cost } = complexityFromQuery(ofOperation(document, operation), {
-    schema,
-    variables,
-  })
+  const { depth, complexity: cost } = costOf(operation, args)
   keepWithin(limits, 'depth', depth)
   keepWithin(limits, operation.operation === 'subscription' ? 'messageCost' : 'cost', cost)
+}
+
+type CostOf = (operation: OperationDefinitionNode, args: ExecutionArgs) => Cost
+type Cost = { depth: number; complexity: number }
+
+/** With the values of its variables, sizes among them; without any, it costs the same each time. */
+function costReader(): CostOf {
+  const known = new WeakMap<OperationDefinitionNode, Cost>()
+  return (operation, { schema, document, variableValues }) => {
+    const cost =
+      known.get(operation) ??
+      complexityFromQuery(ofOperation(document, operation), { schema, variables: variableValues ?? {} })
+    if (!operation.variableDefinitions?.length) known.set(operation, cost)
+    return cost
+  }
 }
