@@ -7,8 +7,8 @@ import type { SqlDatabase } from './sql.ts'
 type Deps = {
   database: SqlDatabase
   matching: (filter: JobsFilter, page: JobsPage, candidates: number) => Matching
-  /** In no order. */
-  read: (ns: readonly number[], parts: readonly JobPart[]) => Promise<Job[]>
+  /** The jobs with these numbers, in no order. */
+  read: (numbers: Query, parts: readonly JobPart[]) => Promise<Job[]>
 } & SearchLimits
 
 /** `searchMs`: how long a search goes on before it answers with what it has. */
@@ -27,15 +27,14 @@ export function jobSearch({ database, matching, read, candidates: limits, search
   }
 
   const found = async (filter: JobsFilter, page: JobsPage, parts: readonly JobPart[], withinMs: number) => {
-    const look = async (where: JobsPage, candidates: number): Promise<Look<number[]>> => {
+    const look = async (where: JobsPage, candidates: number): Promise<Look<Job[]>> => {
       const { numbers, candidates: looked } = matching(filter, where, candidates)
-      const ns = (await database.all(numbers.sql, numbers.binds)).map(({ n }) => Number(n))
-      const isFull = ns.length >= where.limit
-      return { found: ns, size: ns.length, reached: isFull ? null : await reachedBy(looked, candidates) }
+      const jobs = await read(numbers, parts)
+      const isFull = jobs.length >= where.limit
+      return { found: jobs, size: jobs.length, reached: isFull ? null : await reachedBy(looked, candidates) }
     }
     const { found, reached } = await lookThrough(look, page, limits, withinMs)
-    const jobs = await read(found.flat(), parts)
-    return { jobs: jobs.sort((a, b) => b.n - a.n), reached }
+    return { jobs: found.flat().sort((a, b) => b.n - a.n), reached }
   }
 
   const counted = (filter: JobsFilter, limit: number, withinMs: number) => {

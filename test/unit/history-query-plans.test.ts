@@ -2,7 +2,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { JobsFilter, JobsPage } from '../../src/history/history-store.ts'
 import { openSqlite } from '../../src/storage/sqlite/database.ts'
-import { removeFinished } from '../../src/storage/sqlite/history-store.ts'
+import { jobsWithNumbers, removeFinished } from '../../src/storage/sqlite/history-store.ts'
 import { matching } from '../../src/storage/sqlite/job-query.ts'
 import { migrate } from '../../src/storage/sqlite/migrations.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
@@ -56,6 +56,11 @@ test.each<[JobsFilter, string]>([
     const plan = planOf(numbers.sql)
     expect(plan.join('\n')).toContain(index)
     expect(plan.filter((line) => /TEMP B-TREE|SCAN jobs/.test(line))).toEqual([])
+    // What it shows of its jobs is looked up by their numbers, once they are found.
+    const [rows, ...rest] = planOf(jobsWithNumbers(numbers, []).sql)
+    expect(rows).toBe('SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)')
+    expect(rest.join('\n')).toContain(index)
+    expect(rest.filter((line) => /TEMP B-TREE|SCAN jobs/.test(line))).toEqual([])
   }
 })
 

@@ -112,7 +112,7 @@ describe('a database thread', () => {
     const entry = await fileIn(
       'dies.mjs',
       `import { parentPort } from 'node:worker_threads'
-       parentPort.on('message', ({ id, sql }) => sql === 'die' ? process.exit(3) : parentPort.postMessage({ id, rows: [{ sql }] }))`,
+       parentPort.on('message', ([{ id, sql }]) => sql === 'die' ? process.exit(3) : parentPort.postMessage({ id, rows: [{ sql }] }))`,
     )
     const thread = new DatabaseThread({
       path: 'unused',

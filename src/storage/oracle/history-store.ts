@@ -22,6 +22,7 @@ import {
 } from '../job-row.ts'
 import { jobSearch, type SearchLimits } from '../job-search.ts'
 import { plainJournalId } from '../journal-order.ts'
+import type { Query } from '../matching.ts'
 import { positionSteps } from '../position-step.ts'
 import { type Binds, ConstraintError, type Row, type SqlDatabase, type Step } from '../sql.ts'
 import { matching } from './job-query.ts'
@@ -71,7 +72,10 @@ export class OracleHistoryStore implements HistoryStore {
 
   constructor(database: SqlDatabase, limits = usualLimits) {
     this.#database = database
-    const read = this.#rows.bind(this)
+    const read = async ({ sql, binds }: Query, parts: readonly JobPart[]) => {
+      const ns = (await database.all(sql, binds)).map(({ n }) => Number(n))
+      return this.#rows(ns, parts)
+    }
     const { search, list, count, tally } = jobSearch({ database, matching, read, ...limits })
     this.search = search
     this.list = list

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { GanchoError } from '../../errors.ts'
 import { errorOfFailure } from './sqlite-error.ts'
-import type { ThreadAnswer, ThreadData, ThreadRequest } from './thread-protocol.ts'
+import type { ThreadAnswer, ThreadData, ThreadQuestion, ThreadRequest } from './thread-protocol.ts'
 
 export type ThreadOptions = ThreadData & {
   closeTimeoutMs: number
@@ -12,7 +12,7 @@ export type ThreadOptions = ThreadData & {
 type Success = Exclude<ThreadAnswer, { failure: unknown }>
 type Waiting = { resolve: (answer: Success) => void; reject: (error: Error) => void }
 type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never
-export type Question = WithoutId<Exclude<ThreadRequest, { do: 'close' }>>
+export type Question = WithoutId<ThreadQuestion>
 
 const unavailable = (cause: unknown) => new GanchoError('DATABASE_UNAVAILABLE', undefined, { cause })
 
@@ -20,6 +20,8 @@ const unavailable = (cause: unknown) => new GanchoError('DATABASE_UNAVAILABLE', 
 export class DatabaseThread {
   readonly #options: ThreadOptions
   readonly #waiting = new Map<number, Waiting>()
+  /** Asked in this turn of the event loop, and not sent yet. */
+  #unsent: ThreadQuestion[] = []
   #worker: Worker | undefined
   #lastId = 0
   #closed = false
@@ -31,27 +33,36 @@ export class DatabaseThread {
   /** @throws ConstraintError, GanchoError DATABASE_UNAVAILABLE, also when closed or when the thread dies. */
   ask(question: Question): Promise<Success> {
     if (this.#closed) return Promise.reject(unavailable(new Error('The database is closed.')))
-    this.#worker ??= this.#start()
     const id = ++this.#lastId
-    const worker = this.#worker
     return new Promise((resolve, reject) => {
-      worker.postMessage({ ...question, id })
       this.#waiting.set(id, { resolve, reject })
+      if (this.#unsent.push({ ...question, id }) === 1) setImmediate(() => this.#send())
     })
+  }
+
+  #send() {
+    const questions = this.#unsent
+    if (questions.length === 0) return
+    this.#unsent = []
+    try {
+      this.#worker ??= this.#start()
+      this.#worker.postMessage(questions satisfies ThreadRequest)
+    } catch (error) {
+      for (const { id } of questions) this.#take(id)?.reject(unavailable(error))
+    }
   }
 
   /** Waits for what was asked before, at most `closeTimeoutMs`, then ends the thread anyway. */
   async close(): Promise<void> {
-    const worker = this.#worker
-    if (this.#closed || !worker) {
-      this.#closed = true
-      return
-    }
+    if (this.#closed) return
     this.#closed = true
+    this.#send()
+    const worker = this.#worker
+    if (!worker) return
     const { promise: ended, resolve: end } = Promise.withResolvers<void>()
     const timer = setTimeout(end, this.#options.closeTimeoutMs)
     worker.once('exit', () => end())
-    worker.postMessage({ id: 0, do: 'close' } satisfies ThreadRequest)
+    worker.postMessage('close' satisfies ThreadRequest)
     await ended
     clearTimeout(timer)
     // Not awaited: a call inside SQLite cannot be interrupted from here, and it must not hold up the process.
@@ -80,9 +91,14 @@ export class DatabaseThread {
     return worker
   }
 
+  #take(id: number): Waiting | undefined {
+    const waiting = this.#waiting.get(id)
+    this.#waiting.delete(id)
+    return waiting
+  }
+
   #settle(answer: ThreadAnswer) {
-    const waiting = this.#waiting.get(answer.id)
-    this.#waiting.delete(answer.id)
+    const waiting = this.#take(answer.id)
     if ('failure' in answer) waiting?.reject(errorOfFailure(answer.failure))
     else waiting?.resolve(answer)
   }
@@ -90,6 +106,7 @@ export class DatabaseThread {
   #rejectAll(reason: unknown) {
     const all = [...this.#waiting.values()]
     this.#waiting.clear()
+    this.#unsent = []
     for (const { reject } of all) reject(unavailable(reason))
   }
 }

@@ -44,7 +44,7 @@ export function openSqlite(options: SqliteOptions): SqlDatabase {
 
 function rowOf(columns: readonly string[], values: readonly SqlValue[]): Row {
   const row: Row = {}
-  for (const [at, name] of columns.entries()) row[name] = values[at] as SqlValue
+  for (let at = 0; at < columns.length; at++) row[columns[at] as string] = values[at] as SqlValue
   return row
 }
 

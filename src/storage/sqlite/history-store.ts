@@ -21,6 +21,7 @@ import {
 } from '../job-row.ts'
 import { jobSearch, type SearchLimits } from '../job-search.ts'
 import { plainJournalId } from '../journal-order.ts'
+import type { Query } from '../matching.ts'
 import { positionSteps } from '../position-step.ts'
 import type { Row, SqlDatabase, Step } from '../sql.ts'
 import type { InsertMissing } from '../stats-steps.ts'
@@ -49,6 +50,12 @@ export const removeFinished = `DELETE FROM jobs WHERE n IN (
 const failUnfinished = `UPDATE jobs SET status = 'FAILED', failure = :failure, updated_at = :at, next_attempt_at = NULL
   WHERE n IN (SELECT n FROM jobs WHERE status IN ('RECEIVED', 'QUEUED', 'HELD', 'DELIVERING', 'RETRYING') LIMIT :limit)`
 
+/** One statement for a page, because each question wakes the thread that answers it. */
+export const jobsWithNumbers = ({ sql, binds }: Query, parts: readonly JobPart[]): Query => ({
+  sql: `SELECT ${listColumns(parts)} FROM jobs WHERE n IN (SELECT n FROM (${sql}))`,
+  binds,
+})
+
 /** History in SQLite. The caller opens and closes the database. */
 export class SqliteHistoryStore implements HistoryStore {
   readonly #database: SqlDatabase
@@ -59,7 +66,10 @@ export class SqliteHistoryStore implements HistoryStore {
 
   constructor(database: SqlDatabase, limits = usualLimits) {
     this.#database = database
-    const read = this.#rows.bind(this)
+    const read = async (numbers: Query, parts: readonly JobPart[]) => {
+      const { sql, binds } = jobsWithNumbers(numbers, parts)
+      return (await database.all(sql, binds)).map(jobOfRow)
+    }
     const { search, list, count, tally } = jobSearch({ database, matching, read, ...limits })
     this.search = search
     this.list = list
@@ -118,8 +128,9 @@ export class SqliteHistoryStore implements HistoryStore {
     })
   }
 
-  jobs(ns: readonly number[]): Promise<Job[]> {
-    return this.#rows(ns, ['headers', 'failure'])
+  async jobs(ns: readonly number[]): Promise<Job[]> {
+    const sql = `SELECT ${jobColumns.join(', ')} FROM jobs WHERE n IN (SELECT value FROM json_each(:ns))`
+    return (await this.#database.all(sql, { ns: JSON.stringify(ns) })).map(jobOfRow)
   }
 
   async body(n: number): Promise<Buffer | null> {
@@ -150,11 +161,6 @@ export class SqliteHistoryStore implements HistoryStore {
 
   removeFinished(before: number, limit: number): Promise<number> {
     return this.#database.run(removeFinished, { before, limit })
-  }
-
-  async #rows(ns: readonly number[], parts: readonly JobPart[]): Promise<Job[]> {
-    const sql = `SELECT ${listColumns(parts)} FROM jobs WHERE n IN (SELECT value FROM json_each(:ns))`
-    return (await this.#database.all(sql, { ns: JSON.stringify(ns) })).map(jobOfRow)
   }
 
   async #meta(): Promise<Row> {

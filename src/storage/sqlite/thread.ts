@@ -2,7 +2,13 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Binds, SqlValue, Step } from '../sql.ts'
-import type { ThreadAnswer, ThreadData, ThreadFailure, ThreadRequest } from './thread-protocol.ts'
+import type {
+  ThreadAnswer,
+  ThreadData,
+  ThreadFailure,
+  ThreadQuestion,
+  ThreadRequest,
+} from './thread-protocol.ts'
 
 const { path, access, busyTimeoutMs } = workerData as ThreadData
 const port = parentPort
@@ -115,19 +121,25 @@ function table(sql: string, binds: Binds) {
   return { columns, rows: prepared.all(binds) as unknown as SqlValue[][] }
 }
 
-function answer(request: Exclude<ThreadRequest, { do: 'close' }>): ThreadAnswer {
+function answerTo(question: ThreadQuestion): ThreadAnswer {
+  const { id } = question
   try {
-    if (request.do === 'transaction') return { id: request.id, changes: transaction(request.steps) }
+    if (question.do === 'transaction') return { id, changes: transaction(question.steps) }
     database()
-    return { id: request.id, ...table(request.sql, request.binds) }
+    return { id, ...table(question.sql, question.binds) }
   } catch (error) {
-    return { id: request.id, failure: failureOf(error) }
+    return { id, failure: failureOf(error) }
   }
 }
 
-port.on('message', (request: ThreadRequest) => {
-  if (request.do !== 'close') return port.postMessage(answer(request))
+function close() {
   statements.clear()
   opened.database?.close()
-  port.close()
+  port?.close()
+}
+
+port.on('message', (request: ThreadRequest) => {
+  if (request === 'close') return close()
+  // One by one, because the next may take its time.
+  for (const question of request) port.postMessage(answerTo(question))
 })
