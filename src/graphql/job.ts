@@ -7,12 +7,13 @@ import { findJob } from './job-access.ts'
 import { bodyPayload, bodyText } from './job-body.ts'
 import { JobStatus } from './job-filter.ts'
 import { JobRoundRef, roundsOf } from './job-round.ts'
+import type { ListedJob } from './listed-job.ts'
 import { QueueRef } from './queue.ts'
 import { TenantRef, tenantOfJob } from './tenant.ts'
 
 const loadBody = (job: Job, { loaders }: GraphqlContext) => loaders.body.load(job.n)
 
-export const JobRef = builder.objectRef<Job>('Job')
+export const JobRef = builder.objectRef<ListedJob>('Job')
 
 builder.node(JobRef, {
   description: 'One event on its way to one destination.',
@@ -44,12 +45,15 @@ builder.node(JobRef, {
     queue: t.field({ type: QueueRef, resolve: ({ queue }) => ({ name: queue }) }),
     tenant: t.field({
       type: TenantRef,
-      resolve: async ({ cnpj }, _args, { loaders }) => tenantOfJob(cnpj, await loaders.tenant.load(cnpj)),
+      resolve: ({ cnpj, listed }, _args, { loaders }) =>
+        listed?.tenant === undefined
+          ? loaders.tenant.load(cnpj).then((tenant) => tenantOfJob(cnpj, tenant))
+          : tenantOfJob(cnpj, listed.tenant),
     }),
     attempts: t.field({
       type: [AttemptRef],
       description: 'In their order; one that is under way is not among them yet.',
-      resolve: ({ n }, _args, { loaders }) => loaders.attempts.load(n),
+      resolve: ({ n, listed }, _args, { loaders }) => listed?.attempts ?? loaders.attempts.load(n),
     }),
     rounds: t.field({
       type: [JobRoundRef],

@@ -6,6 +6,7 @@ import { keysetConnection, maxCount } from './connection.ts'
 import { JobRef } from './job.ts'
 import { findJob } from './job-access.ts'
 import { JobFilter } from './job-filter.ts'
+import { readListed } from './listed-job.ts'
 import { selectedFields } from './selected-fields.ts'
 import type { GraphqlServices } from './services.ts'
 
@@ -36,18 +37,21 @@ builder.queryFields((t) => ({
       description:
         'Newest first. A change shows here a moment after it shows in `job`. A search that would take too long ends with fewer jobs than asked for, and with `hasNextPage`: go on from its `endCursor`.',
       args: { filter: t.arg({ type: JobFilter }) },
-      resolve: async (_root, args, { principal, services }, info) => {
-        const filter = visibleJobs(args.filter, principal)
-        const parts = partsOf(selectedFields(info, ['edges', 'node']))
+      resolve: async (_root, args, context, info) => {
+        const filter = visibleJobs(args.filter, context.principal)
+        const selected = selectedFields(info, ['edges', 'node'])
+        const parts = partsOf(selected)
         const connection = await keysetConnection(args, {
           name: 'jobs',
           keyOf: (job: Job) => job.n,
           parseKey: (text) => (/^[1-9]\d{0,14}$/.test(text) ? Number(text) : undefined),
           read: async (page) => {
-            const { jobs, reached } = await services.jobs.search(filter, page, parts)
+            const { jobs, reached } = await context.services.jobs.search(filter, page, parts)
             return { nodes: jobs, reached }
           },
         })
+        const nodes = connection.edges.map(({ node }) => node)
+        await readListed(nodes, selected, context)
         const list: JobsList = { filter }
         return Object.assign(list, connection)
       },

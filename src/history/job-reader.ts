@@ -1,4 +1,4 @@
-import type { Attempt, Job, JobRound } from '../events/job.ts'
+import { type Attempt, isOver, type Job, type JobRound } from '../events/job.ts'
 import type { JobRecords } from '../events/job-records.ts'
 import type { HistoryStore, JobPart, JobsFilter, JobsFound, JobsPage, Tally } from './history-store.ts'
 
@@ -12,6 +12,11 @@ export type JobReader = {
   bodies(ns: readonly number[]): Promise<Map<number, Buffer>>
   /** In order of their numbers. */
   attempts(ns: readonly number[]): Promise<Map<number, Attempt[]>>
+  /**
+   * The same for jobs of a list, from history alone, which is as old as the list. Left out are jobs that go on, and those that tell of
+   * attempts which history does not have.
+   */
+  pastAttempts(jobs: readonly Job[]): Promise<Map<number, Attempt[]>>
   /** Rounds after the first, in order. */
   rounds(ns: readonly number[]): Promise<Map<number, JobRound[]>>
   snapshot(n: number): Promise<{ job: Job; body: Buffer } | null>
@@ -49,6 +54,14 @@ export function createJobReader(records: JobRecords, history: HistoryStore): Job
       const live = await records.attempts(ns)
       const past = await history.attempts(ns)
       return new Map(ns.map((n) => [n, merged(past.get(n) ?? [], live.get(n) ?? [])]))
+    },
+    async pastAttempts(jobs) {
+      const settled = jobs.filter((job) => isOver(job) || job.status === 'FAILED')
+      const past = await history.attempts(settled.map(({ n }) => n))
+      const known = settled.map((job) => [job, past.get(job.n) ?? []] as const)
+      return new Map(
+        known.flatMap(([job, attempts]) => (attempts.length < job.attempts ? [] : [[job.n, attempts]])),
+      )
     },
     async rounds(ns) {
       const live = await records.rounds(ns)

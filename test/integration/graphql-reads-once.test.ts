@@ -45,7 +45,7 @@ const searched: unknown[] = []
 let services: TestServices
 let client: ReturnType<typeof graphqlClient>
 
-/** Passes everything on and notes each call, which is one round trip to Redis or one SQL statement; a search is two. */
+/** Passes everything on and notes each call, which is one round trip to Redis or one SQL statement. */
 function watch<Part extends object>(part: Part): Part {
   return new Proxy(part, {
     get(target, name) {
@@ -95,14 +95,19 @@ beforeEach(() => {
 })
 
 const all = [
-  ...['redis attempts', 'redis bodies', 'redis rounds'],
+  ...['redis bodies', 'redis rounds'],
   ...['sql attempts', 'sql bodies', 'sql byCnpjs', 'sql rounds', 'sql search'],
 ]
+/** Attempts of those that are neither delivered nor failed: there may be some that history does not have yet. */
+const ofOthers = ['redis attempts', 'sql attempts']
 
-test.each([2, 6])('a list of %i jobs with everything is read with the same few calls', async (first) => {
+test.each([
+  { first: 2, calledFor: all },
+  { first: 6, calledFor: [...all, ...ofOthers] },
+])('a list of $first jobs with everything is read with the same few calls', async ({ first, calledFor }) => {
   const { jobs } = await client.data(Everything, { first })
   expect(jobs.edges).toHaveLength(first)
-  expect([...calls].sort()).toEqual(all)
+  expect([...calls].sort()).toEqual([...calledFor].sort())
   expect(jobs.edges[0]?.node).toMatchObject({
     ...{
       status: 'FAILED',
