@@ -48,14 +48,15 @@ export function createGraphql({
     context: ({ principal }) => ({ services, loaders: createLoaders(services, principal), maxEventBytes }),
     plugins: [
       useCSRFPrevention({ requestHeaders: ['authorization'] }),
-      requestParams(documents),
+      requestParams(documents, requestBytes(maxEventBytes)),
       documentGuards({ introspection, limits }),
       translateErrors(log),
       subscriptionSources,
       ...(tracing ? [tracedOperations(tracing)] : []),
     ],
     parserAndValidationCache: documentCaches(),
-    maxRequestBodySize: requestBytes(maxEventBytes),
+    // requestParams has a limit of its own.
+    maxRequestBodySize: false,
     // translateErrors does both, with our codes and the request id.
     maskedErrors: false,
     logging: false,

@@ -100,6 +100,18 @@ describe('a mistake in the request', () => {
     expect(logged).toEqual([])
   })
 
+  test('is refused when it is too large, also where nobody said how large it is', async () => {
+    const inParts = (texts: string[]) => {
+      const parts = new Blob(texts).stream()
+      return { body: parts, duplex: 'half' } as RequestInit
+    }
+    const answer = await answerTo({}, inParts(['x'.repeat(40_000), 'x'.repeat(40_000)]))
+    expect(extensionsOf(answer)).toMatchObject([{ code: 'BODY_TOO_LARGE', requestId }])
+    expect(answer.status).toBe(413)
+    const small = await answerTo({}, inParts(['{ "query": "{ viewer', ' { kind } }" }']))
+    expect(small).toMatchObject({ status: 200, data: { viewer: { kind: 'ADMIN' } } })
+  })
+
   test('is answered as 200 to those who do not know application/graphql-response+json', async () => {
     const headers = { 'content-type': 'application/json', accept: 'application/json' }
     const answer = await answerTo({ query: '{ viewer { nothing } }' }, { headers })
