@@ -57,6 +57,7 @@ export function createJobReader(records: JobRecords, history: HistoryStore): Job
     },
     async pastAttempts(jobs) {
       const settled = jobs.filter((job) => isOver(job) || job.status === 'FAILED')
+      if (settled.length === 0) return new Map()
       const past = await history.attempts(settled.map(({ n }) => n))
       const known = settled.map((job) => [job, past.get(job.n) ?? []] as const)
       return new Map(

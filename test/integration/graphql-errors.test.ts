@@ -8,6 +8,7 @@ import type { GraphqlServices } from '../../src/graphql/services.ts'
 import { createGraphql } from '../../src/graphql/yoga.ts'
 import { createJobReader } from '../../src/history/job-reader.ts'
 import { admin, requestId } from '../support/graphql-client.ts'
+import { jobSteps } from '../support/job-steps.ts'
 import { openTestServices, type TestServices } from '../support/services.ts'
 import { startTestStores } from '../support/sqlite-stores.ts'
 import { newTenant, numericCnpj } from '../support/tenants.ts'
@@ -221,5 +222,30 @@ describe('what nobody expected', () => {
     const known = { code: 'DATABASE_UNAVAILABLE', requestId }
     expect(extensionsOf(answer)).toEqual([known, known])
     expect(logged).toHaveLength(1)
+  })
+
+  test('is told in its place also where a list reads it for all of its jobs at once', async () => {
+    const steps = jobSteps(services)
+    const accepted = await services.intake.accept({
+      ...{ cnpj: numericCnpj, eventType: null, correlationId: null, contentType: null, headers: {} },
+      ...{ body: Buffer.from('x'), idempotencyKey: null },
+    })
+    await steps.deliver(accepted.ns[0] ?? 0)
+    await services.historyCaughtUp()
+    const broken = () => Promise.reject(new Error('broken'))
+    const history = Object.create(services.stores.history, { attempts: { value: broken } })
+    const jobs = createJobReader(services.records, history)
+    const tenantStore = { ...services.tenantStore, byCnpjs: broken }
+    const { errors: ofAttempts } = await answerWith(
+      { jobs },
+      '{ jobs { edges { node { attempts { number } } } } }',
+    )
+    expect(ofAttempts).toMatchObject([{ path: ['jobs', 'edges', 0, 'node', 'attempts'] }])
+    const { errors: ofTenant } = await answerWith(
+      { tenantStore },
+      '{ jobs { edges { node { tenant { name } } } } }',
+    )
+    expect(ofTenant).toMatchObject([{ path: ['jobs', 'edges', 0, 'node', 'tenant'] }])
+    expect(logged).toHaveLength(2)
   })
 })
