@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createGraphql } from '../../src/graphql/yoga.ts'
 import { graphql } from '../gql/gql.ts'
 import { eventually } from '../support/eventually.ts'
+import { failed } from '../support/failures.ts'
 import { admin, graphqlClient } from '../support/graphql-client.ts'
 import { jobSteps } from '../support/job-steps.ts'
 import { openTestServices, type TestServices } from '../support/services.ts'
@@ -32,6 +33,12 @@ const Told = graphql(`
 const Nodes = graphql(
   `query Nodes($ids: [ID!]!) { nodes(ids: $ids) { id ... on Job { payload tenant { name } } } }`,
 )
+
+const Tried = graphql(`
+  query Tried($ids: [ID!]!) {
+    jobs(filter: { ids: $ids }) { edges { node { id status attempts { number } } } }
+  }
+`)
 
 const Tokens = graphql(`query TokensOfAll { tenants { edges { node { cnpj tokens { name } } } } }`)
 
@@ -190,4 +197,19 @@ test('the counts of a queue are read once for all jobs in it', async () => {
   monitor.disconnect()
   const paused = commands.filter((command) => command.startsWith('hexists') && command.includes('paused'))
   expect(paused).toHaveLength(1)
+})
+
+test('a list asks Redis for the attempts of a settled job that tells of more than history has', async () => {
+  await jobSteps(services).begin(1)
+  await services.historyCaughtUp()
+  await services.stores.history.failUnfinished(failed, 10)
+  const { jobs } = await client.data(Tried, { ids: ['ID-1', 'ID-2', 'ID-3'] })
+  expect(jobs.edges.map(({ node }) => node)).toEqual([
+    { id: 'ID-3', status: 'FAILED', attempts: [{ number: 1 }] },
+    { id: 'ID-2', status: 'DELIVERED', attempts: [{ number: 1 }] },
+    { id: 'ID-1', status: 'FAILED', attempts: [] },
+  ])
+  expect(calls.filter((call) => call.endsWith('attempts'))).toEqual([
+    ...['sql attempts', 'redis attempts', 'sql attempts'],
+  ])
 })
