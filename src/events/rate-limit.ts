@@ -21,7 +21,7 @@ export function rateLimited(state: RateLimitState, waitMs: number): GanchoError 
 }
 
 /** A limit as the scripts take it: thousandths of an event a second, and the burst. */
-export const bucketArguments = (limit: RateLimit | undefined): ScriptArgument[] =>
+const bucketArguments = (limit: RateLimit | undefined): ScriptArgument[] =>
   limit ? [Math.round(limit.perSecond * 1_000), limit.burst] : ['', '']
 
 /** Reads how many events of its burst a tenant has spent. @throws GanchoError REDIS_UNAVAILABLE */
