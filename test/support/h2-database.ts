@@ -13,6 +13,8 @@ export async function openH2(port: number, name = `mem:${randomUUID()}`): Promis
   const client = new pg.Client({ host: '127.0.0.1', port, user: 'sa', password: 'sa', database: name })
   await client.connect()
   await client.query('SET MODE Oracle')
+  // Else one that waits for another one's change gives up after two seconds, which a busy machine takes.
+  await client.query('SET LOCK_TIMEOUT 60000')
   let last: Promise<unknown> = Promise.resolve()
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const result = last.then(() => awake(client, work()))
@@ -63,7 +65,7 @@ export async function openH2(port: number, name = `mem:${randomUUID()}`): Promis
 }
 
 /** H2 fails inside when two connections change a table at once; to one after the other it says, as Oracle does, what is there already. */
-const changesTable = /^\s*(ALTER TABLE|CREATE INDEX)/
+const changesTable = /^\s*(ALTER|CREATE|DROP)\b/
 let lastChange: Promise<unknown> = Promise.resolve()
 function oneByOne<T>(work: () => Promise<T>): Promise<T> {
   const result = lastChange.then(work)
