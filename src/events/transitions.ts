@@ -146,8 +146,9 @@ export function createTransitions(redis: Redis, options: ChangeOptions): Transit
       return answers.map((answer, i) => enqueued(ns[i] as number, answer))
     },
     async start(n, round, owner, leaseMs, terms = {}) {
-      const args = [round, owner, leaseMs, termsText(terms)]
-      const answer = await changes.start({ name: 'start', on: n, args })
+      const change = { name: 'start', on: n, args: [round, owner, leaseMs, termsText(terms)] }
+      let answer = await changes.start(change)
+      while (String(answer[0]) === 'again') answer = await changes.start(change)
       return started(n, answer as unknown as [Buffer, ...unknown[]])
     },
     async keep(n, round, { why, until }) {

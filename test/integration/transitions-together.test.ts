@@ -37,6 +37,19 @@ test('the starts of one turn are one call, and so are the finishes', async () =>
   expect([between - before, (await scriptCalls()) - between]).toEqual([1, 1])
 })
 
+test('starts whose bodies are too much for one answer are several calls, and each has its own body', async () => {
+  const bodies = ['a', 'b', 'c'].map((letter) => Buffer.alloc(2.5 * 1024 * 1024, letter))
+  const ns = await Promise.all(bodies.map((body) => core.accept({ body, contentType: 'text/plain' })))
+  await core.transitions.enqueue(ns)
+  await start(ns[0] ?? 0, 7)
+  const before = await scriptCalls()
+  const begun = await Promise.all(ns.map((n) => start(n)))
+  expect((await scriptCalls()) - before).toBe(2)
+  for (const [i, one] of begun.entries())
+    expect(one.kind === 'started' && bodies[i]?.equals(one.body)).toBe(true)
+  expect((await core.records.jobs(ns)).map(({ attempts }) => attempts)).toEqual([1, 1, 1])
+})
+
 test('a job that cannot be started is refused alone, whatever starts with it', async () => {
   const ns = await several(queued)
   const mend = await spoil(keys.job(ns[1]))

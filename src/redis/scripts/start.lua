@@ -5,6 +5,8 @@
 ]]
 -- When a job asks again for which nothing better is known, and one that nobody else would ask for while its destination is held.
 local busyMs, heldMs = 500, 5000
+-- After so many bytes of bodies no further start goes with an answer: Redis serves nobody else meanwhile. And how many there are so far.
+local mostBytes, bytes = 4194304, 0
 
 -- How long it was held counts against no time that it has.
 local function beHeldNoMore(recordKey)
@@ -48,10 +50,13 @@ end
 -- the caller knows of the destination (see rememberTerms).
 -- A repeat by the same owner renews the lease. A start is known by its number among all starts of the job, which only grows.
 -- {'ok', attempt, attempt within the round, number of the start, record as name, value, …} | {'wait', until} |
--- {'back', why, until}: its turn is not now, so BullMQ lets it go, and then `keep` follows | {'refused', status}
+-- {'back', why, until}: its turn is not now, so BullMQ lets it go, and then `keep` follows | {'refused', status} |
+-- {'again'}: nothing was done, the bodies of the starts before it are enough for one answer
 local function start(n, recordKey, record, args)
   local round, owner, leaseMs = tonumber(args[1]), args[2], tonumber(args[3])
+  if bytes >= mostBytes then return { 'again' } end
   local function started(attempt)
+    bytes = bytes + redis.call('HSTRLEN', recordKey, 'body')
     takePlace(n, record.destination, now + leaseMs)
     return { 'ok', attempt, attempt - record.roundStart, attempt + record.looks, redis.call('HGETALL', recordKey) }
   end
