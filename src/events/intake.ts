@@ -135,9 +135,9 @@ export function createIntake(deps: Deps): Intake {
 
   const acceptNamed = async (event: IncomingEvent, { deliver }: NamedReply): Promise<Accepted> => {
     const bytes = event.body.length
+    const args = scriptEvent(event, randomUUID(), deliver ? deps.route(event) : [])
     bytesInFlight += bytes
     try {
-      const args = scriptEvent(event, randomUUID(), deliver ? deps.route(event) : [])
       const answer = await ask<AcceptedAnswer | ['full']>(replyScript, [{ args }])
       if (answer[0] === 'full') throw backlogFull()
       return taken(answer, undefined, deps.dataSet.given)

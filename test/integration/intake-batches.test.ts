@@ -7,6 +7,7 @@ import { startTestRedis, type TestRedis } from '../support/redis.ts'
 
 const threeForInvoices: Router = ({ eventType }) => {
   if (eventType === 'nobody.cares') return []
+  if (eventType === 'odd') throw new RangeError('no way for this one')
   const names = eventType === 'invoice' ? ['erp', 'nifi', 'archive'] : ['nifi']
   return names.map((destination) => ({ destination, queue: 'nifi' }))
 }
@@ -84,6 +85,13 @@ test('half a character in what one event may answer, cut or sent, harms none of 
   const accepts = externalIds.map((externalId) => core.accept({ candidates: [{ ...candidate, externalId }] }))
   const [first = 0, ...others] = await Promise.all([...accepts, core.accept()])
   expect(others).toEqual([first + 1, first + 2])
+})
+
+test.each([
+  ['an event', {}],
+  ['a reply that is named itself', { named: { awaitId: 'aw_none', failed: false, deliver: true } }],
+])('what goes wrong with %s before Redis is asked is not put down to Redis', async (_, what) => {
+  await expect(core.accept({ ...what, eventType: 'odd' })).rejects.toThrow('no way for this one')
 })
 
 test('an event for three destinations is three jobs in a row that share its id', async () => {
