@@ -7,6 +7,26 @@ const text = (value: Field | undefined) =>
   value === undefined || value.length === 0 ? null : value.toString()
 const number = (value: Field | undefined) => (value === undefined ? null : Number(value))
 
+/** All that `jobFromFields` reads. */
+export const jobFields = [
+  ...['event', 'cnpj', 'destination', 'queue', 'type', 'correlation', 'contentType', 'headers', 'status'],
+  ...['round', 'attempts', 'receivedAt', 'updatedAt', 'nextAttemptAt', 'deliveredAt', 'requeuedAt'],
+  ...['reported', 'failure', 'journalId'],
+]
+
+/** Fields of a record by their names, without those that it does not have. */
+export function namedFields<Value extends Field>(
+  names: readonly string[],
+  values: readonly (Value | null | false)[],
+): Record<string, Value> {
+  const fields: Record<string, Value> = {}
+  for (const [i, name] of names.entries()) {
+    const value = values[i]
+    if (value) fields[name] = value
+  }
+  return fields
+}
+
 /** Reads a job from the fields of its record. The body is the field `body`, byte for byte. */
 export function jobFromFields(n: number, fields: Readonly<Record<string, Field | undefined>>): Job {
   const failure = text(fields.failure)

@@ -2,7 +2,7 @@ import type { ChainableCommander, Redis } from 'ioredis'
 import { keys } from '../redis/keys.ts'
 import { loadScript } from '../redis/scripts.ts'
 import type { Attempt, Job, JobRound } from './job.ts'
-import { jobFromFields, roundsOfField } from './job-record.ts'
+import { jobFields, jobFromFields, namedFields, roundsOfField } from './job-record.ts'
 
 export type RecordSnapshot = { job: Job; body: Buffer | null; attempts: Attempt[]; rounds: JobRound[] }
 
@@ -23,31 +23,6 @@ export type JobRecords = {
 
 type Snapshots = { snapshots: RecordSnapshot[]; rest: readonly number[] }
 
-const jobFields = [
-  ...[
-    'event',
-    'cnpj',
-    'destination',
-    'queue',
-    'type',
-    'correlation',
-    'contentType',
-    'headers',
-    'status',
-    'round',
-  ],
-  ...[
-    'attempts',
-    'receivedAt',
-    'updatedAt',
-    'nextAttemptAt',
-    'deliveredAt',
-    'requeuedAt',
-    'reported',
-    'failure',
-  ],
-  'journalId',
-]
 /** As `read-jobs` answers them. */
 const fieldNames = [...jobFields, 'rounds']
 /** Redis does nothing else meanwhile: a millisecond for so many, about. */
@@ -59,7 +34,7 @@ export function createJobRecords(redis: Redis): JobRecords {
     async jobs(ns) {
       const rows = await answers(redis.pipeline(ns.map((n) => ['hmgetBuffer', keys.job(n), ...jobFields])))
       return ns.flatMap((n, i) => {
-        const fields = named(rows[i] as (Buffer | null)[])
+        const fields = namedFields(jobFields, rows[i] as (Buffer | null)[])
         return fields.status ? [jobFromFields(n, fields)] : []
       })
     },
@@ -96,7 +71,7 @@ export function createJobRecords(redis: Redis): JobRecords {
 }
 
 function snapshotOf(n: number, [values, body, ...attempts]: Buffer[], withBody: boolean): RecordSnapshot {
-  const fields = named(JSON.parse(String(values)) as (string | false)[])
+  const fields = namedFields(fieldNames, JSON.parse(String(values)) as (string | false)[])
   return {
     job: jobFromFields(n, fields),
     body: withBody && body ? body : null,
@@ -111,15 +86,6 @@ async function answers(pipeline: ChainableCommander): Promise<unknown[]> {
     if (error) throw error
     return value
   })
-}
-
-function named<Value extends Buffer | string>(values: readonly (Value | null | false)[]) {
-  const fields: Record<string, Value> = {}
-  for (const [i, name] of fieldNames.entries()) {
-    const value = values[i]
-    if (value) fields[name] = value
-  }
-  return fields
 }
 
 const parseAttempts = (rows: readonly string[]) => rows.map((row) => JSON.parse(row) as Attempt)

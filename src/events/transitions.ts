@@ -3,7 +3,7 @@ import { keys } from '../redis/keys.ts'
 import { loadScript, type ScriptArgument } from '../redis/scripts.ts'
 import { type Answer, type Change, type ChangeOptions, changeScripts } from './change-scripts.ts'
 import type { Attempt, Failure, Job, JobStatus, RoundAudit } from './job.ts'
-import { jobFromFields, recordFields } from './job-record.ts'
+import { jobFields, jobFromFields, namedFields, recordFields } from './job-record.ts'
 import type { LaneEntry } from './lanes.ts'
 import { orderingHash, orderingHeader } from './ordering.ts'
 
@@ -209,12 +209,15 @@ function enqueued(n: number, [kind, ...rest]: Answer): Enqueued {
   return { kind: 'add', entry: { n, round, queue, destination } }
 }
 
+/** What start.lua answers of a record, in its order. */
+const startedFields = [...jobFields, 'body', 'looks', 'firstAttemptAt', 'lost', 'late', 'heldMs', 'ordering']
+
 function started(n: number, [kind, ...rest]: [Buffer, ...unknown[]]): Started {
   const name = kind.toString()
   if (name === 'wait') return { kind: 'wait', until: rest[0] as number }
   if (name === 'refused') return { kind: 'refused', status: String(rest[0]) }
   if (name === 'back') return { kind: 'back', why: String(rest[0]), until: Number(rest[1]) }
-  const fields = fieldsFromPairs(rest[3] as Buffer[])
+  const fields = namedFields(startedFields, rest[3] as (Buffer | null)[])
   const job = jobFromFields(n, fields)
   const body = fields.body ?? Buffer.alloc(0)
   const [attempt, attemptInRound, start] = rest as [number, number, number]
@@ -232,12 +235,6 @@ function started(n: number, [kind, ...rest]: [Buffer, ...unknown[]]): Started {
     heldMs: Number(fields.heldMs ?? 0),
     isOrdered: fields.ordering !== undefined,
   }
-}
-
-function fieldsFromPairs(pairs: readonly Buffer[]): Record<string, Buffer> {
-  const fields: Record<string, Buffer> = {}
-  for (let i = 0; i + 1 < pairs.length; i += 2) fields[String(pairs[i])] = pairs[i + 1] as Buffer
-  return fields
 }
 
 function requeued([kind, ...rest]: Answer): Requeued {

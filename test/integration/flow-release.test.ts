@@ -80,6 +80,15 @@ test('tenants take turns, however many jobs one of them has waiting', async () =
   expect(released).toEqual([a, other.ns[0], b, other.ns[1], c, d])
 })
 
+test('they do so as well when many places are free at once, and whoever is alone then has all of them', async () => {
+  const flood = await enqueued(7, first)
+  const other = await enqueued(2, second)
+  await allow(8)
+  const [a, b, c, d] = flood.ns.slice(2)
+  expect(released).toEqual([a, other.ns[0], b, other.ns[1], c, d])
+  expect([await kept(), await core.redis.hgetall(keys.keptOf)]).toEqual([1, { [first]: '1' }])
+})
+
 test('the place that is free again costs Redis the same, however many tenants wait for it', async () => {
   const { ns, out: given } = await enqueued(3)
   await enqueued(2, second)

@@ -89,3 +89,14 @@ test('an outcome that cannot be recorded harms no other one of its turn', async 
     'DELIVERED',
   ])
 })
+
+test('a record that cannot be read does not keep those behind it from their turn', async () => {
+  const destination = (await core.job(await queued()))?.destination ?? ''
+  await core.transitions.release(new Map([[destination, { concurrency: 1, slots: 50 }]]))
+  const ns = await several(queued)
+  await spoil(keys.job(ns[0]))
+  await core.transitions.release(new Map([[destination, { concurrency: 40, slots: 50 }]]))
+  expect((await core.redis.smembers(`${keys.prefix}out:${destination}`)).map(Number)).toEqual(
+    expect.arrayContaining([ns[1], ns[2]]),
+  )
+})

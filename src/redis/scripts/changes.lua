@@ -35,6 +35,16 @@ local function readJob(n)
   return recordKey, read(recordKey)
 end
 
+-- Of a job what decides where it waits, which is far less to read.
+local function readPlace(n)
+  local recordKey = jobPrefix .. n
+  local values = redis.call('HMGET', recordKey, 'status', 'round', 'attempts', 'requeuedAt', 'destination', 'cnpj', 'queue', 'kept',
+    'ordering', 'event', 'type')
+  return recordKey, { status = values[1], round = tonumber(values[2]), attempts = tonumber(values[3]),
+    requeuedAt = tonumber(values[4] or 0), destination = values[5], cnpj = values[6], queue = values[7], kept = values[8],
+    ordering = values[9], event = values[10], type = values[11] }
+end
+
 -- Writes the new status and what else there is (name, value, …) into the record, and appends the change to the journal.
 local function write(n, recordKey, record, status, attempts, ...)
   local id = appendChange(journalKey, n, record.status,
@@ -93,12 +103,13 @@ end
 
 -- Makes the changes that are asked for, by their names, and gives an answer for each: change(n, record key, record, arguments). A change
 -- in `ofDestination` is one of a destination, which stands in the place of the number: change(destination, arguments).
--- With `apart` an error ends its own change alone, and is the answer to that: the others were asked for by somebody else.
-local function makeChanges(ofJob, ofDestination, apart)
+-- With `apart` an error ends its own change alone, and is the answer to that: the others were asked for by somebody else. `readAs`: what
+-- reads the records, when not all of a job needs to be known.
+local function makeChanges(ofJob, ofDestination, apart, readAs)
   local function make(name, n, args)
     released = {}
     if not ofJob[name] then return ofDestination[name](n, args) end
-    local recordKey, record = readJob(n)
+    local recordKey, record = (readAs or readJob)(n)
     return ofJob[name](n, recordKey, record, args)
   end
   local answers, at = {}, 4

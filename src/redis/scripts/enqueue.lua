@@ -23,4 +23,4 @@ local function enqueue(n, recordKey, record)
   return { 'ok', record.queue, record.round, record.destination }
 end
 
-return makeChanges({ enqueue = enqueue })
+return makeChanges({ enqueue = enqueue }, nil, false, readPlace)

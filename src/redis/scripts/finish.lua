@@ -15,7 +15,7 @@ local function finish(n, recordKey, record, args)
   local nextAttemptAt = status == 'RETRYING' and now + tonumber(args[3]) or 0
   -- Deleting first lets a full Redis take the rest of the script: an outcome is recorded whenever Redis answers.
   redis.call('HDEL', recordKey, 'owner', 'leaseUntil', 'startedAt', 'report')
-  local attempts, fields = record.attempts, { 'finished', startNumber }
+  local attempts, fields = record.attempts, { 'finished', args[1] }
   if status == 'RETRYING' then append(fields, 'nextAttemptAt', int(nextAttemptAt)) end
   if status == 'DELIVERED' then append(fields, 'deliveredAt', int(now)) end
   if args[4] ~= '' then append(fields, 'failure', args[4]) end

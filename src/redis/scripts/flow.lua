@@ -75,10 +75,10 @@ local function comeIn(n, dest)
   if flow.out then flow.out = flow.out - removed end
 end
 
-local function countKept(record, by)
-  redis.call('HINCRBY', ARGV[2] .. 'kept', record.queue, by)
-  local left = redis.call('HINCRBY', ARGV[2] .. 'kept-of', record.cnpj, by)
-  if left <= 0 then redis.call('HDEL', ARGV[2] .. 'kept-of', record.cnpj) end
+local function countKept(queue, cnpj, by)
+  redis.call('HINCRBY', ARGV[2] .. 'kept', queue, by)
+  local left = redis.call('HINCRBY', ARGV[2] .. 'kept-of', cnpj, by)
+  if left <= 0 then redis.call('HDEL', ARGV[2] .. 'kept-of', cnpj) end
 end
 
 -- Places the tenant behind those whose turn comes, unless it is among them.
@@ -92,7 +92,7 @@ end
 local function keepBack(n, recordKey, record, score)
   local key = backlogKey(record)
   if redis.call('ZADD', key, 'NX', score, n) == 1 then
-    countKept(record, 1)
+    countKept(record.queue, record.cnpj, 1)
     if redis.call('ZCARD', key) == 1 then standInRing(record.destination, record.cnpj) end
   end
   redis.call('HSET', recordKey, 'kept', 'flow')
@@ -116,7 +116,7 @@ local function unkeep(n, recordKey, record)
     wasThere = redis.call('ZREM', key, n) == 1
     if wasThere and redis.call('EXISTS', key) == 0 then leaveRing(record.destination, record.cnpj) end
   end
-  if wasThere then countKept(record, -1) end
+  if wasThere then countKept(record.queue, record.cnpj, -1) end
   redis.call('HDEL', recordKey, 'kept')
   record.kept = false
 end
@@ -133,7 +133,7 @@ end
 -- Gives a job out or keeps it back. True when it is out: the caller adds it to BullMQ.
 local function admit(n, recordKey, record, score)
   if not isFirst(n, record) then
-    if not record.kept then countKept(record, 1) end
+    if not record.kept then countKept(record.queue, record.cnpj, 1) end
     redis.call('HSET', recordKey, 'kept', 'order')
     record.kept = 'order'
     return false

@@ -7,13 +7,13 @@ local function letIn(n, record, hasLeftLine)
   comeIn(n, dest)
   redis.call('ZREM', flowKeyOf('active', dest), n)
   if hasLeftLine then
-    local first, firstKey, next = leaveLine(n, record, readJob)
+    local first, firstKey, next = leaveLine(n, record, readPlace)
     if first then
       unkeep(first, firstKey, next)
       admitAnd(first, firstKey, next, first)
     end
   end
-  release(dest, readJob, give)
+  release(dest, readPlace, give)
 end
 
 -- `audit`: who asked and why, as JSON. Rounds are kept a line each: round, ms, how the one before ended, audit.

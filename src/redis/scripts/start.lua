@@ -49,7 +49,7 @@ end
 -- QUEUED, HELD, RETRYING that is due, or DELIVERING whose lease ran out -> DELIVERING. Arguments: round, owner, lease in ms, what
 -- the caller knows of the destination (see rememberTerms).
 -- A repeat by the same owner renews the lease. A start is known by its number among all starts of the job, which only grows.
--- {'ok', attempt, attempt within the round, number of the start, record as name, value, …} | {'wait', until} |
+-- {'ok', attempt, attempt within the round, number of the start, fields of the record} | {'wait', until} |
 -- {'back', why, until}: its turn is not now, so BullMQ lets it go, and then `keep` follows | {'refused', status} |
 -- {'again'}: nothing was done, the bodies of the starts before it are enough for one answer
 local function start(n, recordKey, record, args)
@@ -58,7 +58,11 @@ local function start(n, recordKey, record, args)
   local function started(attempt)
     bytes = bytes + redis.call('HSTRLEN', recordKey, 'body')
     takePlace(n, record.destination, now + leaseMs)
-    return { 'ok', attempt, attempt - record.roundStart, attempt + record.looks, redis.call('HGETALL', recordKey) }
+    -- In the order of `startedFields` (events/transitions.ts).
+    local fields = redis.call('HMGET', recordKey, 'event', 'cnpj', 'destination', 'queue', 'type', 'correlation', 'contentType',
+      'headers', 'status', 'round', 'attempts', 'receivedAt', 'updatedAt', 'nextAttemptAt', 'deliveredAt', 'requeuedAt',
+      'reported', 'failure', 'journalId', 'body', 'looks', 'firstAttemptAt', 'lost', 'late', 'heldMs', 'ordering')
+    return { 'ok', attempt, attempt - record.roundStart, attempt + record.looks, fields }
   end
   if not record.status then return { 'refused', 'MISSING' } end
   if record.round ~= round then return { 'refused', 'OTHER_ROUND' } end
@@ -87,7 +91,7 @@ local function start(n, recordKey, record, args)
   unkeep(n, recordKey, record)
   local attempt = record.attempts + 1
   local isFirstAttempt = record.attempts == record.roundStart
-  local fields = { 'attempts', attempt, 'owner', owner, 'leaseUntil', int(now + leaseMs), 'startedAt', int(now) }
+  local fields = { 'attempts', int(attempt), 'owner', owner, 'leaseUntil', int(now + leaseMs), 'startedAt', int(now) }
   if isFirstAttempt then append(fields, 'firstAttemptAt', int(now)) end
   write(n, recordKey, record, 'DELIVERING', attempt, unpack(fields))
   if record.nextAttemptAt > 0 or record.slot then redis.call('HDEL', recordKey, 'nextAttemptAt', 'slot') end

@@ -16,7 +16,7 @@ local function keep(n, recordKey, record, args)
     if isFirst(n, record) then keepBack(n, recordKey, record, n) else admit(n, recordKey, record, n) end
   end
   lookAtKept(n, recordKey, record)
-  release(record.destination, readJob, give)
+  release(record.destination, readPlace, give)
   return { 'ok', released }
 end
 
@@ -96,8 +96,8 @@ local function look(n, recordKey, record)
   if not record.kept then return { 'out' } end
   if record.kept == 'order' then
     local first = redis.call('ZRANGE', lineKey(record), 0, 0)[1]
-    local _, head = readJob(first or n)
-    if not mayBeOut(head) and head.status ~= 'DELIVERING' and head.status ~= 'RECEIVED' then leaveLine(first or n, record, readJob) end
+    local _, head = readPlace(first or n)
+    if not mayBeOut(head) and head.status ~= 'DELIVERING' and head.status ~= 'RECEIVED' then leaveLine(first or n, record, readPlace) end
     if isFirst(n, record) then
       unkeep(n, recordKey, record)
       admitAnd(n, recordKey, record, n)
@@ -120,14 +120,14 @@ end
 -- Gives out what there is room for. Arguments: what the caller knows of it, see rememberTerms. {'ok', released}
 local function releaseNext(dest, args)
   rememberTerms(dest, args[1])
-  release(dest, readJob, give, true)
+  release(dest, readPlace, give, true)
   return { 'ok', released }
 end
 
 -- Closes its breaker by hand. {'ok', released}
 local function resetDestination(dest)
   resetGate(dest, now)
-  release(dest, readJob, give, true)
+  release(dest, readPlace, give, true)
   return { 'ok', released }
 end
 
@@ -138,7 +138,7 @@ local function recount(dest)
     local isOut = record.status == 'DELIVERING' or (mayBeOut(record) and not record.kept and record.nextAttemptAt <= now)
     if not isOut then comeIn(n, dest) end
   end
-  release(dest, readJob, give, true)
+  release(dest, readPlace, give, true)
   return { 'ok', released }
 end
 
