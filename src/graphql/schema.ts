@@ -23,10 +23,23 @@ import './tenant-token.ts'
 import './unmatched-replies.ts'
 import './update-tenant.ts'
 import './viewer.ts'
-import { lexicographicSortSchema, printSchema } from 'graphql'
+import { isObjectType, lexicographicSortSchema, printSchema } from 'graphql'
+import { type Job, jobId } from '../events/job.ts'
+import type { Tenant } from '../tenants/tenant.ts'
 import { builder } from './builder.ts'
+import { encodeGlobalId } from './global-id.ts'
 
 export const schema = builder.toSchema()
+plainIds<Job>('Job', ({ n }) => jobId(n))
+plainIds<Tenant>('Tenant', ({ cnpj }) => cnpj)
+
+/** Pothos makes a promise of each id, and with it of each object that has one, for which a page of them waits. */
+function plainIds<Node>(name: string, idOf: (node: Node) => string): void {
+  const type = schema.getType(name)
+  const field = isObjectType(type) ? type.getFields().id : undefined
+  if (!field) throw new Error(`There is no id of a ${name}.`)
+  field.resolve = (node: Node) => encodeGlobalId(name, idOf(node))
+}
 
 /** The schema as it is committed in schema.graphql: sorted, so that a change shows as what it is. */
 export const printedSchema = () => `${printSchema(lexicographicSortSchema(schema))}\n`
