@@ -25,8 +25,9 @@ type Snapshots = { snapshots: RecordSnapshot[]; rest: readonly number[] }
 
 /** As `read-jobs` answers them. */
 const fieldNames = [...jobFields, 'rounds']
-/** Redis does nothing else meanwhile: a millisecond for so many, about. */
+/** Redis does nothing else meanwhile: a millisecond for so many, about, and two or three for so many bytes. */
 const readTogether = 100
+const bytesTogether = 1024 * 1024
 
 export function createJobRecords(redis: Redis): JobRecords {
   const readJobs = loadScript(redis, 'read-jobs', { buffers: true })
@@ -56,8 +57,9 @@ export function createJobRecords(redis: Redis): JobRecords {
       let rest = ns
       for (let room = mostBytes; rest.length > 0 && room > 0; ) {
         const part = rest.slice(0, readTogether)
-        const args = part.flatMap((n) => [n, withBody.has(n) ? 1 : 0])
-        const rows = (await readJobs([keys.journal], [keys.jobPrefix, room, ...args])) as Buffer[][]
+        const pairs = part.flatMap((n) => [n, withBody.has(n) ? 1 : 0])
+        const args = [keys.jobPrefix, Math.min(room, bytesTogether), ...pairs]
+        const rows = (await readJobs([keys.journal], args)) as Buffer[][]
         for (const [i, row] of rows.entries()) {
           const n = part[i] as number
           for (const { length } of row.slice(1)) room -= length

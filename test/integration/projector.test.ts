@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Failure } from '../../src/events/job.ts'
 import { createDataSet, type DataSet } from '../../src/history/data-set.ts'
 import { dropAttempts } from '../../src/history/drop-attempts.ts'
-import { forgetOver } from '../../src/history/forget-jobs.ts'
+import { forgetJobs, forgetOver } from '../../src/history/forget-jobs.ts'
 import type {
   CountedStats,
   HistoryStore,
@@ -139,6 +139,25 @@ describe('the projector', () => {
       [ns[1], 100_000],
     ])
     expect(rest).toEqual([ns[2]])
+  })
+
+  test('keeps Redis from others for few jobs at a time, or few bytes, when it reads records and when it deletes them', async () => {
+    const scriptCalls = async () =>
+      Number(/cmdstat_evalsha:calls=(\d+)/.exec(await core.redis.info('commandstats'))?.[1])
+    const small = await Promise.all(Array.from({ length: 299 }, () => core.accept()))
+    const large = await core.accept({ body: Buffer.alloc(1_200_000) })
+    await core.records.snapshots([large], new Set())
+    const before = await scriptCalls()
+    const all = [large, ...small]
+    const { snapshots } = await core.records.snapshots(all, new Set(all))
+    expect(snapshots.map(({ job }) => job.n)).toEqual(all)
+    expect((await scriptCalls()) - before).toBe(4)
+    const forget = forgetJobs(core.redis, ['RECEIVED'])
+    const [{ job: first }, ...others] = snapshots as [JobSnapshot, ...JobSnapshot[]]
+    expect(await forget([first])).toBe(1)
+    const beforeForgotten = await scriptCalls()
+    expect(await forget(others.map(({ job }) => job))).toBe(299)
+    expect((await scriptCalls()) - beforeForgotten).toBe(3)
   })
 
   test('writes more jobs than it writes at a time, and counts each of them once', async () => {
