@@ -62,7 +62,7 @@ export interface HistoryStore {
   /**
    * Writes the snapshots and the new position in one transaction. A snapshot whose journal id is not newer than its row's changes
    * nothing, so repeats and late writers are harmless; bodies are written once, attempts and rounds by number. The position never moves back
-   * within an epoch.
+   * within an epoch, and into another one only at its beginning, `0-0`.
    *
    * With `counted`, the position moves only when history stands where the counting began, and only then is anything added: of two who
    * read the same changes, one counts. False when it was not this one.

@@ -4,12 +4,13 @@ import { sortableJournalId } from './journal-order.ts'
 import type { Step } from './sql.ts'
 import { type InsertMissing, statsSteps } from './stats-steps.ts'
 
-// A reader that lost its lease may come late: it must not move its successor's position back.
+const start = sortableJournalId('0-0')
+// A reader that lost its lease may come late: it must not move its successor's position back, nor to the data set from before.
 const moveForward = `UPDATE history_meta SET epoch = :epoch, journal = :journal
-  WHERE epoch IS NULL OR epoch <> :epoch OR journal < :journal`
+  WHERE epoch IS NULL OR (epoch = :epoch AND journal < :journal) OR (epoch <> :epoch AND :journal = '${start}')`
 const moveOn = `UPDATE history_meta SET epoch = :epoch, journal = :journal, last_batch = :batch_id
   WHERE (epoch = :epoch AND journal = :came_from)
-    OR ((epoch IS NULL OR epoch <> :epoch) AND :came_from = '${sortableJournalId('0-0')}')`
+    OR ((epoch IS NULL OR epoch <> :epoch) AND :came_from = '${start}')`
 
 /** Moves the position, and adds what was counted on the way there. The first step says whether it moved. */
 export function positionSteps(
