@@ -1,4 +1,4 @@
-/** One status change of a job, as the `journal` function of the scripts writes it. Times are epoch milliseconds. */
+/** One status change of a job, as `writeChange` of the scripts writes it. Times are epoch milliseconds. */
 export type JournalEntry = {
   /** Stream id, `<ms>-<seq>`. */
   id: string

@@ -156,7 +156,7 @@ const select = (from: string, conditions: readonly string[]) =>
 const allOf = (words: readonly string[]) =>
   words.map((word) => `"${word.replaceAll('"', '""')}"`).join(' AND ')
 
-/** As the triggers write it, see `search-schema.ts`. */
+/** As `keysOf` of `search-schema.ts` writes it. */
 const wordOfKey = (letter: string, value: string) =>
   `${letter}${Buffer.from(value).toString('hex').toUpperCase()}`
 
