@@ -2,7 +2,7 @@ import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
@@ -54,6 +54,18 @@ describe('the launcher', () => {
     const result = run('tool')
     expect(result.stdout.trim()).toBe(process.execPath)
     expect(result.status).toBe(3)
+  })
+
+  it('keeps compiled modules with the installed ones, or where it is told to', () => {
+    install()
+    program('import { getCompileCacheDir } from "node:module"\nconsole.log(getCompileCacheDir())')
+    const folderWith = (folder: string | undefined) => {
+      const env = { ...process.env, NODE_COMPILE_CACHE: folder }
+      const start = [join(project, 'script', 'run.mjs'), 'program.ts']
+      return dirname(spawnSync(process.execPath, start, { env, encoding: 'utf8' }).stdout)
+    }
+    expect(folderWith(undefined)).toBe(join(project, 'node_modules', '.cache', 'compiled'))
+    expect(folderWith(join(project, 'mine'))).toBe(join(project, 'mine'))
   })
 
   it('carries a newer Node for a caller whose own is old', () => {
