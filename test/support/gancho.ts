@@ -5,7 +5,7 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { isRunning, noEnvFile } from './processes.ts'
+import { isRunning, machineEnvironment, noEnvFile } from './processes.ts'
 
 export const adminToken = 'gadm_for-tests-only-0123456789'
 const thisCheckout = new URL('../../', import.meta.url)
@@ -36,7 +36,7 @@ export async function startGancho(options: Options): Promise<GanchoProcess> {
   const { env, startWithinMs = 60_000, checkout = thisCheckout } = options
   const main = fileURLToPath(new URL('src/main.ts', checkout))
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main], {
-    env: { PATH: process.env.PATH ?? '', PORT: '0', ADMIN_TOKEN: adminToken, ...noEnvFile, ...env },
+    env: { ...machineEnvironment, PORT: '0', ADMIN_TOKEN: adminToken, ...noEnvFile, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   running.add(child)

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { machineEnvironment } from '../../support/processes.ts'
 import { jsonHeaders } from './events.ts'
 
 /** `listening` finds the origin in what is printed; `token` answers one that may post events. */
@@ -54,7 +55,7 @@ export async function untilAccepted(origin: string, token: string): Promise<void
 /** In a group of its own, because npm starts others. */
 const startGroup = ([file = '', ...args]: readonly string[], env: Record<string, string>): ChildProcess =>
   spawn(file, args, {
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: { ...machineEnvironment, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   })
