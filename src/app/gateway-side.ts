@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { reportedIntake } from '../events/event-report.ts'
 import { tracedIntake } from '../events/traced-intake.ts'
+import { requestBytes } from '../graphql/yoga.ts'
 import { graphqlRoute } from '../http/graphql-route.ts'
 import { healthRoutes } from '../http/health-routes.ts'
 import { metricsRoute } from '../http/metrics-route.ts'
@@ -72,6 +73,7 @@ export function createGatewaySide(deps: Deps): HttpServer {
   }))
   const router = createRouter({ routes, open, elsewhere, authenticate, maxBodyBytes, log })
   const otherwise = graphqlRoute({
+    maxBodyBytes: requestBytes(maxBodyBytes),
     ...{ graphql, eventStreams, authenticate, identities: core.identities, graphiql, log },
     allowedOrigins: config.ALLOWED_ORIGINS,
     otherwise: router,

@@ -7,6 +7,8 @@ import type { GraphqlServices } from './services.ts'
 export type GraphqlServerContext = {
   principal: Principal
   requestId: string
+  /** The request's body, where it was read already, within its limit. */
+  body?: Buffer
   /** Whom the principal's token stands for, to be asked about later. */
   identify: () => Promise<Identity>
 }

@@ -66,7 +66,6 @@ function isOfRequest(cause: unknown, error: GraphQLError): boolean {
 const codesByStatus: Readonly<Record<number, ErrorCode>> = {
   403: 'FORBIDDEN',
   405: 'METHOD_NOT_ALLOWED',
-  413: 'BODY_TOO_LARGE',
 }
 
 function mistake(error: GraphQLError, requestId: string, executed: boolean): GraphQLError {

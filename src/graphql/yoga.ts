@@ -48,14 +48,14 @@ export function createGraphql({
     context: ({ principal }) => ({ services, loaders: createLoaders(services, principal), maxEventBytes }),
     plugins: [
       useCSRFPrevention({ requestHeaders: ['authorization'] }),
-      requestParams(documents, requestBytes(maxEventBytes)),
+      requestParams(documents),
       documentGuards({ introspection, limits }),
       translateErrors(log),
       subscriptionSources,
       ...(tracing ? [tracedOperations(tracing)] : []),
     ],
     parserAndValidationCache: documentCaches(),
-    // requestParams has a limit of its own.
+    // Who calls it reads bodies, within a limit.
     maxRequestBodySize: false,
     // translateErrors does both, with our codes and the request id.
     maskedErrors: false,

@@ -4,6 +4,7 @@ import type { HelmetOptions } from 'helmet'
 import type { Logger } from 'pino'
 import type { GraphqlServerContext } from '../graphql/context.ts'
 import { errorAnswer, sendAnswer } from '../rest/answer.ts'
+import { readBody } from '../rest/request-body.ts'
 import { requestIdOf } from '../rest/request-id.ts'
 import type { RouteAnswer } from '../rest/route.ts'
 import type { Identities } from '../tenants/identity.ts'
@@ -24,6 +25,7 @@ type Deps = {
   identities: Pick<Identities, 'ofRequest'>
   eventStreams: EventStreamHandler
   allowedOrigins: AllowedOrigins
+  maxBodyBytes: number
   /** Whether browsers get GraphiQL. */
   graphiql: boolean
   log: Logger
@@ -57,7 +59,8 @@ export function graphqlRoute(deps: Deps): RequestHandler {
     const serve = async () => {
       if (eventStreams.takes(request)) return eventStreams.serve(request, response, requestId)
       const principal = await authenticate(request)
-      await graphql(request, response, { principal, requestId, identify })
+      const body = await readBody(request, deps.maxBodyBytes)
+      await graphql(request, response, { principal, requestId, identify, body })
     }
     serve().catch((error) => sendAnswer(response, forBothKinds(errorAnswer(error, requestId, log))))
   })

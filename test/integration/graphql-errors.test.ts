@@ -88,29 +88,11 @@ describe('a mistake in the request', () => {
       'DOCUMENT_TOO_COMPLEX',
       400,
     ],
-    [
-      'a request that is too large',
-      { query: '{ viewer { kind } }', variables: { x: 'x'.repeat(70_000) } },
-      'BODY_TOO_LARGE',
-      413,
-    ],
   ])('is answered with its code and the request id: %s', async (_what, body, code, status) => {
     const answer = await answerTo(body)
     expect(extensionsOf(answer)).toMatchObject([{ code, requestId }])
     expect(answer.status).toBe(status)
     expect(logged).toEqual([])
-  })
-
-  test('is refused when it is too large, also where nobody said how large it is', async () => {
-    const inParts = (texts: string[]) => {
-      const parts = new Blob(texts).stream()
-      return { body: parts, duplex: 'half' } as RequestInit
-    }
-    const answer = await answerTo({}, inParts(['x'.repeat(40_000), 'x'.repeat(40_000)]))
-    expect(extensionsOf(answer)).toMatchObject([{ code: 'BODY_TOO_LARGE', requestId }])
-    expect(answer.status).toBe(413)
-    const small = await answerTo({}, inParts(['{ "query": "{ viewer', ' { kind } }" }']))
-    expect(small).toMatchObject({ status: 200, data: { viewer: { kind: 'ADMIN' } } })
   })
 
   test('is answered as 200 to those who do not know application/graphql-response+json', async () => {
