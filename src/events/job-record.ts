@@ -9,10 +9,12 @@ const number = (value: Field | undefined) => (value === undefined ? null : Numbe
 
 /** All that `jobFromFields` reads. */
 export const jobFields = [
-  ...['event', 'cnpj', 'destination', 'queue', 'type', 'correlation', 'contentType', 'headers', 'status'],
-  ...['round', 'attempts', 'receivedAt', 'updatedAt', 'nextAttemptAt', 'deliveredAt', 'requeuedAt'],
-  ...['reported', 'failure', 'journalId'],
+  ...['about', 'correlation', 'contentType', 'headers', 'status', 'round', 'attempts', 'updatedAt'],
+  ...['nextAttemptAt', 'deliveredAt', 'requeuedAt', 'reported', 'failure', 'journalId'],
 ]
+
+/** What stands in `about`, in its order: records of earlier versions have a field for each. */
+export const earlierFields = ['event', 'cnpj', 'destination', 'queue', 'receivedAt', 'type']
 
 /** Fields of a record by their names, without those that it does not have. */
 export function namedFields<Value extends Field>(
@@ -27,24 +29,41 @@ export function namedFields<Value extends Field>(
   return fields
 }
 
-/** Reads a job from the fields of its record. The body is the field `body`, byte for byte. */
-export function jobFromFields(n: number, fields: Readonly<Record<string, Field | undefined>>): Job {
+type Fields = Readonly<Record<string, Field | undefined>>
+
+/** What never changes of a job; of its values the type alone may have blanks in it. */
+function readAbout({ about, ...fields }: Fields) {
+  const values =
+    about === undefined ? earlierFields.map((name) => fields[name] ?? '') : about.toString().split(' ')
+  const [eventId = '', cnpj = '', destination = '', queue = '', receivedAt, ...type] = values.map(String)
+  return {
+    eventId,
+    cnpj,
+    destination,
+    queue,
+    receivedAt: Number(receivedAt),
+    eventType: type.join(' ') || null,
+  }
+}
+
+/**
+ * Reads a job from the fields of its record. The body is the field `body`, byte for byte. A new job has no counts yet, and a content
+ * type of its own only where its headers tell another one.
+ */
+export function jobFromFields(n: number, fields: Fields): Job {
   const failure = text(fields.failure)
+  const about = readAbout(fields)
+  const headers = JSON.parse(text(fields.headers) ?? '{}') as Record<string, string>
   return {
     n,
-    eventId: String(fields.event),
-    cnpj: String(fields.cnpj),
-    destination: String(fields.destination),
-    queue: String(fields.queue),
-    eventType: text(fields.type),
+    ...about,
     correlationId: text(fields.correlation),
-    contentType: text(fields.contentType),
-    headers: JSON.parse(text(fields.headers) ?? '{}') as Record<string, string>,
+    contentType: text(fields.contentType) ?? (headers['content-type'] || null),
+    headers,
     status: String(fields.status) as JobStatus,
-    round: Number(fields.round),
-    attempts: Number(fields.attempts),
-    receivedAt: Number(fields.receivedAt),
-    updatedAt: Number(fields.updatedAt),
+    round: Number(fields.round ?? 0),
+    attempts: Number(fields.attempts ?? 0),
+    updatedAt: number(fields.updatedAt) ?? about.receivedAt,
     nextAttemptAt: number(fields.nextAttemptAt),
     deliveredAt: number(fields.deliveredAt),
     requeuedAt: number(fields.requeuedAt),
@@ -79,20 +98,15 @@ export function recordFields(job: Job, body: Buffer): ScriptArgument[] {
   const status = ended ? job.status : 'FAILED'
   const failure = ended ? job.failure : (job.failure ?? lostWithRedis(job.updatedAt))
   const fields: Record<string, ScriptArgument | null> = {
-    event: job.eventId,
-    cnpj: job.cnpj,
-    destination: job.destination,
-    queue: job.queue,
-    type: job.eventType ?? '',
-    correlation: job.correlationId ?? '',
-    contentType: job.contentType ?? '',
+    about: [job.eventId, job.cnpj, job.destination, job.queue, job.receivedAt, job.eventType ?? ''].join(' '),
+    correlation: job.correlationId,
+    contentType: job.contentType,
     headers: JSON.stringify(job.headers),
     body,
     status,
     round: job.round,
     attempts: job.attempts,
     roundStart: job.attempts,
-    receivedAt: job.receivedAt,
     updatedAt: job.updatedAt,
     deliveredAt: job.deliveredAt,
     requeuedAt: job.requeuedAt,

@@ -2,7 +2,7 @@ import type { ChainableCommander, Redis } from 'ioredis'
 import { keys } from '../redis/keys.ts'
 import { loadScript } from '../redis/scripts.ts'
 import type { Attempt, Job, JobRound } from './job.ts'
-import { jobFields, jobFromFields, namedFields, roundsOfField } from './job-record.ts'
+import { earlierFields, jobFields, jobFromFields, namedFields, roundsOfField } from './job-record.ts'
 
 export type RecordSnapshot = { job: Job; body: Buffer | null; attempts: Attempt[]; rounds: JobRound[] }
 
@@ -23,6 +23,8 @@ export type JobRecords = {
 
 type Snapshots = { snapshots: RecordSnapshot[]; rest: readonly number[] }
 
+/** Read without a script, which would know records of earlier versions. */
+const allFields = [...jobFields, ...earlierFields]
 /** As `read-jobs` answers them. */
 const fieldNames = [...jobFields, 'rounds']
 /** Redis does nothing else meanwhile: a millisecond for so many, about, and two or three for so many bytes. */
@@ -33,9 +35,9 @@ export function createJobRecords(redis: Redis): JobRecords {
   const readJobs = loadScript(redis, 'read-jobs', { buffers: true })
   return {
     async jobs(ns) {
-      const rows = await answers(redis.pipeline(ns.map((n) => ['hmgetBuffer', keys.job(n), ...jobFields])))
+      const rows = await answers(redis.pipeline(ns.map((n) => ['hmgetBuffer', keys.job(n), ...allFields])))
       return ns.flatMap((n, i) => {
-        const fields = namedFields(jobFields, rows[i] as (Buffer | null)[])
+        const fields = namedFields(allFields, rows[i] as (Buffer | null)[])
         return fields.status ? [jobFromFields(n, fields)] : []
       })
     },

@@ -15,18 +15,23 @@ export function scriptEvent(
   eventId: string,
   destinations: readonly Route[],
 ): ScriptEvent {
-  const { body, cnpj, eventType, correlationId, contentType, idempotencyKey: key, rateLimit } = event
+  const { body, cnpj, eventType, correlationId, headers, idempotencyKey: key, rateLimit } = event
+  const contentType = event.contentType ?? undefined
+  const answering = candidatesForScript(event)
   const rest = {
-    ...{ id: eventId, cnpj, type: eventType ?? '', correlation: correlationId ?? '' },
-    ...{ contentType: contentType ?? '', destinations: inOrder(destinations, event.orderingKey) },
+    ...{ id: eventId, cnpj, type: eventType ?? '' },
+    ...(correlationId !== null && { correlation: correlationId }),
+    destinations: inOrder(destinations, event.orderingKey),
+    // The headers say it too, but who gets a reply gets its body alone.
+    ...((answering || contentType !== headers['content-type']) && { contentType: contentType ?? '' }),
     // Thousandths of an event a second.
     ...(rateLimit && { rate: Math.round(rateLimit.perSecond * 1_000), burst: rateLimit.burst }),
     ...(key !== null && { key: digest(key), bodyHash: digest(body) }),
-    ...candidatesForScript(event),
+    ...answering,
   }
   // What was read as JSON is UTF-8, and so are these bytes again.
   const isText = event.json !== undefined && body.length <= mostTextBytes
-  return [JSON.stringify(event.headers), isText ? body.toString('utf8') : body, JSON.stringify(rest)]
+  return [JSON.stringify(headers), isText ? body.toString('utf8') : body, JSON.stringify(rest)]
 }
 
 const digest = (content: string | Buffer) => hash('sha256', content, 'base64url')

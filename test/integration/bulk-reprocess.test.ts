@@ -6,7 +6,6 @@ import { previewTokens } from '../../src/bulk/preview-token.ts'
 import type { Reprocess } from '../../src/delivery/reprocess.ts'
 import type { HistoryStore, JobsFilter } from '../../src/history/history-store.ts'
 import { createJobReader, type JobReader } from '../../src/history/job-reader.ts'
-import { keys } from '../../src/redis/keys.ts'
 import { createLease } from '../../src/redis/lease.ts'
 import { sampleJob, snapshot } from '../contract/sample-jobs.ts'
 import { bulkWorld } from '../support/bulks.ts'
@@ -358,7 +357,7 @@ test('while Redis has no room, it waits', async () => {
     },
   })
   await until(() => asked > 0, { what: 'a look for room' })
-  expect(await services.redis.hget(keys.job(ns[0] ?? 0), 'round')).toBe('0')
+  expect(await roundsOf(ns)).toEqual(all('FAILED 0', ns))
   room = true
   expect(await world.over(id)).toMatchObject({ done: 1 })
 })

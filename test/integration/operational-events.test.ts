@@ -236,8 +236,7 @@ const textOf = (name: string) =>
 /** Jobs of one tenant fail for good at the given times, by a clock of the test's. */
 const failing = `${['job', 'breaker', 'breaker-outcomes', 'gate', 'gate-outcomes'].map(textOf).join('\n')}
 for a = 3, #ARGV do
-  redis.call('HSET', ARGV[1] .. a, 'cnpj', 'c', 'destination', 'd', 'event', 'e', 'type', '', 'queue', 'q')
-  tellOfFailure(a, ARGV[1] .. a, '{}', tonumber(ARGV[a]))
+  tellOfFailure(a, { cnpj = 'c', destination = 'd', event = 'e', type = '', queue = 'q' }, '{}', tonumber(ARGV[a]))
 end`
 
 test('of a flood of failed jobs each minute’s first sixty are told, and how many the minute before left out', async () => {

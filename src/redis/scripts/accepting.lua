@@ -51,12 +51,13 @@ end
 
 local function writeJob(n, event, destination)
   local queue = destination.queue
-  local change = { 'RECEIVED', '0', '0', event.id, event.cnpj, destination.destination, queue, event.type }
-  local journalId = writeChange(journalKey, n, '', change, at)
-  redis.call('HSET', jobPrefix .. n, 'event', event.id, 'cnpj', event.cnpj, 'destination', destination.destination,
-    'queue', queue, 'type', event.type, 'correlation', event.correlation, 'contentType', event.contentType,
-    'headers', event.headers, 'body', event.body, 'status', 'RECEIVED', 'round', '0', 'attempts', '0', 'roundStart', '0',
-    'receivedAt', at, 'journalId', journalId, 'updatedAt', at)
+  local about = event.id .. ' ' .. event.cnpj .. ' ' .. destination.destination .. ' ' .. queue .. ' ' .. at .. ' ' .. event.type
+  -- As writeChange does it, of a first change.
+  local journalId = redis.call('XADD', journalKey, '*', 'change', n .. ' RECEIVED  0 0 ' .. about)
+  redis.call('HSET', jobPrefix .. n, 'about', about, 'headers', event.headers, 'body', event.body, 'status', 'RECEIVED',
+    'journalId', journalId)
+  if event.contentType then redis.call('HSET', jobPrefix .. n, 'contentType', event.contentType) end
+  if event.correlation then redis.call('HSET', jobPrefix .. n, 'correlation', event.correlation) end
   if destination.ordering then
     redis.call('HSET', jobPrefix .. n, 'ordering', destination.ordering)
     local line = orderPrefix .. destination.destination .. ':' .. event.cnpj .. ':' .. destination.ordering

@@ -1,7 +1,7 @@
 --[[
-  What the scripts have in common that change jobs; put in front of them, after `job`, `gate` and `flow`. They are the only writers of
-  job records after the accept script: each checks that a change fits, writes it, appends it to the journal. Every change may be asked for
-  twice (a lost answer, a second worker): the repeat is answered and changes nothing.
+  What the scripts have in common that change jobs; put in front of them, after `job`, `gate`, `flow` and `about`. They are the only
+  writers of job records after the accept script: each checks that a change fits, writes it, appends it to the journal. Every change may
+  be asked for twice (a lost answer, a second worker): the repeat is answered and changes nothing.
 
   Each of them is a file of its own with what it needs, because Redis makes all functions of a script anew in each call.
 
@@ -18,16 +18,18 @@ local journalKey, dueKey = KEYS[1], KEYS[2]
 local jobPrefix, graceMs = ARGV[1], tonumber(ARGV[3])
 local now = nowMs()
 
+-- A job that is new has no counts yet.
 local function read(recordKey)
   local values = redis.call('HMGET', recordKey, 'status', 'round', 'attempts', 'roundStart', 'owner', 'leaseUntil',
-    'nextAttemptAt', 'requeuedAt', 'finished', 'report', 'looks', 'destination', 'cnpj', 'queue', 'kept', 'ordering',
-    'event', 'type', 'startedAt', 'slot', 'heldMs')
-  return { status = values[1], round = tonumber(values[2]), attempts = tonumber(values[3]), roundStart = tonumber(values[4]),
-    owner = values[5], leaseUntil = tonumber(values[6] or 0), nextAttemptAt = tonumber(values[7] or 0),
-    requeuedAt = tonumber(values[8] or 0), finished = tonumber(values[9] or 0), report = values[10],
-    looks = tonumber(values[11] or 0), destination = values[12], cnpj = values[13], queue = values[14], kept = values[15],
-    ordering = values[16], event = values[17], type = values[18], startedAt = tonumber(values[19] or now), slot = values[20],
-    heldMs = values[21] }
+    'nextAttemptAt', 'requeuedAt', 'finished', 'report', 'looks', 'about', 'kept', 'ordering', 'startedAt', 'slot', 'heldMs')
+  local about = aboutOf(recordKey, values[12])
+  local event, cnpj, destination, queue, receivedAt, type = partsOf(about)
+  return { status = values[1], round = tonumber(values[2] or 0), attempts = tonumber(values[3] or 0),
+    roundStart = tonumber(values[4] or 0), owner = values[5], leaseUntil = tonumber(values[6] or 0),
+    nextAttemptAt = tonumber(values[7] or 0), requeuedAt = tonumber(values[8] or 0), finished = tonumber(values[9] or 0),
+    report = values[10], looks = tonumber(values[11] or 0), about = about, event = event, cnpj = cnpj,
+    destination = destination, queue = queue, receivedAt = tonumber(receivedAt or now), type = type, kept = values[13],
+    ordering = values[14], startedAt = tonumber(values[15] or now), slot = values[16], heldMs = values[17] }
 end
 
 local function readJob(n)
@@ -38,11 +40,11 @@ end
 -- Of a job what decides where it waits, which is far less to read.
 local function readPlace(n)
   local recordKey = jobPrefix .. n
-  local values = redis.call('HMGET', recordKey, 'status', 'round', 'attempts', 'requeuedAt', 'destination', 'cnpj', 'queue', 'kept',
-    'ordering', 'event', 'type')
-  return recordKey, { status = values[1], round = tonumber(values[2]), attempts = tonumber(values[3]),
-    requeuedAt = tonumber(values[4] or 0), destination = values[5], cnpj = values[6], queue = values[7], kept = values[8],
-    ordering = values[9], event = values[10], type = values[11] }
+  local values = redis.call('HMGET', recordKey, 'status', 'round', 'attempts', 'requeuedAt', 'about', 'kept', 'ordering')
+  local event, cnpj, destination, queue, receivedAt, type = partsOf(aboutOf(recordKey, values[5]))
+  return recordKey, { status = values[1], round = tonumber(values[2] or 0), attempts = tonumber(values[3] or 0),
+    requeuedAt = tonumber(values[4] or 0), event = event, cnpj = cnpj, destination = destination, queue = queue,
+    receivedAt = tonumber(receivedAt or now), type = type, kept = values[6], ordering = values[7] }
 end
 
 -- Writes the new status and what else there is (name, value, …) into the record, and appends the change to the journal.
@@ -69,22 +71,21 @@ local function give(n, record)
 end
 
 -- When a job is given up, whatever keeps it back; nil when never.
-local function deadlineOf(recordKey, record)
+local function deadlineOf(record)
   local deadline = readGate(record.destination, now).deadline
   if deadline == 0 then return nil end
-  local since = record.requeuedAt > 0 and record.requeuedAt or tonumber(redis.call('HGET', recordKey, 'receivedAt') or now)
-  return since + deadline
+  return (record.requeuedAt > 0 and record.requeuedAt or record.receivedAt) + deadline
 end
 
 -- A job that is kept back waits for long, in a place that the same call put it into: it is looked at the less often the longer it has
 -- been so, but in time to be given up.
-local function lookAtKept(n, recordKey, record, keptMs)
-  local inMs, deadline = math.max(20 * graceMs, (keptMs or 0) / 2), deadlineOf(recordKey, record)
+local function lookAtKept(n, record, keptMs)
+  local inMs, deadline = math.max(20 * graceMs, (keptMs or 0) / 2), deadlineOf(record)
   lookAt(n, deadline and math.min(inMs, math.max(deadline - now, graceMs)) or inMs)
 end
 
 local function admitAnd(n, recordKey, record, score)
-  if admit(n, recordKey, record, score) then give(n, record) else lookAtKept(n, recordKey, record) end
+  if admit(n, recordKey, record, score) then give(n, record) else lookAtKept(n, record) end
 end
 
 -- Whether this keeps a job from its destination for as long as that lasts: the rest passes by itself.

@@ -16,7 +16,7 @@ local function enqueue(n, recordKey, record)
   local why, untilMs = gateShut(record.destination, now)
   if why then beHeld(n, recordKey, record, why, untilMs) else write(n, recordKey, record, 'QUEUED', record.attempts) end
   if not admit(n, recordKey, record, n) then
-    lookAtKept(n, recordKey, record)
+    lookAtKept(n, record)
     return { 'kept' }
   end
   lookAt(n, graceMs)

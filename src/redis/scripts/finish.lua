@@ -29,7 +29,7 @@ local function finish(n, recordKey, record, args)
   end
   write(n, recordKey, record, status, attempts, unpack(fields))
   lookAt(n, math.max(nextAttemptAt - now, 0) + graceMs)
-  if status == 'FAILED' then tellOfFailure(n, recordKey, args[4], now) end
+  if status == 'FAILED' then tellOfFailure(n, record, args[4], now) end
   gateAtFinish(record.destination, n, args[7], record.startedAt, now)
   letIn(n, record, status == 'DELIVERED' or status == 'FAILED')
   local limit = record.report and tonumber(redis.call('HGET', recordKey, 'reportLimit'))

@@ -43,15 +43,14 @@ end
 
 -- A job that failed for good: `minute` counts those of a tenant, so that of a flood each minute's first are told, and how many were
 -- left out in the minute before.
-local function tellOfFailure(n, recordKey, failure, now)
-  local job = redis.call('HMGET', recordKey, 'cnpj', 'destination', 'event', 'type', 'queue')
-  if string.sub(job[4] or '', 1, 7) == 'gancho.' then return end
+local function tellOfFailure(n, job, failure, now)
+  if string.sub(job.type, 1, 7) == 'gancho.' then return end
   local minute = math.floor(now / 60000)
-  local function countKey(of) return ARGV[2] .. 'operations:' .. job[1] .. ':' .. int(of) end
+  local function countKey(of) return ARGV[2] .. 'operations:' .. job.cnpj .. ':' .. int(of) end
   local count = redis.call('INCR', countKey(minute))
   if count == 1 then redis.call('EXPIRE', countKey(minute), 180) end
   if count > toldAMinute then return end
   local before = count == 1 and tonumber(redis.call('GET', countKey(minute - 1)) or 0) or 0
-  tell('job.failed', now, 'n', n, 'cnpj', job[1], 'destination', job[2], 'event', job[3], 'type', job[4] or '', 'queue', job[5],
-    'failure', failure, 'leftOut', int(math.max(0, before - toldAMinute)))
+  tell('job.failed', now, 'n', n, 'cnpj', job.cnpj, 'destination', job.destination, 'event', job.event, 'type', job.type,
+    'queue', job.queue, 'failure', failure, 'leftOut', int(math.max(0, before - toldAMinute)))
 end

@@ -15,19 +15,22 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local function placeOf(n)
-  local record = redis.call('HMGET', ARGV[1] .. n, 'kept', 'destination', 'cnpj', 'ordering', 'slot')
-  local kept, dest = record[1] or '', record[2] or ''
+  local recordKey = ARGV[1] .. n
+  local record = redis.call('HMGET', recordKey, 'about', 'kept', 'ordering', 'slot')
+  local _, cnpj, dest = partsOf(aboutOf(recordKey, record[1]))
+  local kept = record[2] or ''
+  dest = dest or ''
   local ahead, first = 0, 0
   if kept == 'flow' then
-    ahead = redis.call('ZRANK', prefix .. 'backlog:' .. dest .. ':' .. record[3], n) or 0
+    ahead = redis.call('ZRANK', prefix .. 'backlog:' .. dest .. ':' .. cnpj, n) or 0
   elseif kept == 'order' then
-    local line = prefix .. 'order:' .. dest .. ':' .. record[3] .. ':' .. (record[4] or '')
+    local line = prefix .. 'order:' .. dest .. ':' .. cnpj .. ':' .. (record[3] or '')
     ahead = redis.call('ZRANK', line, n) or 0
     first = tonumber(redis.call('ZRANGE', line, 0, 0)[1] or 0)
   end
   local underWay = redis.call('ZCOUNT', prefix .. 'active:' .. dest, string.format('%.0f', now), '+inf')
   local concurrency = tonumber(redis.call('HGET', prefix .. 'gate:' .. dest, 'concurrency') or 0)
-  return { kept, ahead, first, tonumber(record[5] or 0), underWay, concurrency }
+  return { kept, ahead, first, tonumber(record[4] or 0), underWay, concurrency }
 end
 
 local seen = redis.call('ZRANGE', prefix .. 'workers', -1, -1, 'WITHSCORES')[2]

@@ -23,8 +23,9 @@ for _, dest in ipairs(looks > 0 and redis.call('SRANDMEMBER', ARGV[2] .. 'flowin
   local tenants = gateShut(dest, now) and {} or redis.call('ZRANGE', ARGV[2] .. 'flows:' .. dest, 0, 19)
   for _, cnpj in ipairs(tenants) do
     local n = looks > 0 and redis.call('ZRANGE', ARGV[2] .. 'backlog:' .. dest .. ':' .. cnpj, 0, 0)[1]
-    local record = n and redis.call('HMGET', ARGV[3] .. n, 'queue', 'requeuedAt', 'receivedAt')
-    local since = record and record[1] == ARGV[1] and tonumber(record[2] or record[3])
+    local record = n and redis.call('HMGET', ARGV[3] .. n, 'about', 'requeuedAt')
+    local _, _, _, queue, receivedAt = partsOf(record and aboutOf(ARGV[3] .. n, record[1]))
+    local since = queue == ARGV[1] and tonumber(record[2] or receivedAt)
     if since and (not oldest or since < oldest) then oldest = since end
     looks = looks - 1
   end

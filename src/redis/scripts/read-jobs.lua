@@ -12,15 +12,15 @@
 local jobs, size = {}, 0
 for a = 3, #ARGV, 2 do
   local recordKey, job = ARGV[1] .. ARGV[a], {}
-  local values = redis.call('HMGET', recordKey, 'event', 'cnpj', 'destination', 'queue', 'type', 'correlation', 'contentType',
-    'headers', 'status', 'round', 'attempts', 'receivedAt', 'updatedAt', 'nextAttemptAt', 'deliveredAt', 'requeuedAt', 'reported',
-    'failure', 'journalId', 'rounds')
-  if values[9] then
+  local values = redis.call('HMGET', recordKey, 'about', 'correlation', 'contentType', 'headers', 'status', 'round', 'attempts',
+    'updatedAt', 'nextAttemptAt', 'deliveredAt', 'requeuedAt', 'reported', 'failure', 'journalId', 'rounds')
+  if values[5] then
+    values[1] = aboutOf(recordKey, values[1])
     job[1] = cjson.encode(values)
     job[2] = ARGV[a + 1] == '1' and redis.call('HGET', recordKey, 'body') or ''
     size = size + #job[2]
     -- Without an attempt that was begun there is none to tell of.
-    if values[11] ~= '0' then
+    if (values[7] or '0') ~= '0' then
       for i, attempt in ipairs(redis.call('LRANGE', recordKey .. ':attempts', 0, -1)) do
         job[2 + i] = attempt
         size = size + #attempt

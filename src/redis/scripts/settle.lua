@@ -9,5 +9,5 @@
     nothing
 ]]
 local record = redis.call('HMGET', KEYS[2], 'status', 'round')
-local rests = record[1] == 'FAILED' and record[2] == ARGV[2]
+local rests = record[1] == 'FAILED' and (record[2] or '0') == ARGV[2]
 if rests or not record[1] then redis.call('ZREM', KEYS[1], ARGV[1]) end

@@ -35,7 +35,7 @@ local function whyNotStart(n, recordKey, record, leaseMs)
   local dest = record.destination
   if not isFirst(n, record) then return { 'back', 'ORDER', 0 } end
   if isBusy(n, dest, now) then return { 'back', 'BUSY', 0 } end
-  local deadline = deadlineOf(recordKey, record)
+  local deadline = deadlineOf(record)
   if deadline and now >= deadline then
     -- It is not sent, so that nothing needs to keep it back.
     redis.call('HSET', recordKey, 'late', 1)
@@ -59,9 +59,10 @@ local function start(n, recordKey, record, args)
     bytes = bytes + redis.call('HSTRLEN', recordKey, 'body')
     takePlace(n, record.destination, now + leaseMs)
     -- In the order of `startedFields` (events/transitions.ts).
-    local fields = redis.call('HMGET', recordKey, 'event', 'cnpj', 'destination', 'queue', 'type', 'correlation', 'contentType',
-      'headers', 'status', 'round', 'attempts', 'receivedAt', 'updatedAt', 'nextAttemptAt', 'deliveredAt', 'requeuedAt',
-      'reported', 'failure', 'journalId', 'body', 'looks', 'firstAttemptAt', 'lost', 'late', 'heldMs', 'ordering')
+    local fields = redis.call('HMGET', recordKey, 'about', 'correlation', 'contentType', 'headers', 'status', 'round',
+      'attempts', 'updatedAt', 'nextAttemptAt', 'deliveredAt', 'requeuedAt', 'reported', 'failure', 'journalId', 'body', 'looks',
+      'firstAttemptAt', 'lost', 'late', 'heldMs', 'ordering')
+    fields[1] = record.about
     return { 'ok', attempt, attempt - record.roundStart, attempt + record.looks, fields }
   end
   if not record.status then return { 'refused', 'MISSING' } end

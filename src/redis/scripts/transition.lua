@@ -15,7 +15,7 @@ local function keep(n, recordKey, record, args)
   if not record.kept then
     if isFirst(n, record) then keepBack(n, recordKey, record, n) else admit(n, recordKey, record, n) end
   end
-  lookAtKept(n, recordKey, record)
+  lookAtKept(n, record)
   release(record.destination, readPlace, give)
   return { 'ok', released }
 end
@@ -104,7 +104,7 @@ local function look(n, recordKey, record)
     end
   else
     mendBacklog(n, record)
-    local deadline = deadlineOf(recordKey, record)
+    local deadline = deadlineOf(record)
     if deadline and now >= deadline then
       unkeep(n, recordKey, record)
       goOut(n, record.destination)
@@ -112,7 +112,7 @@ local function look(n, recordKey, record)
       return { 'kept', released }
     end
   end
-  if record.kept then lookAtKept(n, recordKey, record, now - tonumber(redis.call('HGET', recordKey, 'updatedAt') or now)) end
+  if record.kept then lookAtKept(n, record, now - tonumber(redis.call('HGET', recordKey, 'updatedAt') or now)) end
   return { 'kept', released }
 end
 
