@@ -23,6 +23,7 @@ export const intake: Scenario = {
     { name: 'steadyP99', title: `p99 at ${steadyRate}/s, ms`, digits: 1 },
     { name: 'nodeUs', title: 'Node CPU an event, µs', digits: 0 },
     { name: 'redisUs', title: 'Redis CPU an event, µs', digits: 0 },
+    { name: 'senderUs', title: 'sender’s CPU an event, µs', digits: 0 },
     { name: 'refused', title: 'refused', digits: 0 },
   ],
   goals: [
@@ -64,10 +65,11 @@ async function open({ checkouts, profiled, seconds }: ScenarioOptions): Promise<
   const data = new Redis(redis.url)
   const post = (posting: Posting) => sender.ask<Posted>('post', posting)
   const measureAt = async ({ target, node, redis, clear }: Measured): Promise<Sample> => {
-    const before = [cpuUs(node), cpuUs(...redis)] as const
+    const before = [cpuUs(node), cpuUs(...redis), cpuUs(sender.pid)] as const
     const most = await post({ target, connections, seconds })
     const each = (used: number) => used / (most.accepted + most.refused)
     const [nodeUs, redisUs] = [each(cpuUs(node) - before[0]), each(cpuUs(...redis) - before[1])]
+    const senderUs = each(cpuUs(sender.pid) - before[2])
     await clear()
     const steady = await post({ target, connections, seconds, perSecond: steadyRate })
     await clear()
@@ -75,7 +77,7 @@ async function open({ checkouts, profiled, seconds }: ScenarioOptions): Promise<
       perSecond: (most.accepted * 1_000) / most.tookMs,
       ...{ p50: median(most.latencies), p99: percentile(most.latencies, 0.99) },
       ...{ steadyP50: median(steady.latencies), steadyP99: percentile(steady.latencies, 0.99) },
-      ...{ nodeUs, redisUs, refused: most.refused + steady.refused },
+      ...{ nodeUs, redisUs, senderUs, refused: most.refused + steady.refused },
     }
   }
   const baseline = (origin: string, token = ''): Target => ({
