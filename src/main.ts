@@ -1,3 +1,6 @@
+// First of all, see there.
+import './production.ts'
+
 import { createLog } from './app/log.ts'
 import { startProblem } from './app/start-problem.ts'
 import { within } from './app/within.ts'

@@ -17,7 +17,7 @@ const order = [
   ['rest', 'graphql'],
   ['http', 'metrics'],
   ['welcome'],
-  ['config', 'env-file'],
+  ['config', 'env-file', 'production'],
   ['app', 'cli'],
   ['main'],
 ]
@@ -56,7 +56,7 @@ const borrowedByCommandLine = (files: readonly SourceFile[]) =>
     .flatMap(({ path, uses }) => uses.map((used) => ({ path, used })))
     .filter(({ used }) => partOf(used) !== 'cli' && !sharedWithCommandLine.includes(used))
     .map(({ path, used }) => `${path} -> ${used}`)
-const mayReadEnvironment = ['config.ts', 'main.ts', 'cli/main.ts']
+const mayReadEnvironment = ['config.ts', 'main.ts', 'production.ts', 'cli/main.ts']
 const environmentReaders = (files: readonly SourceFile[]) =>
   files
     .filter(({ path, readsEnvironment }) => readsEnvironment && !mayReadEnvironment.includes(path))

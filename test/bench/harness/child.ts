@@ -59,6 +59,8 @@ async function start(file: URL, args: readonly string[]) {
   const child: ChildProcess = fork(fileURLToPath(file), args, {
     execArgv: ['--disable-warning=ExperimentalWarning'],
     serialization: 'advanced',
+    // As Gancho does by itself.
+    env: { ...process.env, NODE_ENV: 'production' },
   })
   const exited = once(child, 'exit')
   const ended = exited.then(([code]) => Promise.reject(new Error(`${file.pathname} ended with ${code}`)))
