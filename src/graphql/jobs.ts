@@ -1,19 +1,13 @@
-import type { Job } from '../events/job.ts'
-import type { JobPart, JobsFilter, Tally } from '../history/history-store.ts'
+import type { JobsFilter, Tally } from '../history/history-store.ts'
 import { visibleJobs } from '../history/visible-jobs.ts'
 import { builder } from './builder.ts'
 import { keysetConnection, maxCount } from './connection.ts'
 import { JobRef } from './job.ts'
 import { findJob } from './job-access.ts'
 import { JobFilter } from './job-filter.ts'
-import { readListed } from './listed-job.ts'
-import { selectedFields } from './selected-fields.ts'
+import { wantedJobs } from './job-parts.ts'
+import { type ListedJob, listedJobs } from './listed-job.ts'
 import type { GraphqlServices } from './services.ts'
-
-const partsOf = (fields: ReadonlySet<string>): JobPart[] => [
-  ...(fields.has('headers') ? (['headers'] as const) : []),
-  ...(fields.has('failure') || fields.has('explanation') ? (['failure'] as const) : []),
-]
 
 type JobsList = { filter: JobsFilter; tally?: Promise<Tally> }
 
@@ -39,19 +33,16 @@ builder.queryFields((t) => ({
       args: { filter: t.arg({ type: JobFilter }) },
       resolve: async (_root, args, context, info) => {
         const filter = visibleJobs(args.filter, context.principal)
-        const selected = selectedFields(info, ['edges', 'node'])
-        const parts = partsOf(selected)
+        const wanted = wantedJobs(info)
         const connection = await keysetConnection(args, {
           name: 'jobs',
-          keyOf: (job: Job) => job.n,
+          keyOf: (job: ListedJob) => job.n,
           parseKey: (text) => (/^[1-9]\d{0,14}$/.test(text) ? Number(text) : undefined),
           read: async (page) => {
-            const { jobs, reached } = await context.services.jobs.search(filter, page, parts)
-            return { nodes: jobs, reached }
+            const found = await context.services.jobs.search(filter, page, wanted)
+            return { nodes: listedJobs(found, wanted.tenants), reached: found.reached }
           },
         })
-        const nodes = connection.edges.map(({ node }) => node)
-        await readListed(nodes, selected, context)
         const list: JobsList = { filter }
         return Object.assign(list, connection)
       },

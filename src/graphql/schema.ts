@@ -28,15 +28,23 @@ import { type Job, jobId } from '../events/job.ts'
 import type { Tenant } from '../tenants/tenant.ts'
 import { builder } from './builder.ts'
 import { encodeGlobalId } from './global-id.ts'
+import { madeOf } from './job-parts.ts'
 
 export const schema = builder.toSchema()
 plainIds<Job>('Job', ({ n }) => jobId(n))
 plainIds<Tenant>('Tenant', ({ cnpj }) => cnpj)
 
+for (const name of Object.keys(fieldsOf('Job')))
+  if (!madeOf[name]) throw new Error(`job-parts.ts does not say what ${name} of a job is made of.`)
+
+function fieldsOf(name: string) {
+  const type = schema.getType(name)
+  return isObjectType(type) ? type.getFields() : {}
+}
+
 /** Pothos makes a promise of each id, and with it of each object that has one, for which a page of them waits. */
 function plainIds<Node>(name: string, idOf: (node: Node) => string): void {
-  const type = schema.getType(name)
-  const field = isObjectType(type) ? type.getFields().id : undefined
+  const field = fieldsOf(name).id
   if (!field) throw new Error(`There is no id of a ${name}.`)
   field.resolve = (node: Node) => encodeGlobalId(name, idOf(node))
 }

@@ -1,4 +1,5 @@
 import type { Attempt, Failure, Job, JobRound, JobStatus } from '../events/job.ts'
+import type { Tenant } from '../tenants/tenant.ts'
 import type { JobStats } from './job-stats.ts'
 
 /** A job as the projector found it: its record, the attempts and rounds known by then, and its body, null once that is written. */
@@ -28,8 +29,17 @@ export type JobsFilter = {
  */
 export const clockSlackMs = 60_000
 
-/** Large parts of a job, which a list leaves out unless they are asked for: no headers, no failure. */
-export type JobPart = 'headers' | 'failure'
+/** What is read of the jobs that a search finds. Nothing else of them is, so nothing else is to be asked of what it answers. */
+export type Wanted = {
+  /** Beside their numbers; all unless given. */
+  job?: readonly (keyof Job)[] | undefined
+  attempts?: readonly (keyof Attempt)[] | undefined
+  /** Whether their tenants are. */
+  tenants?: boolean | undefined
+}
+
+/** Jobs, and what was read with them: attempts by job and in order, tenants by CNPJ; those without any are left out. */
+export type JobsRead = { jobs: Job[]; attempts: Map<number, Attempt[]>; tenants: Map<string, Tenant> }
 
 /**
  * A page of the list ordered by number, newest first. `before` and `after` are numbers of jobs outside the page: `after: 10` asks
@@ -41,7 +51,7 @@ export type JobsPage = { limit: number; after?: number; before?: number; fromEnd
  * What a search found in the time that it may take. `reached` is the number that it came to when that was over before the page was
  * full: the same page beyond it goes on. Null when there is no more, or as much as was asked for.
  */
-export type JobsFound = { jobs: Job[]; reached: number | null }
+export type JobsFound = JobsRead & { reached: number | null }
 
 /** `isExact` is false when there may be more than were counted. */
 export type Tally = { count: number; isExact: boolean }
@@ -86,8 +96,8 @@ export interface HistoryStore {
   attempts(ns: readonly number[]): Promise<Map<number, Attempt[]>>
   /** Rounds after the first, by job and in order; jobs without any are left out. */
   rounds(ns: readonly number[]): Promise<Map<number, JobRound[]>>
-  /** Newest first, at most `page.limit`, with the large parts in `parts`. Takes a bounded time, whatever the filter. */
-  search(filter: JobsFilter, page: JobsPage, parts?: readonly JobPart[]): Promise<JobsFound>
+  /** Newest first, at most `page.limit`. Takes a bounded time, whatever the filter. */
+  search(filter: JobsFilter, page: JobsPage, wanted?: Wanted): Promise<JobsFound>
   /** The same and whole, however long that takes; others are answered meanwhile. */
   list(filter: JobsFilter, page: JobsPage): Promise<Job[]>
   /** At most `limit`, so that counting a million rows costs no more than counting `limit`; the same as `list` in time. */

@@ -1,6 +1,6 @@
 import { type Attempt, isOver, type Job, type JobRound } from '../events/job.ts'
 import type { JobRecords } from '../events/job-records.ts'
-import type { HistoryStore, JobPart, JobsFilter, JobsFound, JobsPage, Tally } from './history-store.ts'
+import type { HistoryStore, JobsFilter, JobsFound, JobsPage, Tally, Wanted } from './history-store.ts'
 
 /** Jobs, wherever they are: the record in Redis while there is one (it is the truth), else the history. */
 export type JobReader = {
@@ -12,19 +12,17 @@ export type JobReader = {
   bodies(ns: readonly number[]): Promise<Map<number, Buffer>>
   /** In order of their numbers. */
   attempts(ns: readonly number[]): Promise<Map<number, Attempt[]>>
-  /**
-   * The same for jobs of a list, from history alone, which is as old as the list. Left out are jobs that go on, and those that tell of
-   * attempts which history does not have.
-   */
-  pastAttempts(jobs: readonly Job[]): Promise<Map<number, Attempt[]>>
   /** Rounds after the first, in order. */
   rounds(ns: readonly number[]): Promise<Map<number, JobRound[]>>
   snapshot(n: number): Promise<{ job: Job; body: Buffer } | null>
   /** From history alone, which is a moment behind. */
   list(filter: JobsFilter, page: JobsPage): Promise<Job[]>
   count(filter: JobsFilter, limit: number): Promise<number>
-  /** From history alone, in a bounded time, see `HistoryStore`. */
-  search(filter: JobsFilter, page: JobsPage, parts?: readonly JobPart[]): Promise<JobsFound>
+  /**
+   * From history alone, in a bounded time, see `HistoryStore`. Left out are the attempts of jobs that go on, and of those that tell of
+   * attempts which history does not have.
+   */
+  search(filter: JobsFilter, page: JobsPage, wanted?: Wanted): Promise<JobsFound>
   tally(filter: JobsFilter, limit: number): Promise<Tally>
 }
 
@@ -55,15 +53,6 @@ export function createJobReader(records: JobRecords, history: HistoryStore): Job
       const past = await history.attempts(ns)
       return new Map(ns.map((n) => [n, merged(past.get(n) ?? [], live.get(n) ?? [])]))
     },
-    async pastAttempts(jobs) {
-      const settled = jobs.filter((job) => isOver(job) || job.status === 'FAILED')
-      if (settled.length === 0) return new Map()
-      const past = await history.attempts(settled.map(({ n }) => n))
-      const known = settled.map((job) => [job, past.get(job.n) ?? []] as const)
-      return new Map(
-        known.flatMap(([job, attempts]) => (attempts.length < job.attempts ? [] : [[job.n, attempts]])),
-      )
-    },
     async rounds(ns) {
       const live = await records.rounds(ns)
       const past = await history.rounds(ns)
@@ -76,9 +65,23 @@ export function createJobReader(records: JobRecords, history: HistoryStore): Job
     },
     list: (filter, page) => history.list(filter, page),
     count: (filter, limit) => history.count(filter, limit),
-    search: (filter, page, parts) => history.search(filter, page, parts),
+    async search(filter, page, wanted) {
+      if (!wanted?.attempts) return history.search(filter, page, wanted)
+      const job = wanted.job && [...new Set([...wanted.job, 'status', 'attempts'] as const)]
+      const found = await history.search(filter, page, { ...wanted, job })
+      return { ...found, attempts: settledAttempts(found) }
+    },
     tally: (filter, limit) => history.tally(filter, limit),
   }
+}
+
+function settledAttempts({ jobs, attempts }: JobsFound): Map<number, Attempt[]> {
+  const settled = new Map<number, Attempt[]>()
+  for (const job of jobs) {
+    const past = attempts.get(job.n) ?? []
+    if ((isOver(job) || job.status === 'FAILED') && past.length >= job.attempts) settled.set(job.n, past)
+  }
+  return settled
 }
 
 function merged<Numbered extends { number: number }>(

@@ -92,7 +92,7 @@ async function* exported(
   const limit = withBodies ? pageSizeWithBodies : pageSize
   for (let after = from ?? null; !signal.aborted; ) {
     const page = { limit, ...(after === null ? {} : { after }) }
-    const { jobs: found, reached } = await jobs.search(filter, page, ['headers', 'failure'])
+    const { jobs: found, reached } = await jobs.search(filter, page)
     const bodies = withBodies ? await jobs.bodies(found.map(({ n }) => n)) : undefined
     for (const job of found) yield `${JSON.stringify({ ...shown(job), ...shownBody(bodies?.get(job.n)) })}\n`
     after = found.length === limit ? (found.at(-1)?.n ?? null) : reached

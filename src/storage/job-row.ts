@@ -1,5 +1,4 @@
 import type { Attempt, AttemptOutcome, Job, JobRound, JobStatus, RoundAudit } from '../events/job.ts'
-import type { JobPart } from '../history/history-store.ts'
 import { plainJournalId, sortableJournalId } from './journal-order.ts'
 import type { Binds, Row, SqlValue } from './sql.ts'
 
@@ -33,16 +32,6 @@ export const changingJobColumns = [
 
 export const jobColumns = [...fixedJobColumns, ...changingJobColumns] as const
 
-/** The columns of a list: what is large and not asked for is read as empty. */
-export const listColumns = (parts: readonly JobPart[]) =>
-  jobColumns
-    .map((column) => {
-      if (column === 'headers' && !parts.includes('headers')) return "'{}' AS headers"
-      if (column === 'failure' && !parts.includes('failure')) return 'NULL AS failure'
-      return column
-    })
-    .join(', ')
-
 export const attemptColumns = [
   'n',
   'attempt_number',
@@ -60,11 +49,82 @@ export const attemptColumns = [
 export const roundColumns = ['n', 'round', 'started_at', 'previous', 'requested'] as const
 
 const json = (value: unknown): string | null => (value === null ? null : JSON.stringify(value))
-const parsed = <T>(value: SqlValue | undefined): T => (value === null ? null : JSON.parse(String(value))) as T
-const text = (value: SqlValue | undefined) => String(value)
-const textOrNull = (value: SqlValue | undefined) => (value === null ? null : String(value))
-const number = (value: SqlValue | undefined) => Number(value)
-const numberOrNull = (value: SqlValue | undefined) => (value === null ? null : Number(value))
+
+type Value = SqlValue | undefined
+const parsed = <T>(value: Value): T => (value === null ? null : JSON.parse(String(value))) as T
+const text = (value: Value) => String(value)
+const textOrNull = (value: Value) => (value === null ? null : String(value))
+const number = (value: Value) => Number(value)
+const numberOrNull = (value: Value) => (value === null ? null : Number(value))
+
+/** Where each part of a whole is written, and how it is read from there. */
+type Places<Whole> = { readonly [Part in keyof Whole]-?: readonly [string, (value: Value) => Whole[Part]] }
+
+/** Reads these parts from rows that have their columns. */
+function readerOf<Whole, Part extends keyof Whole>(places: Places<Whole>, parts: readonly Part[]) {
+  return (row: Row): Pick<Whole, Part> => {
+    const read = {} as Pick<Whole, Part>
+    for (const part of parts) {
+      const [column, of] = places[part]
+      read[part] = of(row[column])
+    }
+    return read
+  }
+}
+
+const columnsOf = <Whole, Part extends keyof Whole>(places: Places<Whole>, parts: readonly Part[]) =>
+  parts.map((part) => places[part][0])
+
+const jobPlaces: Places<Job> = {
+  n: ['n', number],
+  eventId: ['event_id', text],
+  cnpj: ['cnpj', text],
+  destination: ['destination', text],
+  queue: ['queue', text],
+  eventType: ['event_type', textOrNull],
+  correlationId: ['correlation_id', textOrNull],
+  contentType: ['content_type', textOrNull],
+  headers: ['headers', parsed<Job['headers']>],
+  status: ['status', (value) => text(value) as JobStatus],
+  round: ['round', number],
+  attempts: ['attempts', number],
+  receivedAt: ['received_at', number],
+  updatedAt: ['updated_at', number],
+  nextAttemptAt: ['next_attempt_at', numberOrNull],
+  deliveredAt: ['delivered_at', numberOrNull],
+  requeuedAt: ['requeued_at', numberOrNull],
+  failure: ['failure', parsed<Job['failure']>],
+  reported: ['reported', textOrNull],
+  journalId: ['journal', (value) => plainJournalId(text(value))],
+}
+
+const attemptPlaces: Places<Attempt> = {
+  number: ['attempt_number', number],
+  round: ['round', number],
+  startedAt: ['started_at', number],
+  outcome: ['outcome', (value) => text(value) as AttemptOutcome],
+  statusCode: ['status_code', numberOrNull],
+  error: ['error', textOrNull],
+  requestHeaders: ['request_headers', parsed<Attempt['requestHeaders']>],
+  responseHeaders: ['response_headers', parsed<Attempt['responseHeaders']>],
+  responseBody: ['response_body', textOrNull],
+  timing: ['timing', parsed<Attempt['timing']>],
+}
+
+export const allJobParts = Object.keys(jobPlaces) as (keyof Job)[]
+export const allAttemptParts = Object.keys(attemptPlaces) as (keyof Attempt)[]
+
+/** Columns of `jobs` for these parts, and who reads them. */
+export const jobParts = <Part extends keyof Job>(parts: readonly Part[]) => ({
+  columns: columnsOf(jobPlaces, parts),
+  ofRow: readerOf(jobPlaces, parts),
+})
+
+/** Columns of `attempts` for these parts, and who reads them. */
+export const attemptParts = <Part extends keyof Attempt>(parts: readonly Part[]) => ({
+  columns: columnsOf(attemptPlaces, parts),
+  ofRow: readerOf(attemptPlaces, parts),
+})
 
 /** Binds for `jobColumns`. */
 export function jobBinds(job: Job): Binds {
@@ -92,32 +152,6 @@ export function jobBinds(job: Job): Binds {
   }
 }
 
-/** The job that `jobBinds` was given. */
-export function jobOfRow(row: Row): Job {
-  return {
-    n: number(row.n),
-    eventId: text(row.event_id),
-    cnpj: text(row.cnpj),
-    destination: text(row.destination),
-    queue: text(row.queue),
-    eventType: textOrNull(row.event_type),
-    correlationId: textOrNull(row.correlation_id),
-    contentType: textOrNull(row.content_type),
-    headers: parsed(row.headers),
-    status: text(row.status) as JobStatus,
-    round: number(row.round),
-    attempts: number(row.attempts),
-    receivedAt: number(row.received_at),
-    updatedAt: number(row.updated_at),
-    nextAttemptAt: numberOrNull(row.next_attempt_at),
-    deliveredAt: numberOrNull(row.delivered_at),
-    requeuedAt: numberOrNull(row.requeued_at),
-    failure: parsed(row.failure),
-    reported: textOrNull(row.reported),
-    journalId: plainJournalId(text(row.journal)),
-  }
-}
-
 /** Binds for `attemptColumns`. */
 export function attemptBinds(n: number, attempt: Attempt): Binds {
   return {
@@ -132,22 +166,6 @@ export function attemptBinds(n: number, attempt: Attempt): Binds {
     response_headers: json(attempt.responseHeaders),
     response_body: attempt.responseBody,
     timing: JSON.stringify(attempt.timing),
-  }
-}
-
-/** The attempt that `attemptBinds` was given. */
-export function attemptOfRow(row: Row): Attempt {
-  return {
-    number: number(row.attempt_number),
-    round: number(row.round),
-    startedAt: number(row.started_at),
-    outcome: text(row.outcome) as AttemptOutcome,
-    statusCode: numberOrNull(row.status_code),
-    error: textOrNull(row.error),
-    requestHeaders: parsed(row.request_headers),
-    responseHeaders: parsed(row.response_headers),
-    responseBody: textOrNull(row.response_body),
-    timing: parsed(row.timing),
   }
 }
 

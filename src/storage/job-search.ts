@@ -1,5 +1,5 @@
 import type { Job } from '../events/job.ts'
-import type { JobPart, JobsFilter, JobsFound, JobsPage, Tally } from '../history/history-store.ts'
+import type { JobsFilter, JobsFound, JobsPage, JobsRead, Tally, Wanted } from '../history/history-store.ts'
 import { type Candidates, type Look, lookThrough } from './look-through.ts'
 import type { Matching, Query } from './matching.ts'
 import type { SqlDatabase } from './sql.ts'
@@ -7,14 +7,13 @@ import type { SqlDatabase } from './sql.ts'
 type Deps = {
   database: SqlDatabase
   matching: (filter: JobsFilter, page: JobsPage, candidates: number) => Matching
-  /** The jobs with these numbers, in no order. */
-  read: (numbers: Query, parts: readonly JobPart[]) => Promise<Job[]>
+  /** The jobs with these numbers, in no order, and their attempts in order. */
+  read: (numbers: Query, wanted: Wanted) => Promise<JobsRead>
 } & SearchLimits
 
 /** `searchMs`: how long a search goes on before it answers with what it has. */
 export type SearchLimits = { candidates: Candidates; searchMs: number }
 
-const everything = ['headers', 'failure'] as const satisfies readonly JobPart[]
 const forever = Number.POSITIVE_INFINITY
 
 /** What `HistoryStore` promises of lists, searches and counts. */
@@ -26,15 +25,15 @@ export function jobSearch({ database, matching, read, candidates: limits, search
     return Number(row?.looked) < candidates ? null : Number(row?.reached)
   }
 
-  const found = async (filter: JobsFilter, page: JobsPage, parts: readonly JobPart[], withinMs: number) => {
-    const look = async (where: JobsPage, candidates: number): Promise<Look<Job[]>> => {
+  const found = async (filter: JobsFilter, page: JobsPage, wanted: Wanted, withinMs: number) => {
+    const look = async (where: JobsPage, candidates: number): Promise<Look<JobsRead>> => {
       const { numbers, candidates: looked } = matching(filter, where, candidates)
-      const jobs = await read(numbers, parts)
-      const isFull = jobs.length >= where.limit
-      return { found: jobs, size: jobs.length, reached: isFull ? null : await reachedBy(looked, candidates) }
+      const found = await read(numbers, wanted)
+      const size = found.jobs.length
+      return { found, size, reached: size >= where.limit ? null : await reachedBy(looked, candidates) }
     }
     const { found, reached } = await lookThrough(look, page, limits, withinMs)
-    return { jobs: found.flat().sort((a, b) => b.n - a.n), reached }
+    return { ...together(found), reached }
   }
 
   const counted = (filter: JobsFilter, limit: number, withinMs: number) => {
@@ -48,10 +47,10 @@ export function jobSearch({ database, matching, read, candidates: limits, search
   }
 
   return {
-    search: (filter: JobsFilter, page: JobsPage, parts: readonly JobPart[] = []): Promise<JobsFound> =>
-      found(filter, page, parts, searchMs),
+    search: (filter: JobsFilter, page: JobsPage, wanted: Wanted = {}): Promise<JobsFound> =>
+      found(filter, page, wanted, searchMs),
     list: async (filter: JobsFilter, page: JobsPage): Promise<Job[]> =>
-      (await found(filter, page, everything, forever)).jobs,
+      (await found(filter, page, {}, forever)).jobs,
     count: async (filter: JobsFilter, limit: number): Promise<number> =>
       (await counted(filter, limit, forever)).size,
     async tally(filter: JobsFilter, limit: number): Promise<Tally> {
@@ -60,3 +59,10 @@ export function jobSearch({ database, matching, read, candidates: limits, search
     },
   }
 }
+
+/** All that several looks have found, newest first. */
+const together = (found: readonly JobsRead[]): JobsRead => ({
+  jobs: found.flatMap(({ jobs }) => jobs).sort((a, b) => b.n - a.n),
+  attempts: new Map(found.flatMap(({ attempts }) => [...attempts])),
+  tenants: new Map(found.flatMap(({ tenants }) => [...tenants])),
+})

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Job, JobRound } from '../../src/events/job.ts'
 import { lostWithRedis } from '../../src/events/job-record.ts'
-import type { HistoryStore, JobPart, JobsFilter, JobsPage } from '../../src/history/history-store.ts'
+import type { HistoryStore, JobsFilter, JobsPage, Wanted } from '../../src/history/history-store.ts'
 import { sampleAttempt, sampleJob, snapshot } from './sample-jobs.ts'
 
 /** `narrow`: the same, which looks through two candidates and is out of time. */
@@ -324,11 +324,22 @@ export function historyStoreContract(open: () => Promise<Opened>) {
     it('reads of a search no more than is asked for', async () => {
       const filter = { ns: [2] }
       const [whole] = await store.list(filter, { limit: 1 })
-      const read = async (...parts: JobPart[]) => (await store.search(filter, { limit: 1 }, parts)).jobs[0]
-      expect(await read()).toEqual({ ...whole, headers: {}, failure: null })
-      expect(await read('headers')).toEqual({ ...whole, failure: null })
-      expect(await read('failure', 'headers')).toEqual(whole)
-      expect(whole?.failure?.error).toBe('ECONNREFUSED by host 2')
+      const read = async (wanted?: Wanted) => store.search(filter, { limit: 1 }, wanted)
+      const nothingElse = { attempts: new Map(), tenants: new Map(), reached: null }
+      expect(await read()).toEqual({ ...nothingElse, jobs: [whole] })
+      expect(await read({ job: [] })).toEqual({ ...nothingElse, jobs: [{ n: 2 }] })
+      const { failure, headers, journalId } = whole ?? {}
+      expect(failure?.error).toBe('ECONNREFUSED by host 2')
+      expect(await read({ job: ['failure', 'n', 'headers', 'journalId'] })).toEqual({
+        ...nothingElse,
+        jobs: [{ n: 2, failure, headers, journalId }],
+      })
+      const { number, timing } = sampleAttempt(1)
+      expect(await read({ job: [], attempts: ['timing', 'number'] })).toEqual({
+        ...nothingElse,
+        jobs: [{ n: 2 }],
+        attempts: new Map([[2, [{ number, timing }]]]),
+      })
     })
 
     it('ends a search that would take too long where it is, and goes on from there', async () => {

@@ -8,7 +8,6 @@ import type { GraphqlServices } from '../../src/graphql/services.ts'
 import { createGraphql } from '../../src/graphql/yoga.ts'
 import { createJobReader } from '../../src/history/job-reader.ts'
 import { admin, requestId } from '../support/graphql-client.ts'
-import { jobSteps } from '../support/job-steps.ts'
 import { openTestServices, type TestServices } from '../support/services.ts'
 import { startTestStores } from '../support/sqlite-stores.ts'
 import { newTenant, numericCnpj } from '../support/tenants.ts'
@@ -206,28 +205,20 @@ describe('what nobody expected', () => {
     expect(logged).toHaveLength(1)
   })
 
-  test('is told in its place also where a list reads it for all of its jobs at once', async () => {
-    const steps = jobSteps(services)
-    const accepted = await services.intake.accept({
+  test('is told where it was asked for: of a list itself, and of what its jobs that go on are asked for', async () => {
+    await services.intake.accept({
       ...{ cnpj: numericCnpj, eventType: null, correlationId: null, contentType: null, headers: {} },
       ...{ body: Buffer.from('x'), idempotencyKey: null },
     })
-    await steps.deliver(accepted.ns[0] ?? 0)
     await services.historyCaughtUp()
     const broken = () => Promise.reject(new Error('broken'))
-    const history = Object.create(services.stores.history, { attempts: { value: broken } })
-    const jobs = createJobReader(services.records, history)
-    const tenantStore = { ...services.tenantStore, byCnpjs: broken }
-    const { errors: ofAttempts } = await answerWith(
-      { jobs },
-      '{ jobs { edges { node { attempts { number } } } } }',
-    )
-    expect(ofAttempts).toMatchObject([{ path: ['jobs', 'edges', 0, 'node', 'attempts'] }])
-    const { errors: ofTenant } = await answerWith(
-      { tenantStore },
-      '{ jobs { edges { node { tenant { name } } } } }',
-    )
-    expect(ofTenant).toMatchObject([{ path: ['jobs', 'edges', 0, 'node', 'tenant'] }])
+    const query = '{ jobs { edges { node { attempts { number } tenant { name } } } } }'
+    const failing = async (method: 'search' | 'attempts') => {
+      const history = Object.create(services.stores.history, { [method]: { value: broken } })
+      return (await answerWith({ jobs: createJobReader(services.records, history) }, query)).errors
+    }
+    expect(await failing('search')).toMatchObject([{ path: ['jobs'] }])
+    expect(await failing('attempts')).toMatchObject([{ path: ['jobs', 'edges', 0, 'node', 'attempts'] }])
     expect(logged).toHaveLength(2)
   })
 })

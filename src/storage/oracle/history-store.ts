@@ -2,20 +2,18 @@ import type { Attempt, Failure, Job, JobRound } from '../../events/job.ts'
 import type {
   CountedStats,
   HistoryStore,
-  JobPart,
   JobSnapshot,
+  JobsRead,
   ProjectorPosition,
+  Wanted,
 } from '../../history/history-store.ts'
 import { inList } from '../in-list.ts'
 import {
   attemptBinds,
   attemptColumns,
-  attemptOfRow,
   changingJobColumns,
   jobBinds,
   jobColumns,
-  jobOfRow,
-  listColumns,
   roundBinds,
   roundColumns,
   roundOfRow,
@@ -24,6 +22,7 @@ import { jobSearch, type SearchLimits } from '../job-search.ts'
 import { plainJournalId } from '../journal-order.ts'
 import type { Query } from '../matching.ts'
 import { positionSteps } from '../position-step.ts'
+import { attemptsReading, inOrderOfAttempts, jobsReading } from '../read-jobs.ts'
 import { type Binds, ConstraintError, type Row, type SqlDatabase, type Step } from '../sql.ts'
 import { matching } from './job-query.ts'
 import { errorWords, searchedWords } from './searched-words.ts'
@@ -72,9 +71,9 @@ export class OracleHistoryStore implements HistoryStore {
 
   constructor(database: SqlDatabase, limits = usualLimits) {
     this.#database = database
-    const read = async ({ sql, binds }: Query, parts: readonly JobPart[]) => {
+    const read = async ({ sql, binds }: Query, wanted: Wanted) => {
       const ns = (await database.all(sql, binds)).map(({ n }) => Number(n))
-      return this.#rows(ns, parts)
+      return this.#read(ns, wanted)
     }
     const { search, list, count, tally } = jobSearch({ database, matching, read, ...limits })
     this.search = search
@@ -119,8 +118,8 @@ export class OracleHistoryStore implements HistoryStore {
     })
   }
 
-  jobs(ns: readonly number[]): Promise<Job[]> {
-    return this.#rows(ns, ['headers', 'failure'])
+  async jobs(ns: readonly number[]): Promise<Job[]> {
+    return (await this.#read(ns, {})).jobs
   }
 
   async body(n: number): Promise<Buffer | null> {
@@ -133,10 +132,8 @@ export class OracleHistoryStore implements HistoryStore {
   }
 
   async attempts(ns: readonly number[]): Promise<Map<number, Attempt[]>> {
-    const sql = `SELECT ${attemptColumns.join(', ')} FROM attempts`
-    const rows = await this.#of(ns, sql, ' ORDER BY n, attempt_number')
-    const byJob = Map.groupBy(rows, (row) => Number(row.n))
-    return new Map([...byJob].map(([n, group]) => [n, group.map(attemptOfRow)]))
+    const { select, byJob } = attemptsReading()
+    return byJob(await this.#of(ns, select, inOrderOfAttempts))
   }
 
   async rounds(ns: readonly number[]): Promise<Map<number, JobRound[]>> {
@@ -149,8 +146,14 @@ export class OracleHistoryStore implements HistoryStore {
     return this.#database.run(removeFinished, { before, limit })
   }
 
-  async #rows(ns: readonly number[], parts: readonly JobPart[]): Promise<Job[]> {
-    return (await this.#of(ns, `SELECT ${listColumns(parts)} FROM jobs`)).map(jobOfRow)
+  async #read(ns: readonly number[], wanted: Wanted): Promise<JobsRead> {
+    const { jobs, attempts, tenants, read } = jobsReading(wanted)
+    const [found, tried, owners] = await Promise.all([
+      this.#of(ns, jobs),
+      attempts ? this.#of(ns, attempts, inOrderOfAttempts) : [],
+      tenants ? this.#of(ns, `${tenants} WHERE cnpj IN (SELECT cnpj FROM jobs`, ')') : [],
+    ])
+    return read(found, tried, owners)
   }
 
   async #of(ns: readonly number[], select: string, order = ''): Promise<Row[]> {

@@ -2,19 +2,17 @@ import type { Attempt, Failure, Job, JobRound } from '../../events/job.ts'
 import type {
   CountedStats,
   HistoryStore,
-  JobPart,
   JobSnapshot,
+  JobsRead,
   ProjectorPosition,
+  Wanted,
 } from '../../history/history-store.ts'
 import {
   attemptBinds,
   attemptColumns,
-  attemptOfRow,
   changingJobColumns,
   jobBinds,
   jobColumns,
-  jobOfRow,
-  listColumns,
   roundBinds,
   roundColumns,
   roundOfRow,
@@ -23,8 +21,10 @@ import { jobSearch, type SearchLimits } from '../job-search.ts'
 import { plainJournalId } from '../journal-order.ts'
 import type { Query } from '../matching.ts'
 import { positionSteps } from '../position-step.ts'
-import type { Row, SqlDatabase, Step } from '../sql.ts'
+import { attemptsReading, inOrderOfAttempts, jobsReading } from '../read-jobs.ts'
+import type { Row, Step } from '../sql.ts'
 import type { InsertMissing } from '../stats-steps.ts'
+import type { SqliteDatabase } from './database.ts'
 import { matching } from './job-query.ts'
 import { addBodyWords } from './search-schema.ts'
 
@@ -50,26 +50,24 @@ export const removeFinished = `DELETE FROM jobs WHERE n IN (
 const failUnfinished = `UPDATE jobs SET status = 'FAILED', failure = :failure, updated_at = :at, next_attempt_at = NULL
   WHERE n IN (SELECT n FROM jobs WHERE status IN ('RECEIVED', 'QUEUED', 'HELD', 'DELIVERING', 'RETRYING') LIMIT :limit)`
 
-/** One statement for a page, because each question wakes the thread that answers it. */
-export const jobsWithNumbers = ({ sql, binds }: Query, parts: readonly JobPart[]): Query => ({
-  sql: `SELECT ${listColumns(parts)} FROM jobs WHERE n IN (SELECT n FROM (${sql}))`,
+/** One statement for a page. */
+export const jobsWithNumbers = (select: string, { sql, binds }: Query): Query => ({
+  sql: `${select} WHERE n IN (SELECT n FROM (${sql}))`,
   binds,
 })
+const amongFound = 'IN (SELECT value FROM json_each(:found))'
 
 /** History in SQLite. The caller opens and closes the database. */
 export class SqliteHistoryStore implements HistoryStore {
-  readonly #database: SqlDatabase
+  readonly #database: SqliteDatabase
   readonly search: HistoryStore['search']
   readonly list: HistoryStore['list']
   readonly count: HistoryStore['count']
   readonly tally: HistoryStore['tally']
 
-  constructor(database: SqlDatabase, limits = usualLimits) {
+  constructor(database: SqliteDatabase, limits = usualLimits) {
     this.#database = database
-    const read = async (numbers: Query, parts: readonly JobPart[]) => {
-      const { sql, binds } = jobsWithNumbers(numbers, parts)
-      return (await database.all(sql, binds)).map(jobOfRow)
-    }
+    const read = (numbers: Query, wanted: Wanted) => this.#read(numbers, wanted)
     const { search, list, count, tally } = jobSearch({ database, matching, read, ...limits })
     this.search = search
     this.list = list
@@ -129,8 +127,8 @@ export class SqliteHistoryStore implements HistoryStore {
   }
 
   async jobs(ns: readonly number[]): Promise<Job[]> {
-    const sql = `SELECT ${jobColumns.join(', ')} FROM jobs WHERE n IN (SELECT value FROM json_each(:ns))`
-    return (await this.#database.all(sql, { ns: JSON.stringify(ns) })).map(jobOfRow)
+    const numbers = { sql: 'SELECT value AS n FROM json_each(:ns)', binds: { ns: JSON.stringify(ns) } }
+    return (await this.#read(numbers, {})).jobs
   }
 
   async body(n: number): Promise<Buffer | null> {
@@ -144,11 +142,9 @@ export class SqliteHistoryStore implements HistoryStore {
   }
 
   async attempts(ns: readonly number[]): Promise<Map<number, Attempt[]>> {
-    const sql = `SELECT ${attemptColumns.join(', ')} FROM attempts
-      WHERE n IN (SELECT value FROM json_each(:ns)) ORDER BY n, attempt_number`
-    const rows = await this.#database.all(sql, { ns: JSON.stringify(ns) })
-    const byJob = Map.groupBy(rows, (row) => Number(row.n))
-    return new Map([...byJob].map(([n, group]) => [n, group.map(attemptOfRow)]))
+    const { select, byJob } = attemptsReading()
+    const sql = `${select} WHERE n IN (SELECT value FROM json_each(:ns))${inOrderOfAttempts}`
+    return byJob(await this.#database.all(sql, { ns: JSON.stringify(ns) }))
   }
 
   async rounds(ns: readonly number[]): Promise<Map<number, JobRound[]>> {
@@ -161,6 +157,16 @@ export class SqliteHistoryStore implements HistoryStore {
 
   removeFinished(before: number, limit: number): Promise<number> {
     return this.#database.run(removeFinished, { before, limit })
+  }
+
+  async #read(numbers: Query, wanted: Wanted): Promise<JobsRead> {
+    const { jobs: select, attempts, tenants, read } = jobsReading(wanted)
+    const [jobs = [], ...others] = await this.#database.allOf(jobsWithNumbers(select, numbers), [
+      ...(attempts ? [{ sql: `${attempts} WHERE n ${amongFound}${inOrderOfAttempts}`, column: 'n' }] : []),
+      ...(tenants ? [{ sql: `${tenants} WHERE cnpj ${amongFound}`, column: 'cnpj' }] : []),
+    ])
+    const ofAttempts = (attempts ? others.shift() : undefined) ?? []
+    return read(jobs, ofAttempts, others.shift() ?? [])
   }
 
   async #meta(): Promise<Row> {

@@ -3,8 +3,11 @@ import type { Binds, SqlValue, Step } from '../sql.ts'
 /** What a database thread is started with. */
 export type ThreadData = { path: string; access: 'read' | 'write'; busyTimeoutMs: number }
 
+/** Asks for what another query has found: its bind `:found` is a JSON list of what that one has in `column`. */
+export type FollowingQuery = { sql: string; column: string }
+
 export type ThreadQuestion =
-  | { id: number; do: 'all'; sql: string; binds: Binds }
+  | { id: number; do: 'all'; sql: string; binds: Binds; following?: readonly FollowingQuery[] }
   | { id: number; do: 'transaction'; steps: readonly Step[] }
 
 /**
@@ -16,8 +19,9 @@ export type ThreadRequest = readonly ThreadQuestion[] | 'close'
 /** An SQLite error without its prototype, which structured clone would drop together with `errcode`. */
 export type ThreadFailure = { message: string; errcode: number | null; stack: string | undefined }
 
+/** Names apart from values: what goes between threads is copied, the names of each row too. */
+export type Table = { columns: string[]; rows: SqlValue[][] }
+
 export type ThreadAnswer =
-  /** Names apart from values: what goes between threads is copied, the names of each row too. */
-  | { id: number; columns: string[]; rows: SqlValue[][] }
-  | { id: number; changes: number[] }
-  | { id: number; failure: ThreadFailure }
+  /** Of the query, and of those that follow it. */
+  { id: number; tables: Table[] } | { id: number; changes: number[] } | { id: number; failure: ThreadFailure }

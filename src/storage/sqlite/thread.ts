@@ -3,6 +3,8 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Binds, SqlValue, Step } from '../sql.ts'
 import type {
+  FollowingQuery,
+  Table,
   ThreadAnswer,
   ThreadData,
   ThreadFailure,
@@ -113,7 +115,7 @@ function failureOf(error: unknown): ThreadFailure {
   return { message: message ?? String(error), errcode: errcode ?? null, stack }
 }
 
-function table(sql: string, binds: Binds) {
+function table(sql: string, binds: Binds): Table {
   const prepared = statement(sql)
   const columns = columnsOf.get(prepared) ?? prepared.columns().map(({ name }) => name)
   columnsOf.set(prepared, columns)
@@ -121,12 +123,21 @@ function table(sql: string, binds: Binds) {
   return { columns, rows: prepared.all(binds) as unknown as SqlValue[][] }
 }
 
+function tables(sql: string, binds: Binds, following: readonly FollowingQuery[] = []): Table[] {
+  const first = table(sql, binds)
+  const found = (column: string) => {
+    const at = first.columns.indexOf(column)
+    return JSON.stringify([...new Set(first.rows.map((row) => row[at]))])
+  }
+  return [first, ...following.map(({ sql, column }) => table(sql, { found: found(column) }))]
+}
+
 function answerTo(question: ThreadQuestion): ThreadAnswer {
   const { id } = question
   try {
     if (question.do === 'transaction') return { id, changes: transaction(question.steps) }
     database()
-    return { id, ...table(question.sql, question.binds) }
+    return { id, tables: tables(question.sql, question.binds, question.following) }
   } catch (error) {
     return { id, failure: failureOf(error) }
   }
