@@ -60,9 +60,14 @@ export function jobSearch({ database, matching, read, candidates: limits, search
   }
 }
 
-/** All that several looks have found, newest first. */
-const together = (found: readonly JobsRead[]): JobsRead => ({
-  jobs: found.flatMap(({ jobs }) => jobs).sort((a, b) => b.n - a.n),
-  attempts: new Map(found.flatMap(({ attempts }) => [...attempts])),
-  tenants: new Map(found.flatMap(({ tenants }) => [...tenants])),
-})
+/** All that several looks have found, newest first; there is one of them nearly always. */
+function together([first, ...others]: readonly JobsRead[]): JobsRead {
+  const all: JobsRead = first ?? { jobs: [], attempts: new Map(), tenants: new Map() }
+  for (const { jobs, attempts, tenants } of others) {
+    all.jobs.push(...jobs)
+    for (const [n, tried] of attempts) all.attempts.set(n, tried)
+    for (const [cnpj, tenant] of tenants) all.tenants.set(cnpj, tenant)
+  }
+  all.jobs.sort((a, b) => b.n - a.n)
+  return all
+}
