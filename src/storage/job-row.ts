@@ -62,12 +62,10 @@ type Places<Whole> = { readonly [Part in keyof Whole]-?: readonly [string, (valu
 
 /** Reads these parts from rows that have their columns. */
 function readerOf<Whole, Part extends keyof Whole>(places: Places<Whole>, parts: readonly Part[]) {
+  const steps = parts.map((part) => ({ part, column: places[part][0], of: places[part][1] }))
   return (row: Row): Pick<Whole, Part> => {
     const read = {} as Pick<Whole, Part>
-    for (const part of parts) {
-      const [column, of] = places[part]
-      read[part] = of(row[column])
-    }
+    for (const { part, column, of } of steps) read[part] = of(row[column])
     return read
   }
 }
