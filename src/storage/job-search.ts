@@ -7,7 +7,7 @@ import type { SqlDatabase } from './sql.ts'
 type Deps = {
   database: SqlDatabase
   matching: (filter: JobsFilter, page: JobsPage, candidates: number) => Matching
-  /** The jobs with these numbers, in no order, and their attempts in order. */
+  /** What is wanted of the jobs with these numbers, which are in no order. */
   read: (numbers: Query, wanted: Wanted) => Promise<JobsRead>
 } & SearchLimits
 

@@ -2,10 +2,17 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Job, JobRound } from '../../src/events/job.ts'
 import { lostWithRedis } from '../../src/events/job-record.ts'
 import type { HistoryStore, JobsFilter, JobsPage, Wanted } from '../../src/history/history-store.ts'
+import type { TenantStore } from '../../src/tenants/tenant-store.ts'
+import { tenantRow, tokenRow } from '../support/tenant-rows.ts'
 import { sampleAttempt, sampleJob, snapshot } from './sample-jobs.ts'
 
-/** `narrow`: the same, which looks through two candidates and is out of time. */
-type Opened = { store: HistoryStore; narrow: HistoryStore; close(): Promise<void> }
+/** `narrow`: the same, which looks through two candidates and is out of time. `tenants`: those of the same database. */
+type Opened = {
+  store: HistoryStore
+  narrow: HistoryStore
+  tenants: Pick<TenantStore, 'create'>
+  close(): Promise<void>
+}
 
 const at = (journalId: string, epoch = 'first') => ({ epoch, journalId })
 const failure = {
@@ -340,6 +347,21 @@ export function historyStoreContract(open: () => Promise<Opened>) {
         jobs: [{ n: 2 }],
         attempts: new Map([[2, [{ number, timing }]]]),
       })
+    })
+
+    it('reads with a search the attempts and the tenants of its jobs, and of no others', async () => {
+      const tenant = tenantRow('12ABC34501DE35')
+      for (const one of [tenant, tenantRow('54550752000155')])
+        await opened.tenants.create(one, tokenRow(one.cnpj, `hash of ${one.cnpj}`))
+      const wanted = { job: [], attempts: ['number'], tenants: true } as const
+      const { jobs, attempts, tenants } = await store.search({}, { limit: 6 }, wanted)
+      expect(jobs.map(({ n }) => n)).toEqual([10, 9, 8, 7, 6, 5])
+      const first = { number: 1 }
+      expect(attempts).toEqual(new Map(jobs.map(({ n }) => [n, [first]])))
+      // Of the other one, which job 5 has, there is nothing left.
+      expect(tenants).toEqual(new Map([[tenant.cnpj, tenant]]))
+      const none = await store.search({ ns: [] }, { limit: 6 }, wanted)
+      expect(none).toEqual({ jobs: [], attempts: new Map(), tenants: new Map(), reached: null })
     })
 
     it('ends a search that would take too long where it is, and goes on from there', async () => {

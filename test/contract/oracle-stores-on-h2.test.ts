@@ -28,9 +28,9 @@ describe.skipIf(missingH2)('the SQL for OracleDB, on H2', () => {
   statsStoreContract(open)
   historyStoreContract(async () => {
     const database = await openH2(h2.port)
-    const { history, close } = await oracleStores(database)
+    const { history, tenants, close } = await oracleStores(database)
     const limits = { candidates: { first: 2, most: 2 }, searchMs: 0 }
-    return { store: history, narrow: new OracleHistoryStore(database, limits), close }
+    return { store: history, narrow: new OracleHistoryStore(database, limits), tenants, close }
   })
 
   describe('migrations', () => {

@@ -59,8 +59,8 @@ describe.skipIf(missing)('OracleDB', () => {
   statsStoreContract(open)
   historyStoreContract(async () => {
     const database = await openEmpty()
-    const { history, close } = await oracleStores(database)
+    const { history, tenants, close } = await oracleStores(database)
     const limits = { candidates: { first: 2, most: 2 }, searchMs: 0 }
-    return { store: history, narrow: new OracleHistoryStore(database, limits), close }
+    return { store: history, narrow: new OracleHistoryStore(database, limits), tenants, close }
   })
 })
