@@ -34,7 +34,9 @@ const group = 'dispatchers'
 const batchSize = 500
 const crampedBatchSize = 10
 const blockMs = 1_000
-const pauseMs = 100
+/** Pause after a batch: what comes meanwhile goes together, and wakes nobody while its sender waits for the answer. */
+const gatherMs = 5
+const crampedPauseMs = 100
 const troublePauseMs = 500
 
 /**
@@ -90,9 +92,11 @@ export function createDispatcher(deps: Deps): Dispatcher {
   const turn = async () => {
     await claim()
     const hasRoom = await deps.hasRoom()
-    await dispatch(await read(hasRoom ? batchSize : crampedBatchSize))
+    const entries = await read(hasRoom ? batchSize : crampedBatchSize)
+    await dispatch(entries)
     // A few always follow, because only deliveries make room.
-    if (!hasRoom) await sleep(pauseMs)
+    if (!hasRoom) await sleep(crampedPauseMs)
+    else if (entries.length > 0 && entries.length < batchSize) await sleep(gatherMs)
     if (troubled) log.info('dispatching again')
     troubled = false
   }

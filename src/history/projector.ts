@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { isOver, type Job } from '../events/job.ts'
@@ -36,6 +37,8 @@ const partJobs = 500
 /** Bodies and attempts written at a time, in bytes, about. */
 const partBytes = 8 * 1024 * 1024
 const blockMs = 1_000
+/** Pause after a read that was not full: the changes of a job that goes fast come together, and a read costs more than what it brings. */
+const gatherMs = 20
 const pauseMs = 1_000
 
 /**
@@ -121,6 +124,7 @@ export function createProjector(deps: Deps): Repeating {
     // While this waited, the journal may have become that of another data set.
     const isSame = changes.length > 0 && (await deps.epoch()) === epoch
     if (isSame) position = await project(changes, position)
+    if (changes.length > 0 && changes.length < batchSize) await sleep(gatherMs)
     return true
   }
 
