@@ -5,7 +5,7 @@ import { replyCandidates } from './reply-candidates.ts'
 import type { ReplyDesk } from './reply-desk.ts'
 import type { Upstreams } from './upstream/upstream.ts'
 
-type Desk = Pick<ReplyDesk, 'announce' | 'settle'>
+type Desk = Pick<ReplyDesk, 'announce' | 'settle' | 'hasCallers'>
 type Deps = {
   intake: Intake
   upstreams: Upstreams
@@ -23,9 +23,11 @@ export function replyIntake({ intake, upstreams, desk, toldBy }: Deps): Intake {
   if (all.length === 0) return intake
   return {
     async accept(event) {
-      const candidates = event.named ? [] : replyCandidates(all, event)
-      if (!event.named && candidates.length === 0) return intake.accept(event)
-      const accepted = await intake.accept({ ...event, candidates, toldBy })
+      const looking = event.named
+        ? { othersFirst: !desk.hasCallers(event.named.awaitId) }
+        : { candidates: replyCandidates(all, event) }
+      if (looking.candidates?.length === 0) return intake.accept(event)
+      const accepted = await intake.accept({ ...event, ...looking, toldBy })
       if (!accepted.reply) return accepted
       announceReply(desk, event, accepted, toldBy !== undefined)
       // Somebody waits for the reply, and nobody for this answer: the caller's goes first.
