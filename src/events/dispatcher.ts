@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { keys } from '../redis/keys.ts'
+import { loadScript } from '../redis/scripts.ts'
 import { jobId } from './job.ts'
 import { isQueueName, type Lanes } from './lanes.ts'
 import type { Transitions } from './transitions.ts'
@@ -45,6 +46,7 @@ const troublePauseMs = 500
  */
 export function createDispatcher(deps: Deps): Dispatcher {
   const { reader, redis, transitions, lanes, log, consumer } = deps
+  const takeOff = loadScript(redis, 'dispatched')
   let stopping = false
   let running: Promise<void> = Promise.resolve()
   let claimedAt = 0
@@ -62,13 +64,7 @@ export function createDispatcher(deps: Deps): Dispatcher {
     const left = new Set(impossible.map(({ n }) => n))
     const ids = entries.map(([id]) => id).filter((_, i) => !left.has(ns[i] ?? 0))
     if (ids.length === 0) return
-    // Both or neither: nobody would ever claim an entry that is acknowledged and still there.
-    await redis
-      .multi([
-        ['xack', keys.inbox, group, ...ids],
-        ['xdel', keys.inbox, ...ids],
-      ])
-      .exec()
+    await takeOff([keys.inbox], [group, ...ids])
   }
 
   const claim = async () => {

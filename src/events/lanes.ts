@@ -97,7 +97,7 @@ export function createLanes(
       for (const [name, group] of Map.groupBy(entries, (entry) => entry.queue)) {
         const { queue } = open(name)
         if (!remembered.has(name)) await remember([name])
-        await queue.addBulk(group.map(bullJob))
+        await addTo(queue, group.map(bullJob))
       }
     },
     async remove({ queue, n, round }) {
@@ -118,6 +118,13 @@ export function scheduleReleased(lanes: Lanes, log: Pick<Logger, 'warn'>) {
       log.warn({ err, jobs: entries.length }, 'released jobs could not be scheduled; the sweeper does it')
     }
   }
+}
+
+/** One alone without a pipeline, for each of which ioredis defines all commands anew. */
+async function addTo(queue: Queue, jobs: readonly ReturnType<typeof bullJob>[]): Promise<void> {
+  const [first, second] = jobs
+  if (first && !second) await queue.add(first.name, first.data, first.opts)
+  else await queue.addBulk([...jobs])
 }
 
 function bullJob({ n, round, destination, delayMs }: LaneEntry) {

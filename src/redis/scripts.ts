@@ -5,6 +5,7 @@ export type ScriptName =
   | 'accept'
   | 'accept-reply'
   | 'enqueue'
+  | 'dispatched'
   | 'start'
   | 'finish'
   | 'settle'
@@ -39,6 +40,7 @@ const keyCounts: Record<ScriptName, number> = {
   accept: 6,
   'accept-reply': 6,
   enqueue: 2,
+  dispatched: 1,
   start: 2,
   finish: 2,
   settle: 2,
