@@ -6,6 +6,8 @@
     1 inbox
   ARGV
     1 consumer group, then ids of entries, 500 at most
+  OUTPUT
+    nothing
 ]]
 redis.call('XACK', KEYS[1], unpack(ARGV))
 redis.call('XDEL', KEYS[1], unpack(ARGV, 2))
