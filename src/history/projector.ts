@@ -37,8 +37,8 @@ const partJobs = 500
 /** Bodies and attempts written at a time, in bytes, about. */
 const partBytes = 8 * 1024 * 1024
 const blockMs = 1_000
-/** Pause after a read that was not full: the changes of a job that goes fast come together, and a read costs more than what it brings. */
-const gatherMs = 20
+/** How long the next changes gather after fewer than a batch: a job that goes fast has them all within it, and is written once. */
+const gatherMs = 50
 const pauseMs = 1_000
 
 /**
