@@ -28,8 +28,6 @@ export type IncomingEvent = {
   operational?: boolean
   /** Instance that takes it, when the script itself is to tell the others of a reply: it tells its own callers. */
   toldBy?: string | undefined
-  /** Whether those whom the script tells are to hear of a reply before this instance does, because callers of theirs alone wait. */
-  othersFirst?: boolean
 }
 
 /** An event that is durable: numbered and in Redis. */

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { GanchoError } from '../errors.ts'
 import { channels, keys } from '../redis/keys.ts'
-import { messagesFirst } from '../redis/messages-first.ts'
 import { loadScript, type Script, type ScriptArgument } from '../redis/scripts.ts'
 import type { RateLimit } from '../tenants/limits.ts'
 import type { Accepted, IncomingEvent } from './event.ts'
@@ -65,7 +64,6 @@ const maxBytesInFlight = 256 * 1024 * 1024
 export function createIntake(deps: Deps): Intake {
   const script = loadScript(deps.redis, 'accept')
   const replyScript = loadScript(deps.redis, 'accept-reply')
-  const replyScriptForOthers = messagesFirst(deps.redis, replyScript)
   const scriptKeys = [keys.seq, keys.epoch, keys.inbox, keys.journal, keys.kept, keys.keptOf]
   let waiting: Waiting[] = []
   let waitingBytes = 0
@@ -140,8 +138,7 @@ export function createIntake(deps: Deps): Intake {
     const args = scriptEvent(event, randomUUID(), deliver ? deps.route(event) : [])
     bytesInFlight += bytes
     try {
-      const run = event.othersFirst ? replyScriptForOthers : replyScript
-      const answer = await ask<AcceptedAnswer | ['full']>(run, [{ args }])
+      const answer = await ask<AcceptedAnswer | ['full']>(replyScript, [{ args }])
       if (answer[0] === 'full') throw backlogFull()
       return taken(answer, undefined, deps.dataSet.given)
     } catch (cause) {

@@ -12,8 +12,6 @@ export type Outcome =
 
 /** Hands what is known of an awaited reply to the callers who wait for it, here and on other instances. */
 export type ReplyDesk = {
-  /** Whether callers of this instance wait for it. */
-  hasCallers(id: string): boolean
   /** For what has just been recorded. `reply`: the reply itself where it is at hand, else it is read from the record. Never throws. */
   announce(at: { cnpj: string; id: string }, owners: readonly string[], reply: Reply | null): Promise<void>
   /** For what the accept script has told the others. `untold`: why it could not. */
@@ -49,7 +47,6 @@ export function createReplyDesk({ awaited, waiters, notices, owner, log }: Deps)
     }
   }
   return {
-    hasCallers: waiters.has,
     look,
     settle(id, reply, untold) {
       waiters.settle(id, { kind: 'reply', reply })

@@ -5,7 +5,7 @@ import { replyCandidates } from './reply-candidates.ts'
 import type { ReplyDesk } from './reply-desk.ts'
 import type { Upstreams } from './upstream/upstream.ts'
 
-type Desk = Pick<ReplyDesk, 'announce' | 'settle' | 'hasCallers'>
+type Desk = Pick<ReplyDesk, 'announce' | 'settle'>
 type Deps = {
   intake: Intake
   upstreams: Upstreams
@@ -23,11 +23,9 @@ export function replyIntake({ intake, upstreams, desk, toldBy }: Deps): Intake {
   if (all.length === 0) return intake
   return {
     async accept(event) {
-      const looking = event.named
-        ? { othersFirst: !desk.hasCallers(event.named.awaitId) }
-        : { candidates: replyCandidates(all, event) }
-      if (looking.candidates?.length === 0) return intake.accept(event)
-      const accepted = await intake.accept({ ...event, ...looking, toldBy })
+      const candidates = event.named ? undefined : replyCandidates(all, event)
+      if (candidates?.length === 0) return intake.accept(event)
+      const accepted = await intake.accept({ ...event, ...(candidates && { candidates }), toldBy })
       if (!accepted.reply) return accepted
       announceReply(desk, event, accepted, toldBy !== undefined)
       // Somebody waits for the reply, and nobody for this answer: the caller's goes first.
