@@ -3,11 +3,15 @@
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { serveBench } from '../harness/parent.ts'
+import { type Bound, openUnderWay, type UnderWay } from './under-way.ts'
 
 export type Target = { origin: string; path: string; headers: Record<string, string>; body: string }
 type Ending = { seconds: number } | { count: number }
-/** `perSecond`: posts at these times, whether or not those before have been answered; without it, each connection posts again at once. */
-export type Posting = { target: Target; connections: number; perSecond?: number | undefined } & Ending
+/**
+ * `perSecond`: posts at these times, whether or not those before have been answered; without it, each connection posts again at once, as
+ * long as `underWay` lets it.
+ */
+export type Posting = { target: Target; connections: number; perSecond?: number; underWay?: Bound } & Ending
 /** `latencies`: milliseconds, of those that were accepted (2xx); at a rate from the time at which they were due. */
 export type Posted = { accepted: number; refused: number; tookMs: number; latencies: Float64Array }
 
@@ -65,27 +69,38 @@ async function post(posting: Posting): Promise<Posted> {
   const { target, connections } = posting
   const opened = await Promise.all(Array.from({ length: connections }, () => open(target)))
   const latencies: number[] = []
+  const underWay = posting.underWay && openUnderWay(posting.underWay)
   let refused = 0
   const one = async (connection: Connection, since: number) => {
     const status = await connection.post()
     if (status < 300) latencies.push(performance.now() - since)
-    else refused += 1
+    else {
+      refused += 1
+      underWay?.leave()
+    }
   }
   const startedAt = performance.now()
-  if (posting.perSecond === undefined) await again(opened, posting, one)
+  if (posting.perSecond === undefined) await again(opened, posting, one, underWay)
   else await atRate(opened, { ...posting, perSecond: posting.perSecond }, one)
   const tookMs = performance.now() - startedAt
   for (const connection of opened) connection.close()
+  underWay?.close()
   return { accepted: latencies.length, refused, tookMs, latencies: Float64Array.from(latencies) }
 }
 
 type One = (connection: Connection, since: number) => Promise<void>
 
-async function again(connections: readonly Connection[], ending: Ending, one: One): Promise<void> {
+async function again(
+  connections: readonly Connection[],
+  ending: Ending,
+  one: One,
+  underWay: UnderWay | undefined,
+): Promise<void> {
   let left = 'count' in ending ? ending.count : Number.POSITIVE_INFINITY
   const endsAt = 'seconds' in ending ? performance.now() + ending.seconds * 1_000 : Number.POSITIVE_INFINITY
   const post = async (connection: Connection) => {
     while (left > 0 && performance.now() < endsAt) {
+      if (underWay && !(await underWay.enter(endsAt))) return
       left -= 1
       await one(connection, performance.now())
     }

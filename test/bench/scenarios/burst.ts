@@ -1,6 +1,6 @@
 import { startHelper } from '../harness/child.ts'
 import { startOneProcess, usedMemory } from '../harness/events.ts'
-import { deliveredIn, untilRecorded } from '../harness/recorded.ts'
+import { openDelivered, untilRecorded } from '../harness/recorded.ts'
 import type { Checkout, Contestant, Sample, Scenario, ScenarioOptions } from '../harness/scenario.ts'
 import { median, percentile } from '../harness/statistics.ts'
 import type { Posted } from '../load/posts.ts'
@@ -34,12 +34,18 @@ async function contestant(checkout: Checkout, profiled: ScenarioOptions['profile
   const measure = async (): Promise<Sample> => {
     const gancho = await startOneProcess(checkout, destination, profiled)
     const { target, data, file } = gancho
+    const delivered = openDelivered(file)
     const emptyBytes = await usedMemory(data)
     const startedAt = performance.now()
     const posted = await sender.ask<Posted>('post', { target, connections, count })
-    const waiting = posted.accepted - deliveredIn(file)
+    const waiting = posted.accepted - delivered.count()
     const waitingBytes = ((await usedMemory(data)) - emptyBytes) / waiting
-    const { recorded, lastAt } = await untilRecorded(file, { before: 0, count: posted.accepted, stallMs })
+    const { recorded, lastAt } = await untilRecorded(delivered, {
+      before: 0,
+      count: posted.accepted,
+      stallMs,
+    })
+    delivered.close()
     await gancho.close()
     if (recorded < posted.accepted) throw new Error(`${posted.accepted - recorded} events were not recorded`)
     return {

@@ -14,7 +14,7 @@ import {
   targetOf,
   usedMemory,
 } from '../harness/events.ts'
-import { deliveredIn, untilRecorded } from '../harness/recorded.ts'
+import { openDelivered, untilRecorded } from '../harness/recorded.ts'
 import type { Checkout, Contestant, Figure, Sample, Scenario, ScenarioOptions } from '../harness/scenario.ts'
 import type { Posted, Target } from '../load/posts.ts'
 
@@ -96,8 +96,10 @@ async function measureCost(system: System, sender: Helper): Promise<Sample> {
   const { accepted } = await sender.ask<Posted>('post', { target, connections, count })
   const waiting = await look(accepts)
   const delivers = await deliver()
-  const before = { recorded: deliveredIn(file), nodeUs: cpuUs(delivers) }
-  const { recorded } = await untilRecorded(file, { before: 0, count: accepted, stallMs })
+  const delivered = openDelivered(file)
+  const before = { recorded: delivered.count(), nodeUs: cpuUs(delivers) }
+  const { recorded } = await untilRecorded(delivered, { before: 0, count: accepted, stallMs })
+  delivered.close()
   if (recorded < accepted) throw new Error(`${accepted - recorded} of ${accepted} jobs were not recorded`)
   const after = await look(delivers)
   const acceptCalls = callsBetween(empty.stats, waiting.stats)
