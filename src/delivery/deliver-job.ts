@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { type Failure, type Job, jobId } from '../events/job.ts'
+import { type Failure, type JobInHand, jobId } from '../events/job.ts'
 import type { ScheduledJob } from '../events/lanes.ts'
 import { isOperational } from '../events/operational-events.ts'
 import type { DestinationTerms, FinishAs, Transitions, WhyNot } from '../events/transitions.ts'
@@ -189,7 +189,7 @@ async function record(deps: DeliverDeps, begun: Begun, as: FinishAs): Promise<Af
   return { kind: 'done' }
 }
 
-async function rest(deps: DeliverDeps, job: Job, failure: Failure): Promise<void> {
+async function rest(deps: DeliverDeps, job: JobInHand, failure: Failure): Promise<void> {
   await deps.errorQueue.add(job, failure)
   await deps.transitions.settle(job.n, job.round)
 }

@@ -1,4 +1,4 @@
-import type { Job } from '../events/job.ts'
+import type { JobInHand } from '../events/job.ts'
 import type { DeliveryRequest } from './attempt.ts'
 import { deliveryHeaders } from './delivery-headers.ts'
 import type { Destination, DestinationAuth } from './destination.ts'
@@ -8,7 +8,7 @@ import { signature } from './signature.ts'
 /** The request of attempt number `attemptNumber` (from 1, over all rounds), with the time and the signature of this moment. */
 export function deliveryRequest(
   destination: Pick<Destination, 'id' | 'url' | 'headers' | 'auth' | 'signingSecrets'>,
-  job: Job,
+  job: JobInHand,
   body: Buffer,
   attemptNumber: number,
   nowMs: number,

@@ -7,7 +7,7 @@ export type ErrorEntry = ScheduledJob & { id: string; cnpj: string; destination:
 
 export type ErrorQueue = {
   /** Adding the same round twice changes nothing. */
-  add(job: Job, failure: Failure): Promise<void>
+  add(job: Pick<Job, 'n' | 'round' | 'cnpj' | 'destination' | 'queue'>, failure: Failure): Promise<void>
   /** Removes exactly this round's entry. */
   remove(queue: string, n: number, round: number): Promise<void>
   has(queue: string, n: number, round: number): Promise<boolean>

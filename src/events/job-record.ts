@@ -1,9 +1,17 @@
 import type { ScriptArgument } from '../redis/scripts.ts'
-import { type Failure, isOver, type Job, type JobRound, type JobStatus, type RoundAudit } from './job.ts'
+import {
+  type Failure,
+  isOver,
+  type Job,
+  type JobInHand,
+  type JobRound,
+  type JobStatus,
+  type RoundAudit,
+} from './job.ts'
 
 type Field = Buffer | string
 
-const text = (value: Field | undefined) =>
+const textOf = (value: Field | undefined) =>
   value === undefined || value.length === 0 ? null : value.toString()
 const number = (value: Field | undefined) => (value === undefined ? null : Number(value))
 
@@ -46,29 +54,33 @@ function readAbout({ about, ...fields }: Fields) {
   }
 }
 
-/**
- * Reads a job from the fields of its record. The body is the field `body`, byte for byte. A new job has no counts yet, and a content
- * type of its own only where its headers tell another one.
- */
-export function jobFromFields(n: number, fields: Fields): Job {
-  const failure = text(fields.failure)
-  const about = readAbout(fields)
-  const headers = JSON.parse(text(fields.headers) ?? '{}') as Record<string, string>
+/** The body is the field `body`, byte for byte. A content type stands in a field only where the headers tell another one. */
+export function jobInHand(n: number, round: number, fields: Fields): JobInHand {
+  const headers = JSON.parse(textOf(fields.headers) ?? '{}') as Record<string, string>
   return {
     n,
-    ...about,
-    correlationId: text(fields.correlation),
-    contentType: text(fields.contentType) ?? (headers['content-type'] || null),
+    ...readAbout(fields),
+    correlationId: textOf(fields.correlation),
+    contentType: textOf(fields.contentType) ?? (headers['content-type'] || null),
     headers,
+    round,
+    requeuedAt: number(fields.requeuedAt),
+  }
+}
+
+/** Reads a job from the fields of its record. A new one has no counts yet. */
+export function jobFromFields(n: number, fields: Fields): Job {
+  const failure = textOf(fields.failure)
+  const inHand = jobInHand(n, Number(fields.round ?? 0), fields)
+  return {
+    ...inHand,
     status: String(fields.status) as JobStatus,
-    round: Number(fields.round ?? 0),
     attempts: Number(fields.attempts ?? 0),
-    updatedAt: number(fields.updatedAt) ?? about.receivedAt,
+    updatedAt: number(fields.updatedAt) ?? inHand.receivedAt,
     nextAttemptAt: number(fields.nextAttemptAt),
     deliveredAt: number(fields.deliveredAt),
-    requeuedAt: number(fields.requeuedAt),
     failure: failure === null ? null : (JSON.parse(failure) as Failure),
-    reported: text(fields.reported),
+    reported: textOf(fields.reported),
     journalId: String(fields.journalId),
   }
 }

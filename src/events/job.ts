@@ -111,6 +111,12 @@ export type Job = {
   journalId: string
 }
 
+/** What stays as it is while an attempt is made. */
+export type JobInHand = Omit<
+  Job,
+  'status' | 'attempts' | 'updatedAt' | 'nextAttemptAt' | 'deliveredAt' | 'failure' | 'reported' | 'journalId'
+>
+
 export const jobId = (n: number) => `ID-${n}`
 
 /** @throws GanchoError JOB_NOT_FOUND unless `id` has the form `ID-<n>`. */

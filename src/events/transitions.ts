@@ -2,8 +2,8 @@ import type { Redis } from 'ioredis'
 import { keys } from '../redis/keys.ts'
 import { loadScript, type ScriptArgument } from '../redis/scripts.ts'
 import { type Answer, type Change, type ChangeOptions, changeScripts } from './change-scripts.ts'
-import type { Attempt, Failure, Job, JobStatus, RoundAudit } from './job.ts'
-import { jobFields, jobFromFields, namedFields, recordFields } from './job-record.ts'
+import type { Attempt, Failure, Job, JobInHand, JobStatus, RoundAudit } from './job.ts'
+import { jobInHand, namedFields, recordFields } from './job-record.ts'
 import type { LaneEntry } from './lanes.ts'
 import { orderingHash, orderingHeader } from './ordering.ts'
 
@@ -17,7 +17,7 @@ export type Enqueued =
 export type Started =
   | {
       kind: 'started'
-      job: Job
+      job: JobInHand
       body: Buffer
       attempt: number
       attemptInRound: number
@@ -149,7 +149,7 @@ export function createTransitions(redis: Redis, options: ChangeOptions): Transit
       const change = { name: 'start', on: n, args: [round, owner, leaseMs, termsText(terms)] }
       let answer = await changes.start(change)
       while (String(answer[0]) === 'again') answer = await changes.start(change)
-      return started(n, answer as unknown as [Buffer, ...unknown[]])
+      return started(n, round, answer as unknown as [Buffer, ...unknown[]])
     },
     async keep(n, round, { why, until }) {
       await makeOne('keep', n, [round, why, until])
@@ -209,31 +209,36 @@ function enqueued(n: number, [kind, ...rest]: Answer): Enqueued {
   return { kind: 'add', entry: { n, round, queue, destination } }
 }
 
-/** What start.lua answers of a record, in its order. */
-const startedFields = [...jobFields, 'body', 'looks', 'firstAttemptAt', 'lost', 'late', 'heldMs', 'ordering']
+/** What of a job start.lua answers last, in its order. */
+const handFields = ['about', 'correlation', 'contentType', 'headers', 'requeuedAt']
 
-function started(n: number, [kind, ...rest]: [Buffer, ...unknown[]]): Started {
+/** What start.lua answers of an attempt that begins, after the kind; null for what is not set. */
+type Begun = [
+  ...[attempt: number, attemptInRound: number, start: number, body: Buffer, looks: number],
+  ...[firstAttemptAt: Buffer | number, lost: Buffer | number | null, late: Buffer | number | null],
+  ...[heldMs: Buffer | number | null, ordering: Buffer | null, fields: (Buffer | null)[]],
+]
+
+function started(n: number, round: number, [kind, ...rest]: [Buffer, ...unknown[]]): Started {
   const name = kind.toString()
   if (name === 'wait') return { kind: 'wait', until: rest[0] as number }
   if (name === 'refused') return { kind: 'refused', status: String(rest[0]) }
   if (name === 'back') return { kind: 'back', why: String(rest[0]), until: Number(rest[1]) }
-  const fields = namedFields(startedFields, rest[3] as (Buffer | null)[])
-  const job = jobFromFields(n, fields)
-  const body = fields.body ?? Buffer.alloc(0)
-  const [attempt, attemptInRound, start] = rest as [number, number, number]
+  const [attempt, attemptInRound, start, body, looks, ...of] = rest as Begun
+  const [firstAttemptAt, lost, late, heldMs, ordering, fields] = of
   return {
     kind: 'started',
-    job,
+    job: jobInHand(n, round, namedFields(handFields, fields)),
     body,
     attempt,
     attemptInRound,
     start,
-    looks: Number(fields.looks ?? 0),
-    firstAttemptAt: Number(fields.firstAttemptAt),
-    lost: Number(fields.lost ?? 0),
-    isLate: fields.late !== undefined,
-    heldMs: Number(fields.heldMs ?? 0),
-    isOrdered: fields.ordering !== undefined,
+    looks,
+    firstAttemptAt: Number(firstAttemptAt),
+    lost: Number(lost),
+    isLate: late !== null,
+    heldMs: Number(heldMs),
+    isOrdered: ordering !== null,
   }
 }
 

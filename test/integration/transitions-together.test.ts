@@ -100,3 +100,17 @@ test('a record that cannot be read does not keep those behind it from their turn
     expect.arrayContaining([ns[1], ns[2]]),
   )
 })
+
+test('jobs that are kept back are counted, also when another one of their call cannot be read', async () => {
+  const { destination, queue } = (await core.job(await queued())) ?? {}
+  await core.transitions.release(new Map([[destination ?? '', { concurrency: 1, slots: 50 }]]))
+  const kept = async () => Number(await core.redis.hget(keys.kept, queue ?? ''))
+  const before = await kept()
+  const ns = await several(() => core.accept())
+  const mend = await spoil(keys.job(ns[2]))
+  await expect(core.transitions.enqueue(ns)).rejects.toThrow(/^WRONGTYPE/)
+  expect((await kept()) - before).toBe(2)
+  await mend()
+  await core.transitions.enqueue(ns)
+  expect((await kept()) - before).toBe(3)
+})

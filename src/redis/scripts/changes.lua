@@ -47,15 +47,36 @@ local function readPlace(n)
     receivedAt = tonumber(receivedAt or now), type = type, kept = values[6], ordering = values[7] }
 end
 
+-- How many jobs this call has had come into each queue, and leave it: written at its end.
+local flowed = { ['in'] = {}, out = {} }
+local function countFlow(queue, status, previous)
+  local way
+  if status == 'QUEUED' and (previous == 'FAILED' or previous == 'DELIVERED') then
+    way = flowed['in']
+  elseif status == 'DELIVERED' or status == 'FAILED' or (status == 'DISCARDED' and previous ~= 'FAILED') then
+    way = flowed.out
+  end
+  if way then way[queue] = (way[queue] or 0) + 1 end
+end
+
+local function writeCounts()
+  for way, counts in pairs(flowed) do
+    for queue, count in pairs(counts) do addFlow(journalKey, way, queue, count, now) end
+  end
+  writeKept()
+end
+
 -- Writes the new status and what else there is (name, value, …) into the record, and appends the change to the journal.
 local function write(n, recordKey, record, status, attempts, ...)
-  local id = appendChange(journalKey, n, record.status,
-    { status, record.round, attempts, record.event, record.cnpj, record.destination, record.queue, record.type }, now)
+  local id = writeChange(journalKey, n, record.status,
+    { status, record.round, attempts, record.event, record.cnpj, record.destination, record.queue, record.type }, int(now))
+  countFlow(record.queue, status, record.status)
   redis.call('HSET', recordKey, 'status', status, 'journalId', id, 'updatedAt', int(now), ...)
 end
 
-local function append(list, ...)
-  for _, value in ipairs({ ... }) do list[#list + 1] = value end
+local function append(list, name, value)
+  list[#list + 1] = name
+  list[#list + 1] = value
 end
 
 local function lookAt(n, inMs)
@@ -63,11 +84,18 @@ local function lookAt(n, inMs)
 end
 
 -- What the change in hand has let go, as number, round, queue, destination, …: the caller adds it to BullMQ. Should it not, the sweeper
--- finds it.
+-- finds it. `jobs`: each {number, record}.
 local released = {}
-local function give(n, record)
-  append(released, tonumber(n), record.round, record.queue, record.destination)
-  lookAt(n, graceMs)
+local function give(jobs)
+  local at, scores, last = int(now + graceMs), {}, #released
+  for i, job in ipairs(jobs) do
+    local n, record = job[1], job[2]
+    released[last + 1], released[last + 2], released[last + 3], released[last + 4] =
+      tonumber(n), record.round, record.queue, record.destination
+    last = last + 4
+    scores[2 * i - 1], scores[2 * i] = at, n
+  end
+  redis.call('ZADD', dueKey, unpack(scores))
 end
 
 -- When a job is given up, whatever keeps it back; nil when never.
@@ -85,7 +113,7 @@ local function lookAtKept(n, record, keptMs)
 end
 
 local function admitAnd(n, recordKey, record, score)
-  if admit(n, recordKey, record, score) then give(n, record) else lookAtKept(n, record) end
+  if admit(n, recordKey, record, score) then give({ { n, record } }) else lookAtKept(n, record) end
 end
 
 -- Whether this keeps a job from its destination for as long as that lasts: the rest passes by itself.
@@ -119,14 +147,15 @@ local function makeChanges(ofJob, ofDestination, apart, readAs)
     local args = {}
     for a = 1, count do args[a] = ARGV[at + 3 + a] end
     at = at + 3 + count
-    if apart then
-      local isMade, answer = pcall(make, name, n, args)
-      -- Whatever it had got to, the next one reads anew. Before Redis 7 an error is a text.
-      if not isMade then gates, flows = {}, {} end
-      answers[c] = (isMade or type(answer) == 'table') and answer or redis.error_reply(answer)
-    else
-      answers[c] = make(name, n, args)
+    local isMade, answer = pcall(make, name, n, args)
+    -- Whatever it had got to, the next one reads anew. Before Redis 7 an error is a text.
+    if not isMade then gates, flows = {}, {} end
+    answers[c] = (isMade or type(answer) == 'table') and answer or redis.error_reply(answer)
+    if not isMade and not apart then
+      writeCounts()
+      return answers[c]
     end
   end
+  writeCounts()
   return answers
 end

@@ -14,8 +14,16 @@ local function enqueue(n, recordKey, record)
   end
   if record.status ~= 'RECEIVED' then return { 'past', record.status } end
   local why, untilMs = gateShut(record.destination, now)
-  if why then beHeld(n, recordKey, record, why, untilMs) else write(n, recordKey, record, 'QUEUED', record.attempts) end
-  if not admit(n, recordKey, record, n) then
+  local isOut = giveOut(n, record, n)
+  if why then
+    beHeld(n, recordKey, record, why, untilMs)
+    if not isOut then redis.call('HSET', recordKey, 'kept', record.kept) end
+  elseif isOut then
+    write(n, recordKey, record, 'QUEUED', record.attempts)
+  else
+    write(n, recordKey, record, 'QUEUED', record.attempts, 'kept', record.kept)
+  end
+  if not isOut then
     lookAtKept(n, record)
     return { 'kept' }
   end

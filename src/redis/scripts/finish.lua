@@ -13,8 +13,11 @@ local function finish(n, recordKey, record, args)
   if record.finished == startNumber then return { 'same', record.status, record.round, record.nextAttemptAt } end
   if record.status ~= 'DELIVERING' or record.attempts + record.looks ~= startNumber then return { 'refused', record.status } end
   local nextAttemptAt = status == 'RETRYING' and now + tonumber(args[3]) or 0
-  -- Deleting first lets a full Redis take the rest of the script: an outcome is recorded whenever Redis answers.
-  redis.call('HDEL', recordKey, 'owner', 'leaseUntil', 'startedAt', 'report')
+  -- Removing first lets a full Redis take the rest of the script: an outcome is recorded whenever Redis answers.
+  leavePlace(n, record.destination)
+  -- What is delivered is gone soon.
+  if status ~= 'DELIVERED' then redis.call('HDEL', recordKey, 'owner', 'leaseUntil', 'startedAt') end
+  if record.report then redis.call('HDEL', recordKey, 'report') end
   local attempts, fields = record.attempts, { 'finished', args[1] }
   if status == 'RETRYING' then append(fields, 'nextAttemptAt', int(nextAttemptAt)) end
   if status == 'DELIVERED' then append(fields, 'deliveredAt', int(now)) end
@@ -23,12 +26,14 @@ local function finish(n, recordKey, record, args)
   if args[6] == '1' and args[5] == '' then
     -- Nothing was sent: the next attempt has this one's number.
     attempts = attempts - 1
-    append(fields, 'attempts', attempts, 'looks', record.looks + 1)
+    append(fields, 'attempts', attempts)
+    append(fields, 'looks', record.looks + 1)
   elseif args[6] == '1' then
     append(fields, 'roundStart', record.roundStart + 1)
   end
   write(n, recordKey, record, status, attempts, unpack(fields))
-  lookAt(n, math.max(nextAttemptAt - now, 0) + graceMs)
+  -- As any job on its way it is on the sweeper's list, and history deletes it before long.
+  if status ~= 'DELIVERED' then lookAt(n, math.max(nextAttemptAt - now, 0) + graceMs) end
   if status == 'FAILED' then tellOfFailure(n, record, args[4], now) end
   gateAtFinish(record.destination, n, args[7], record.startedAt, now)
   letIn(n, record, status == 'DELIVERED' or status == 'FAILED')

@@ -1,6 +1,12 @@
 --[[
   Which jobs are let go when there is room; put in front of the scripts that make some, after `flow`.
 ]]
+local function numbersOf(jobs)
+  local ns = {}
+  for i, job in ipairs(jobs) do ns[i] = job[1] end
+  return ns
+end
+
 -- The next jobs in turn as {number, record}: one, or up to `most` where a tenant waits alone. Numbers that nothing stands behind any more,
 -- or nothing that can be read, are passed over.
 local function takeNext(dest, most, readPlace)
@@ -27,7 +33,10 @@ local function takeNext(dest, most, readPlace)
   return taken
 end
 
--- Gives out what there is room for, from when few are out, or from when any may be with `eager`. Calls `give(n, record)` for each.
+-- Of one call: Lua hands no more than some thousands of values on.
+local mostTogether = 500
+
+-- Gives out what there is room for, from when few are out, or from when any may be with `eager`. Calls `give(jobs)`, each {number, record}.
 local function release(dest, readPlace, give, eager)
   local flow = flowOf(dest)
   if not hasBacklog(flow) then return end
@@ -35,10 +44,11 @@ local function release(dest, readPlace, give, eager)
   if out >= limits.room or (out > limits.low and not eager) then return end
   local wanted = gateAllows(dest, limits.room - out, out)
   while wanted > 0 and hasBacklog(flow) do
-    for _, job in ipairs(takeNext(dest, wanted, readPlace)) do
-      goOut(job[1], dest)
-      give(job[1], job[2])
-      wanted = wanted - 1
+    local jobs = takeNext(dest, math.min(wanted, mostTogether), readPlace)
+    if #jobs > 0 then
+      goOut(dest, numbersOf(jobs))
+      give(jobs)
+      wanted = wanted - #jobs
     end
   end
 end

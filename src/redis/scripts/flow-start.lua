@@ -28,7 +28,7 @@ end
 -- delay is over, and as many are out as may be.
 local function isBusy(n, dest, now)
   local flow = limitsOf(flowOf(dest))
-  local isNew = goOut(n, dest)
+  local isNew = goOut(dest, { n }) == 1
   local isCrowded = isNew and outOf(flow) > flow.room
   if not isCrowded and not hasNoPlace(n, flow, now) then return false end
   if isNew then comeIn(n, dest) end

@@ -29,7 +29,7 @@ end
 -- What this call knows of each destination already; read when it is asked for.
 local flows = {}
 local function flowOf(dest)
-  flows[dest] = flows[dest] or { dest = dest }
+  flows[dest] = flows[dest] or { dest = dest, standing = {} }
   return flows[dest]
 end
 
@@ -63,11 +63,11 @@ local function limitsOf(flow)
   return flow
 end
 
--- True when it was not out before.
-local function goOut(n, dest)
-  local flow, added = flowOf(dest), redis.call('SADD', flowKeyOf('out', dest), n)
+-- How many of these jobs were not out before.
+local function goOut(dest, ns)
+  local flow, added = flowOf(dest), redis.call('SADD', flowKeyOf('out', dest), unpack(ns))
   if flow.out then flow.out = flow.out + added end
-  return added == 1
+  return added
 end
 
 local function comeIn(n, dest)
@@ -75,10 +75,19 @@ local function comeIn(n, dest)
   if flow.out then flow.out = flow.out - removed end
 end
 
+-- By how much this call changes how many jobs are kept back, of each queue and tenant: written at its end.
+local keptBy = { queue = {}, cnpj = {} }
 local function countKept(queue, cnpj, by)
-  redis.call('HINCRBY', ARGV[2] .. 'kept', queue, by)
-  local left = redis.call('HINCRBY', ARGV[2] .. 'kept-of', cnpj, by)
-  if left <= 0 then redis.call('HDEL', ARGV[2] .. 'kept-of', cnpj) end
+  keptBy.queue[queue] = (keptBy.queue[queue] or 0) + by
+  keptBy.cnpj[cnpj] = (keptBy.cnpj[cnpj] or 0) + by
+end
+
+local function writeKept()
+  for queue, by in pairs(keptBy.queue) do redis.call('HINCRBY', ARGV[2] .. 'kept', queue, by) end
+  for cnpj, by in pairs(keptBy.cnpj) do
+    local left = redis.call('HINCRBY', ARGV[2] .. 'kept-of', cnpj, by)
+    if left <= 0 then redis.call('HDEL', ARGV[2] .. 'kept-of', cnpj) end
+  end
 end
 
 -- Places the tenant behind those whose turn comes, unless it is among them.
@@ -89,19 +98,20 @@ local function standInRing(dest, cnpj)
   flowOf(dest).waits = true
 end
 
-local function keepBack(n, recordKey, record, score)
-  local key = backlogKey(record)
+local function keepBack(n, record, score)
+  local key, standing = backlogKey(record), flowOf(record.destination).standing
   if redis.call('ZADD', key, 'NX', score, n) == 1 then
     countKept(record.queue, record.cnpj, 1)
-    if redis.call('ZCARD', key) == 1 then standInRing(record.destination, record.cnpj) end
+    if not standing[record.cnpj] and redis.call('ZCARD', key) == 1 then standInRing(record.destination, record.cnpj) end
+    standing[record.cnpj] = true
   end
-  redis.call('HSET', recordKey, 'kept', 'flow')
   record.kept = 'flow'
 end
 
 local function leaveRing(dest, cnpj)
   local ring = flowKeyOf('flows', dest)
   redis.call('ZREM', ring, cnpj)
+  flowOf(dest).standing[cnpj] = nil
   if redis.call('EXISTS', ring) == 1 then return end
   redis.call('SREM', ARGV[2] .. 'flowing', dest)
   flowOf(dest).waits = false
@@ -130,22 +140,28 @@ local function isFirst(n, record)
   return true
 end
 
--- Gives a job out or keeps it back. True when it is out: the caller adds it to BullMQ.
-local function admit(n, recordKey, record, score)
+-- Gives a job out or keeps it back. True when it is out: the caller adds it to BullMQ. Else the caller writes `record.kept`.
+local function giveOut(n, record, score)
   if not isFirst(n, record) then
     if not record.kept then countKept(record.queue, record.cnpj, 1) end
-    redis.call('HSET', recordKey, 'kept', 'order')
     record.kept = 'order'
     return false
   end
   local dest = record.destination
   local flow = flowOf(dest)
   if hasBacklog(flow) or outOf(flow) >= limitsOf(flow).room or gateAllows(dest, 1, outOf(flow)) < 1 then
-    keepBack(n, recordKey, record, score)
+    keepBack(n, record, score)
     return false
   end
-  goOut(n, dest)
+  goOut(dest, { n })
   return true
+end
+
+-- As `giveOut`, and writes it.
+local function admit(n, recordKey, record, score)
+  if giveOut(n, record, score) then return true end
+  redis.call('HSET', recordKey, 'kept', record.kept)
+  return false
 end
 
 local function mayBeOut(record)

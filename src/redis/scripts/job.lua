@@ -41,25 +41,10 @@ local function addFlow(journalKey, way, queue, count, now)
   if redis.call('HINCRBY', key, way .. ':' .. queue, count) == count then redis.call('EXPIRE', key, 120) end
 end
 
-local function countFlow(journalKey, queue, status, previous, now)
-  if status == 'QUEUED' and (previous == 'FAILED' or previous == 'DELIVERED') then
-    addFlow(journalKey, 'in', queue, 1, now)
-  elseif status == 'DELIVERED' or status == 'FAILED' or (status == 'DISCARDED' and previous ~= 'FAILED') then
-    addFlow(journalKey, 'out', queue, 1, now)
-  end
-end
-
 -- Writes one status change into the journal, and gives its id. `record`: status, round, attempts, event, CNPJ, destination, queue and
 -- type, in this order. All of it is one field: each is a text more for Redis to answer and for every reader to take apart. The type
 -- stands at the end, because it alone may have blanks in it.
 local function writeChange(journalKey, n, previous, record, at)
   return redis.call('XADD', journalKey, '*', 'change', table.concat({ n, record[1], previous, record[2], record[3], record[4],
     record[5], record[6], record[7], at, record[8] or '' }, ' '))
-end
-
--- As writeChange, and counts what it is for the queue's rates.
-local function appendChange(journalKey, n, previous, record, now)
-  local id = writeChange(journalKey, n, previous, record, int(now))
-  countFlow(journalKey, record[7], record[1], previous, now)
-  return id
 end

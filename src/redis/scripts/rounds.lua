@@ -1,11 +1,14 @@
 --[[
   How a job's turn ends and how it gets a further one; put in front of the scripts that need it, after `changes` and `flow-release`.
 ]]
--- A job is out no longer: makes room for the next ones.
-local function letIn(n, record, hasLeftLine)
-  local dest = record.destination
+-- A job is out no longer, see `letIn`.
+local function leavePlace(n, dest)
   comeIn(n, dest)
   redis.call('ZREM', flowKeyOf('active', dest), n)
+end
+
+-- There is room for the next ones.
+local function letIn(n, record, hasLeftLine)
   if hasLeftLine then
     local first, firstKey, next = leaveLine(n, record, readPlace)
     if first then
@@ -13,7 +16,7 @@ local function letIn(n, record, hasLeftLine)
       admitAnd(first, firstKey, next, first)
     end
   end
-  release(dest, readPlace, give)
+  release(record.destination, readPlace, give)
 end
 
 -- `audit`: who asked and why, as JSON. Rounds are kept a line each: round, ms, how the one before ended, audit.

@@ -13,7 +13,8 @@ local function keep(n, recordKey, record, args)
   end
   comeIn(n, record.destination)
   if not record.kept then
-    if isFirst(n, record) then keepBack(n, recordKey, record, n) else admit(n, recordKey, record, n) end
+    if isFirst(n, record) then keepBack(n, record, n) else giveOut(n, record, n) end
+    redis.call('HSET', recordKey, 'kept', record.kept)
   end
   lookAtKept(n, record)
   release(record.destination, readPlace, give)
@@ -63,6 +64,7 @@ local function discard(n, recordKey, record)
   redis.call('HDEL', recordKey, 'nextAttemptAt')
   lookAt(n, graceMs)
   unkeep(n, recordKey, record)
+  leavePlace(n, record.destination)
   letIn(n, record, true)
   return { 'ok', record.queue, record.round, released }
 end
@@ -107,8 +109,8 @@ local function look(n, recordKey, record)
     local deadline = deadlineOf(record)
     if deadline and now >= deadline then
       unkeep(n, recordKey, record)
-      goOut(n, record.destination)
-      give(n, record)
+      goOut(record.destination, { n })
+      give({ { n, record } })
       return { 'kept', released }
     end
   end
