@@ -4,6 +4,7 @@ import type { GateState } from '../../src/delivery/gates.ts'
 import type { JobPlace } from '../../src/delivery/job-places.ts'
 import type { Attempt, Job } from '../../src/events/job.ts'
 import { explain } from '../../src/graphql/explanation.ts'
+import { madeOf } from '../../src/graphql/job-parts.ts'
 import { type Circumstances, jobWait } from '../../src/graphql/job-wait.ts'
 
 const at = Date.UTC(2026, 10, 22, 12)
@@ -36,9 +37,13 @@ const usual: Circumstances = {
   ...{ known, gate: open, place: free, isPaused: false, attempt: undefined, now: at - 1 },
 }
 
+/** What a list reads of the job for this field. */
+const listed = (job: Job, field: 'explanation' | 'wait') =>
+  Object.fromEntries((madeOf[field] ?? []).map((part) => [part, job[part]])) as Job
+
 function told(job: Job, around: Partial<Circumstances> = {}): string {
   const all = { ...usual, ...around }
-  return explain(job, all.known, jobWait(job, all))
+  return explain(listed(job, 'explanation'), all.known, jobWait(listed(job, 'wait'), all))
 }
 
 test.each<[Partial<Job>, string]>([
