@@ -1,15 +1,17 @@
-import type { Attempt } from '../events/job.ts'
+import type { Attempt, Job } from '../events/job.ts'
 import type { JobsRead, Wanted } from '../history/history-store.ts'
 import { allAttemptParts, allJobParts, attemptParts, jobParts } from './job-row.ts'
 import type { Row } from './sql.ts'
 import { tenantColumns, tenantOfRow } from './tenant-row.ts'
 
-/** The beginnings of the queries for what is wanted of jobs, and how to read what they find. */
+/**
+ * The beginnings of the queries for what is wanted of jobs, and how to read what they find. The order in which things are wanted makes no
+ * other query: databases keep those that they know, by their texts.
+ */
 export function jobsReading(wanted: Wanted) {
   const { job = allJobParts } = wanted
-  const { columns, ofRow } = jobParts([
-    ...new Set(['n', ...(wanted.tenants ? (['cnpj'] as const) : []), ...job] as const),
-  ])
+  const parts = new Set<keyof Job>(['n', ...(wanted.tenants ? (['cnpj'] as const) : []), ...job])
+  const { columns, ofRow } = jobParts(allJobParts.filter((part) => parts.has(part)))
   const attempts = wanted.attempts && attemptsReading(wanted.attempts)
   return {
     jobs: `SELECT ${columns.join(', ')} FROM jobs`,
@@ -25,7 +27,7 @@ export function jobsReading(wanted: Wanted) {
 
 /** The same for attempts; `byJob` takes their rows in order. */
 export function attemptsReading(parts: readonly (keyof Attempt)[] = allAttemptParts) {
-  const { columns, ofRow } = attemptParts(parts)
+  const { columns, ofRow } = attemptParts(allAttemptParts.filter((part) => parts.includes(part)))
   return {
     select: `SELECT ${['n', ...columns].join(', ')} FROM attempts`,
     byJob(rows: readonly Row[]): Map<number, Attempt[]> {

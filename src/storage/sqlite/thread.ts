@@ -18,7 +18,7 @@ if (!port) throw new Error('thread.ts runs as a worker thread only')
 
 const sqliteBusy = 5
 const opened: { database?: DatabaseSync } = {}
-/** Statements have binds in place of values, so there are only as many texts as there are kinds of lists. */
+/** Statements have binds in place of values, so there are only as many texts as kinds of lists, and of what is asked for of each. */
 const mostStatements = 500
 const statements = new Map<string, StatementSync>()
 type Placed = { placed: string; names: readonly string[] }
