@@ -27,7 +27,7 @@ function binaryOf(carrier) {
 
 /**
  * The whole environment, with the directory of that Node first on the PATH (which Windows calls Path). Compiled modules are kept for the
- * next start, which takes half the time then; Node goes on without where it cannot write.
+ * next start, which takes a third less time then; Node goes on without where it cannot write.
  */
 function environment(directory) {
   const name = Object.keys(process.env).find((key) => key.toUpperCase() === 'PATH') ?? 'PATH'

@@ -58,7 +58,8 @@ async function open(target: Target): Promise<Connection> {
   return {
     post() {
       waiting = Promise.withResolvers<number>()
-      socket.write(request)
+      if (socket.destroyed) fail()
+      else socket.write(request)
       return waiting.promise
     },
     close: () => socket.destroy(),
