@@ -1,23 +1,27 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { createJobPlaces } from '../../src/delivery/job-places.ts'
+import { createQueueOverview } from '../../src/delivery/queue-overview.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { sampleAttempt } from '../contract/sample-jobs.ts'
 import { sampleEvent } from '../support/core.ts'
 import { coreForFile } from '../support/core-for-file.ts'
 import { jobStages } from '../support/job-stages.ts'
+import { letAllOut } from '../support/let-all-out.ts'
 
 const { core } = await coreForFile()
 const { start, finish } = jobStages(() => core)
 
 /** A job as it was accepted by a version that wrote a field for each value. */
-async function acceptedEarlier(): Promise<number> {
-  const n = await core.accept()
+async function acceptedEarlier(named: Partial<typeof sampleEvent> = {}): Promise<number> {
+  const event = { ...sampleEvent, ...named }
+  const n = await core.accept(event)
   const job = await core.job(n)
   await core.redis.hdel(keys.job(n), 'about', 'contentType', 'correlation')
   const { eventId, cnpj, destination, queue, receivedAt } = job ?? {}
   await core.redis.hset(keys.job(n), {
     ...{ event: eventId, cnpj, destination, queue, receivedAt, updatedAt: receivedAt },
-    ...{ type: sampleEvent.eventType, correlation: sampleEvent.correlationId },
-    ...{ contentType: sampleEvent.contentType, round: 0, attempts: 0, roundStart: 0 },
+    ...{ type: event.eventType ?? '', correlation: event.correlationId ?? '' },
+    ...{ contentType: event.contentType ?? '', round: 0, attempts: 0, roundStart: 0 },
   })
   expect(await core.job(n)).toEqual(job)
   return n
@@ -41,6 +45,36 @@ test('a job that an earlier version accepted is delivered, and its changes tell 
   for (const change of await core.journal(n))
     expect(change).toMatchObject({ n, eventId, cnpj, destination, queue, eventType })
   expect(await core.job(n)).toMatchObject({ status: 'DELIVERED', receivedAt: accepted?.receivedAt })
+})
+
+test('jobs that an earlier version accepted wait for their turn like others, and count as waiting', async () => {
+  onTestFinished(() => letAllOut(core.transitions))
+  await core.transitions.release(new Map([['default', { concurrency: 1, slots: 50 }]]))
+  const nameless = { eventType: null, correlationId: null, contentType: null, headers: {} }
+  const [first, kept, last] = [
+    await acceptedEarlier(),
+    await acceptedEarlier(nameless),
+    await acceptedEarlier(),
+  ]
+  expect(await core.transitions.enqueue([first, kept, last])).toMatchObject([
+    { kind: 'add' },
+    { kind: 'kept' },
+    { kind: 'kept' },
+  ])
+  const overview = createQueueOverview(core)
+  const { queue = '', receivedAt } = (await core.job(kept)) ?? {}
+  expect(await overview.counts(queue)).toMatchObject({ waiting: 2, oldestWaitingAt: receivedAt })
+  expect(await createJobPlaces(core.redis)([first, last])).toMatchObject([
+    { waitsFor: null },
+    { waitsFor: 'flow', ahead: 1 },
+  ])
+  await start(first)
+  await finish(first, 1, { status: 'DELIVERED', attempt: sampleAttempt(1) })
+  expect(await createJobPlaces(core.redis)([kept, last])).toMatchObject([
+    { waitsFor: null },
+    { waitsFor: 'flow', ahead: 0 },
+  ])
+  expect(await start(kept)).toMatchObject({ kind: 'started', job: { ...nameless, n: kept } })
 })
 
 const changed = { journalId: expect.any(String), updatedAt: expect.any(Number) }
