@@ -38,8 +38,9 @@ test('a job that an earlier version accepted is delivered, and its changes tell 
   const accepted = await core.job(n)
   expect(await core.transitions.enqueue([n])).toMatchObject([{ kind: 'add', entry: { n, round: 0 } }])
   const begun = await start(n)
-  expect(begun).toMatchObject({ kind: 'started', attempt: 1, attemptInRound: 1, body: sampleEvent.body })
-  expect(begun).toMatchObject({ job: { ...accepted, ...{ status: 'DELIVERING', attempts: 1 }, ...changed } })
+  if (begun.kind !== 'started') throw new Error(`It was ${begun.kind}.`)
+  expect(begun).toMatchObject({ attempt: 1, attemptInRound: 1, body: sampleEvent.body })
+  expect(accepted).toMatchObject(begun.job)
   await finish(n, 1, { status: 'DELIVERED', attempt: sampleAttempt(1) })
   const { eventId, cnpj, destination, queue, eventType } = accepted ?? {}
   for (const change of await core.journal(n))
@@ -76,8 +77,6 @@ test('jobs that an earlier version accepted wait for their turn like others, and
   ])
   expect(await start(kept)).toMatchObject({ kind: 'started', job: { ...nameless, n: kept } })
 })
-
-const changed = { journalId: expect.any(String), updatedAt: expect.any(Number) }
 
 test.each([
   ['that its headers tell', 'text/csv', { 'content-type': 'text/csv' }],
