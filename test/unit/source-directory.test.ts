@@ -163,15 +163,15 @@ test('a source that was removed is not found any more once its time is up', asyn
 
 test('what was read before a change that came meanwhile is not kept', async () => {
   const byId = stores.sources.byId.bind(stores.sources)
-  const gate = Promise.withResolvers<void>()
+  const [read, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   stores.sources.byId = async (id) => {
     const found = await byId(id)
+    read.resolve()
     await gate.promise
     return found
   }
   const early = outcome()
-  // Behind the first read in the same queue, so that that one found the secret of before.
-  await stores.sources.all()
+  await read.promise
   await stores.sources.setSecrets(one, cipher.encrypt(JSON.stringify(['another secret'])))
   trouble = away
   directory.invalidate(cnpj)
