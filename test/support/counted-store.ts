@@ -5,6 +5,7 @@ export class CountedTenantStore implements TenantStore {
   lookUps = 0
   readonly #store: TenantStore
   #gate: Promise<void> | undefined
+  #read = Promise.withResolvers<void>()
 
   constructor(store: TenantStore) {
     this.#store = store
@@ -14,7 +15,13 @@ export class CountedTenantStore implements TenantStore {
   hold(): () => void {
     const gate = Promise.withResolvers<void>()
     this.#gate = gate.promise
+    this.#read = Promise.withResolvers()
     return gate.resolve
+  }
+
+  /** Resolves when a look-up that waits has read. */
+  hasRead(): Promise<void> {
+    return this.#read.promise
   }
 
   /** Look-ups that start from now on do not wait. */
@@ -46,6 +53,7 @@ export class CountedTenantStore implements TenantStore {
     this.lookUps++
     const gate = this.#gate
     const found = await answer
+    this.#read.resolve()
     await gate
     return found
   }

@@ -156,8 +156,7 @@ describe('the tenant directory', () => {
   it('does not remember as unknown what came while it was looked for', async () => {
     const release = store.hold()
     const early = outcome('new')
-    // Behind the first read in the same queue, so that there was no such token in what that one found.
-    await stores.tenants.byCnpj(cnpj)
+    await store.hasRead()
     await stores.tenants.addToken(tokenRow(cnpj, hashToken('new')))
     await stores.tenants.update(cnpj, { active: false }, 2)
     directory.invalidate(cnpj)
@@ -170,8 +169,7 @@ describe('the tenant directory', () => {
   it('does not keep what was read before an invalidation that came meanwhile', async () => {
     const release = store.hold()
     const early = directory.authenticate(token)
-    // Behind the first read in the same queue, so that the tenant was still active in what that one found.
-    await stores.tenants.byCnpj(cnpj)
+    await store.hasRead()
     await stores.tenants.update(cnpj, { active: false }, 2)
     directory.invalidate(cnpj)
     store.pass()
