@@ -64,13 +64,14 @@ test('time for which a job is held does not count against the time that it is tr
     destination,
   })
   const [n = 0] = await accept(1)
-  await until(() => receiver.received.length === 1)
+  await until(() => receiver.received.length > 0)
   destination.active = false
   await untilAll([n], 'HELD')
+  const before = receiver.received.length
   await core.redis.hincrby(keys.job(n), 'heldSince', -3_600_000)
   await core.redis.hincrby(keys.job(n), 'firstAttemptAt', -3_600_000)
   destination.active = true
-  await until(() => receiver.received.length >= 2)
+  await until(() => receiver.received.length > before)
   status = 200
   await untilAll([n], 'DELIVERED')
 })
