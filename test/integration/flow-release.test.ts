@@ -120,6 +120,14 @@ test('with more room than the workers have places, they get a few jobs ahead, in
   expect(released).toEqual(ns.slice(10, 11))
 })
 
+test('room for thousands of jobs is filled by one release', async () => {
+  const ns = await Promise.all(Array.from({ length: 4_500 }, () => core.accept({ cnpj: first })))
+  await transitions.enqueue(ns)
+  await allow(10_000, 10_000)
+  expect(released).toHaveLength(ns.length - 2)
+  expect(await kept()).toBe(0)
+})
+
 test('whatever a destination may have under way, it leaves others some of the places', async () => {
   await allow(10_000, 8)
   const { ns, out: given } = await enqueued(14)

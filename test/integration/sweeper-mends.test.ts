@@ -174,6 +174,7 @@ test('the record of a finished job goes once history has it, and not before', as
   await core.transitions.discard(discarded)
   await sweep()
   expect(await core.redis.exists(keys.job(delivered), keys.job(discarded))).toBe(2)
+  expect(await isWatched(delivered)).toBe(true)
 
   await core.redis.set(keys.projected, (await job(delivered)).journalId)
   for (const n of [delivered, discarded]) await core.redis.call('ZADD', keys.due, '0', String(n))

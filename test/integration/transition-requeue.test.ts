@@ -34,6 +34,12 @@ describe('a request for another round', () => {
     expect(await requeue(n, { round: 0 })).toMatchObject({ kind: 'requeued', round: 1 })
   })
 
+  test('of a job that was delivered lets any worker begin at once, though its record tells the last one', async () => {
+    const n = await finished({ status: 'DELIVERED' })
+    await requeue(n)
+    expect(await start(n, 1, 'another')).toMatchObject({ kind: 'started', attempt: 2, attemptInRound: 1 })
+  })
+
   test('without a round is taken for a repeat within 5 s of the last, with one it is not', async () => {
     const n = await finished({ status: 'DELIVERED' })
     await requeue(n)
