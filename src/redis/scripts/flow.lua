@@ -26,7 +26,7 @@ local function lineKey(record)
   return flowKeyOf('order', record.destination) .. ':' .. record.cnpj .. ':' .. record.ordering
 end
 
--- What this call knows of each destination already; read when it is asked for.
+-- What this call knows of each destination already; read when it is asked for. `standing`: tenants that surely are in its ring.
 local flows = {}
 local function flowOf(dest)
   flows[dest] = flows[dest] or { dest = dest, standing = {} }
