@@ -60,18 +60,18 @@ const numberOrNull = (value: Value) => (value === null ? null : Number(value))
 /** Where each part of a whole is written, and how it is read from there. */
 type Places<Whole> = { readonly [Part in keyof Whole]-?: readonly [string, (value: Value) => Whole[Part]] }
 
-/** Reads these parts from rows that have their columns. */
-function readerOf<Whole, Part extends keyof Whole>(places: Places<Whole>, parts: readonly Part[]) {
-  const steps = parts.map((part) => ({ part, column: places[part][0], of: places[part][1] }))
-  return (row: Row): Pick<Whole, Part> => {
-    const read = {} as Pick<Whole, Part>
-    for (const { part, column, of } of steps) read[part] = of(row[column])
-    return read
+/** Columns of these parts, and who reads them from rows. */
+const partsOf =
+  <Whole>(places: Places<Whole>) =>
+  <Part extends keyof Whole>(parts: readonly Part[]) => {
+    const steps = parts.map((part) => ({ part, column: places[part][0], of: places[part][1] }))
+    const ofRow = (row: Row): Pick<Whole, Part> => {
+      const read = {} as Pick<Whole, Part>
+      for (const { part, column, of } of steps) read[part] = of(row[column])
+      return read
+    }
+    return { columns: steps.map(({ column }) => column), ofRow }
   }
-}
-
-const columnsOf = <Whole, Part extends keyof Whole>(places: Places<Whole>, parts: readonly Part[]) =>
-  parts.map((part) => places[part][0])
 
 const jobPlaces: Places<Job> = {
   n: ['n', number],
@@ -112,17 +112,10 @@ const attemptPlaces: Places<Attempt> = {
 export const allJobParts = Object.keys(jobPlaces) as (keyof Job)[]
 export const allAttemptParts = Object.keys(attemptPlaces) as (keyof Attempt)[]
 
-/** Columns of `jobs` for these parts, and who reads them. */
-export const jobParts = <Part extends keyof Job>(parts: readonly Part[]) => ({
-  columns: columnsOf(jobPlaces, parts),
-  ofRow: readerOf(jobPlaces, parts),
-})
-
-/** Columns of `attempts` for these parts, and who reads them. */
-export const attemptParts = <Part extends keyof Attempt>(parts: readonly Part[]) => ({
-  columns: columnsOf(attemptPlaces, parts),
-  ofRow: readerOf(attemptPlaces, parts),
-})
+/** Of `jobs`. */
+export const jobParts = partsOf(jobPlaces)
+/** Of `attempts`. */
+export const attemptParts = partsOf(attemptPlaces)
 
 /** Binds for `jobColumns`. */
 export function jobBinds(job: Job): Binds {

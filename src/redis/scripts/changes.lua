@@ -152,8 +152,8 @@ local function makeChanges(ofJob, ofDestination, apart, readAs)
     if not isMade then gates, flows = {}, {} end
     answers[c] = (isMade or type(answer) == 'table') and answer or redis.error_reply(answer)
     if not isMade and not apart then
-      writeCounts()
-      return answers[c]
+      answers = answers[c]
+      break
     end
   end
   writeCounts()
