@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isRunning } from './processes.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 import { typeLine } from './terminal.ts'
@@ -11,7 +12,10 @@ export type Pm2 = {
   pids(): Promise<Record<string, number[]>>
   /** What the apps have printed. */
   logs(): string
-  /** Ends PM2 and all that it runs, and removes its files. Resolves with those process ids that outlived `pm2 kill`. May be called twice. */
+  /**
+   * Ends PM2 and all that it runs, and removes its files. Resolves with those process ids that run for 10 s after `pm2 kill` has
+   * returned; its daemon has it return a moment before it exits itself. May be called twice.
+   */
   close(): Promise<number[]>
 }
 
@@ -43,6 +47,8 @@ export async function openPm2(env: Record<string, string>): Promise<Pm2> {
       try {
         const before = alive(home.path)
         await run('kill')
+        const late = Date.now() + 10_000
+        while (before.some(isRunning) && Date.now() < late) await sleep(20)
         return before.filter(isRunning)
       } finally {
         killAll()
