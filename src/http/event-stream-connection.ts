@@ -13,7 +13,7 @@ import { type Ending, type Outlet, pump } from './pump.ts'
 import type { VanishedPeers } from './vanished-peers.ts'
 
 export type EventStreamOptions = {
-  /** After which silence a stream gets its current cursor. */
+  /** After which silence a stream gets its current cursor at the latest. */
   keepAliveMs: number
   /** How long what was sent may stay unread. */
   stallMs: number
@@ -22,10 +22,11 @@ export type EventStreamOptions = {
 
 /** How long the last words may take to a client that does not read. */
 const lastWordsMs = 2_000
-/** A client of an event stream answers nothing, but its system does. These are for silent connections; `VanishedPeers` has the others. */
-const probes = { afterMs: 5_000, everyMs: 1_000, count: 5 }
 /** Browsers come back at different times, so that they do not come all at once. */
 const retryMs = () => Math.round(1_000 + Math.random() * 2_000)
+
+/** Streams that were told the same a moment ago are silent for different times, so that they do not all get theirs at once. */
+const silenceMs = (longest: number) => Math.round(longest * (0.8 + 0.2 * Math.random()))
 
 /** No proxy on the way keeps, compresses or holds back what is sent. */
 export function beginEventStream(response: ServerResponse): void {
@@ -46,12 +47,13 @@ export async function carryEventStream(
   { keepAliveMs, stallMs, vanishedPeers }: EventStreamOptions,
 ): Promise<Ending> {
   beginEventStream(response)
-  response.socket?.setKeepAlive(true, probes.afterMs, probes.everyMs, probes.count)
+  // No probes of TCP: the system sends those of many streams at once, loses most of them where it keeps 1,000 packets for itself
+  // (net.core.netdev_max_backlog), and takes peers that live for gone. What keeps the stream alive is answered by their systems too.
   const stopWatching = response.socket ? vanishedPeers.watch(response.socket) : undefined
   response.write(openingFrame(retryMs(), stream.cursor()))
   const keepAlive = setInterval(() => {
     if (!response.writableNeedDrain) response.write(keepAliveFrame(stream.cursor()))
-  }, keepAliveMs)
+  }, silenceMs(keepAliveMs))
   const outlet: Outlet = {
     write(batch) {
       keepAlive.refresh()

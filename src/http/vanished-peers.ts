@@ -36,7 +36,7 @@ const fewestTries = 3
  * to shorten that (TCP_USER_TIMEOUT, RFC 5482). One that reads slowly, or nothing at all, still answers, and is left alone.
  */
 export function findVanishedPeers(options: Options): VanishedPeers {
-  const { unanswered, log, everyMs = 5_000, afterMs = 15_000, now = () => performance.now() } = options
+  const { unanswered, log, everyMs = 3_000, afterMs = 10_000, now = () => performance.now() } = options
   const watched = new Map<Socket, Peer>()
   let isTold = true
 
