@@ -2,10 +2,7 @@ import type { StoredDestination } from '../delivery/destination.ts'
 import type { DestinationStore, DestinationsFilter, DestinationsPage } from '../delivery/destination-store.ts'
 import { GanchoError } from '../errors.ts'
 import { destinationBinds, destinationColumns, destinationOfRow } from './destination-row.ts'
-import { type Binds, ConstraintError, type SqlDatabase, type Step } from './sql.ts'
-
-/** How the database is told to stop after `:limit` rows. */
-export type LimitClause = 'LIMIT :limit' | 'FETCH FIRST :limit ROWS ONLY'
+import { type Binds, ConstraintError, type LimitClause, type SqlDatabase, type Step } from './sql.ts'
 
 const columns = destinationColumns.join(', ')
 const places = destinationColumns.map((column) => `:${column}`).join(', ')

@@ -7,14 +7,13 @@ import { SqlDestinationStore } from './destination-store.ts'
 import type { OracleOptions } from './oracle/database.ts'
 import { OracleHistoryStore } from './oracle/history-store.ts'
 import { migrate as migrateOracle } from './oracle/migrations.ts'
-import { OracleTenantStore } from './oracle/tenant-store.ts'
 import { SqlSourceStore } from './source-store.ts'
 import type { SqlDatabase } from './sql.ts'
 import { openSqlite, type SqliteOptions } from './sqlite/database.ts'
 import { SqliteHistoryStore } from './sqlite/history-store.ts'
 import { migrate } from './sqlite/migrations.ts'
-import { SqliteTenantStore } from './sqlite/tenant-store.ts'
 import { SqlStatsStore } from './stats-store.ts'
+import { SqlTenantStore } from './tenant-store.ts'
 
 /** All stores of one database, and the one way to close it. */
 export type Stores = {
@@ -27,6 +26,9 @@ export type Stores = {
 }
 
 export type StoreOptions = { sqlite: SqliteOptions } | { oracle: OracleOptions }
+
+const sqliteLimit = 'LIMIT :limit'
+const oracleLimit = 'FETCH FIRST :limit ROWS ONLY'
 
 /**
  * Opens the database and brings its schema up to date.
@@ -44,9 +46,9 @@ export async function openSqliteStores(options: SqliteOptions): Promise<Stores> 
   const database = openSqlite(options)
   await orClose(database, migrate(database))
   return {
-    tenants: new SqliteTenantStore(database),
+    tenants: new SqlTenantStore(database, sqliteLimit),
     sources: new SqlSourceStore(database),
-    destinations: new SqlDestinationStore(database, 'LIMIT :limit'),
+    destinations: new SqlDestinationStore(database, sqliteLimit),
     history: new SqliteHistoryStore(database),
     stats: new SqlStatsStore(database),
     close: () => database.close(),
@@ -64,9 +66,9 @@ async function openOracleStores(options: OracleOptions): Promise<Stores> {
 export async function oracleStores(database: SqlDatabase): Promise<Stores> {
   await orClose(database, migrateOracle(database))
   return {
-    tenants: new OracleTenantStore(database),
+    tenants: new SqlTenantStore(database, oracleLimit),
     sources: new SqlSourceStore(database),
-    destinations: new SqlDestinationStore(database, 'FETCH FIRST :limit ROWS ONLY'),
+    destinations: new SqlDestinationStore(database, oracleLimit),
     history: new OracleHistoryStore(database),
     stats: new SqlStatsStore(database),
     close: () => database.close(),

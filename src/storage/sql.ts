@@ -4,6 +4,9 @@ export type SqlValue = string | number | null | Uint8Array
 /** Values for the `:name` binds of a statement. */
 export type Binds = Readonly<Record<string, SqlValue>>
 
+/** How the database is told to stop after `:limit` rows. */
+export type LimitClause = 'LIMIT :limit' | 'FETCH FIRST :limit ROWS ONLY'
+
 /** A result row by column name, lower case. */
 export type Row = Record<string, SqlValue>
 

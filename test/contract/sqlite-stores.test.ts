@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { openSqlite } from '../../src/storage/sqlite/database.ts'
 import { SqliteHistoryStore } from '../../src/storage/sqlite/history-store.ts'
 import { migrate } from '../../src/storage/sqlite/migrations.ts'
-import { SqliteTenantStore } from '../../src/storage/sqlite/tenant-store.ts'
+import { SqlTenantStore } from '../../src/storage/tenant-store.ts'
 import { startTestStores } from '../support/sqlite-stores.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { tenantRow, tokenRow } from '../support/tenant-rows.ts'
@@ -29,7 +29,7 @@ describe('SQLite', () => {
     return {
       store: new SqliteHistoryStore(database),
       narrow: new SqliteHistoryStore(database, { candidates: { first: 2, most: 2 }, searchMs: 0 }),
-      tenants: new SqliteTenantStore(database),
+      tenants: new SqlTenantStore(database, 'LIMIT :limit'),
       async close() {
         await database.close()
         await folder.remove()
@@ -45,7 +45,7 @@ describe('SQLite', () => {
     const history = new SqliteHistoryStore(database, limits)
     const cnpjs = ['00000000000191', '12ABC34501DE35'] as const
     for (const cnpj of cnpjs)
-      await new SqliteTenantStore(database).create(tenantRow(cnpj), tokenRow(cnpj, cnpj))
+      await new SqlTenantStore(database, 'LIMIT :limit').create(tenantRow(cnpj), tokenRow(cnpj, cnpj))
     const jobs = [1, 2, 3, 4, 5].map((n) => sampleJob(n, { status: 'FAILED', cnpj: cnpjs[n < 2 ? 0 : 1] }))
     const position = { epoch: 'e', journalId: '1-0' }
     await history.record(

@@ -1,6 +1,6 @@
-import { GanchoError } from '../../errors.ts'
-import type { Use } from '../../tenants/last-uses.ts'
-import type { Tenant } from '../../tenants/tenant.ts'
+import { GanchoError } from '../errors.ts'
+import type { Use } from '../tenants/last-uses.ts'
+import type { Tenant } from '../tenants/tenant.ts'
 import type {
   StoredToken,
   TenantByToken,
@@ -10,8 +10,9 @@ import type {
   TenantsPage,
   UsableTokensPage,
   VersionedSettings,
-} from '../../tenants/tenant-store.ts'
-import { ConstraintError, type SqlDatabase, type Step } from '../sql.ts'
+} from '../tenants/tenant-store.ts'
+import { inList } from './in-list.ts'
+import { ConstraintError, type LimitClause, type SqlDatabase, type Step } from './sql.ts'
 import {
   endedBefore,
   lastUseOfRow,
@@ -31,7 +32,7 @@ import {
   tokenOfRow,
   usableBinds,
   usableConditions,
-} from '../tenant-row.ts'
+} from './tenant-row.ts'
 
 const insertInto = (table: string, columns: readonly string[]) =>
   `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map((column) => `:${column}`).join(', ')})`
@@ -44,12 +45,14 @@ const selectByToken = `SELECT ${tenantByTokenColumns} FROM tenant_tokens k JOIN 
 const where = (conditions: readonly string[]) =>
   conditions.length > 0 ? ` WHERE ${conditions.join(' AND ')}` : ''
 
-/** Tenants in SQLite. The caller opens and closes the database. */
-export class SqliteTenantStore implements TenantStore {
+/** Tenants in any of the databases: only the end of a page is a matter of dialect. The caller opens and closes the database. */
+export class SqlTenantStore implements TenantStore {
   readonly #database: SqlDatabase
+  readonly #limit: LimitClause
 
-  constructor(database: SqlDatabase) {
+  constructor(database: SqlDatabase, limit: LimitClause) {
     this.#database = database
+    this.#limit = limit
   }
 
   async create(tenant: Tenant, token: StoredToken): Promise<void> {
@@ -71,16 +74,16 @@ export class SqliteTenantStore implements TenantStore {
   }
 
   async byCnpjs(cnpjs: readonly string[]): Promise<Tenant[]> {
-    const sql = `${selectTenant} WHERE cnpj IN (SELECT value FROM json_each(:cnpjs))`
-    const rows = await this.#database.all(sql, { cnpjs: JSON.stringify(cnpjs) })
-    return rows.map(tenantOfRow)
+    if (cnpjs.length === 0) return []
+    const { sql, binds } = inList('cnpj', 'cnpj', cnpjs)
+    return (await this.#database.all(`${selectTenant} WHERE ${sql}`, binds)).map(tenantOfRow)
   }
 
   async list({ limit, after = '', before, fromEnd = false, filter }: TenantsPage): Promise<Tenant[]> {
     const { conditions, binds } = tenantConditions(filter)
     const range = before === undefined ? ['cnpj > :after'] : ['cnpj > :after', 'cnpj < :before']
     const order = fromEnd ? 'DESC' : 'ASC'
-    const sql = `${selectTenant}${where([...range, ...conditions])} ORDER BY cnpj ${order} LIMIT :limit`
+    const sql = `${selectTenant}${where([...range, ...conditions])} ORDER BY cnpj ${order} ${this.#limit}`
     const edges = { limit, after, ...(before === undefined ? {} : { before }) }
     const tenants = (await this.#database.all(sql, { ...edges, ...binds })).map(tenantOfRow)
     return fromEnd ? tenants.reverse() : tenants
@@ -88,7 +91,7 @@ export class SqliteTenantStore implements TenantStore {
 
   async count(limit: number, filter?: TenantsFilter): Promise<number> {
     const { conditions, binds } = tenantConditions(filter)
-    const sql = `SELECT count(*) AS counted FROM (SELECT 1 FROM tenants${where(conditions)} LIMIT :limit)`
+    const sql = `SELECT count(*) AS counted FROM (SELECT 1 FROM tenants${where(conditions)} ${this.#limit})`
     const [row] = await this.#database.all(sql, { limit, ...binds })
     return Number(row?.counted)
   }
@@ -118,23 +121,26 @@ export class SqliteTenantStore implements TenantStore {
   }
 
   async usableTokens(page: UsableTokensPage): Promise<TenantByToken[]> {
-    const sql = `${selectByToken} WHERE ${usableConditions(page)} ORDER BY k.hash LIMIT :limit`
+    const sql = `${selectByToken} WHERE ${usableConditions(page)} ORDER BY k.hash ${this.#limit}`
     return (await this.#database.all(sql, usableBinds(page))).map(tenantByTokenOfRow)
   }
 
   async tokenPage({ limit, after = '' }: { limit: number; after?: string }): Promise<StoredToken[]> {
-    const sql = `${selectToken} WHERE id > :after ORDER BY id LIMIT :limit`
+    const sql = `${selectToken} WHERE id > :after ORDER BY id ${this.#limit}`
     return (await this.#database.all(sql, { limit, after })).map(tokenOfRow)
   }
 
   async tokens(cnpjs: readonly string[]): Promise<StoredToken[]> {
-    const sql = `${newestTokens.select} cnpj IN (SELECT value FROM json_each(:cnpjs)) ${newestTokens.order}`
-    return (await this.#database.all(sql, { cnpjs: JSON.stringify(cnpjs) })).map(tokenOfRow)
+    if (cnpjs.length === 0) return []
+    const { sql, binds } = inList('cnpj', 'cnpj', cnpjs)
+    const text = `${newestTokens.select} ${sql} ${newestTokens.order}`
+    return (await this.#database.all(text, binds)).map(tokenOfRow)
   }
 
   async lastUses(cnpjs: readonly string[]) {
-    const sql = lastUsesQuery('cnpj IN (SELECT value FROM json_each(:cnpjs))')
-    return (await this.#database.all(sql, { cnpjs: JSON.stringify(cnpjs) })).map(lastUseOfRow)
+    if (cnpjs.length === 0) return []
+    const { sql, binds } = inList('cnpj', 'cnpj', cnpjs)
+    return (await this.#database.all(lastUsesQuery(sql), binds)).map(lastUseOfRow)
   }
 
   async addToken(token: StoredToken, othersExpireAt?: number): Promise<void> {
@@ -170,8 +176,8 @@ export class SqliteTenantStore implements TenantStore {
   }
 
   removeEndedTokens(before: number, limit: number): Promise<number> {
-    const sql = `DELETE FROM tenant_tokens WHERE id IN (
-      SELECT id FROM tenant_tokens WHERE ${endedBefore} LIMIT :limit)`
+    const sql = `DELETE FROM tenant_tokens WHERE id IN (SELECT id FROM (
+      SELECT id FROM tenant_tokens WHERE ${endedBefore} ${this.#limit}))`
     return this.#database.run(sql, { before, limit })
   }
 
