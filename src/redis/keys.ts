@@ -8,7 +8,7 @@
  * | `history` | string | for ever | start-up: id of the history database that belongs to this data set |
  * | `job:<n>` | hash | until finished and projected | accept, transition and forget scripts |
  * | `job:<n>:attempts` | list | as the record | transition scripts |
- * | `job:<n>:past` | string | 1 min | forget script: the last round of a record that is gone |
+ * | `job:<n>:past` | string | 1 min | forget script: the last round of a record that is gone, unless that was its first |
  * | `due` | zset | for ever | transition scripts; score: when the sweeper should look at the job, in ms |
  * | `gate:<destination>` | hash | a week after its last change | transition scripts: what it has to know of a destination, and whether that is delivered to |
  * | `out:<destination>` | set | while jobs are out | transition scripts: jobs that are in BullMQ or being delivered |

@@ -17,7 +17,8 @@ for a = 4, #ARGV, 2 do
   if mayGo and record[2] == ARGV[a + 1] then
     -- First what frees memory: a full Redis refuses a script whose first write may need some.
     redis.call('DEL', recordKey, recordKey .. ':attempts')
-    redis.call('SET', recordKey .. ':past', record[3] or '0', 'PX', ARGV[2])
+    -- Who read of no later round than the first one read of the last.
+    if record[3] and record[3] ~= '0' then redis.call('SET', recordKey .. ':past', record[3], 'PX', ARGV[2]) end
     redis.call('ZREM', KEYS[1], n)
     deleted = deleted + 1
   end
