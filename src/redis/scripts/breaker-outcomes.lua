@@ -10,8 +10,18 @@ local function sliceKey(key, now, back)
   return key .. ':' .. int(math.floor(now / sliceMs) - back)
 end
 
+-- Attempts that ended well in this call, by slice: written together, before anybody reads them.
+local ended = {}
+local function writeEnded()
+  for slice, count in pairs(ended) do
+    if redis.call('HINCRBY', slice, 'ok', count) == count then redis.call('PEXPIRE', slice, sliceMs * (slices + 1)) end
+  end
+  ended = {}
+end
+
 -- Attempts within the last minute, and how many of them were faults.
 local function countAttempts(key, now)
+  writeEnded()
   local all, faults = 0, 0
   for back = 0, slices - 1 do
     local counts = redis.call('HMGET', sliceKey(key, now, back), 'ok', 'fault')
@@ -22,6 +32,7 @@ local function countAttempts(key, now)
 end
 
 local function forgetAttempts(key, now)
+  writeEnded()
   for back = 0, slices - 1 do redis.call('DEL', sliceKey(key, now, back)) end
   redis.call('DEL', key .. ':probes')
   redis.call('HDEL', key, 'row')
@@ -62,11 +73,12 @@ local function breakerAtFinish(breaker, n, class, startedAt, policy, now)
   end
   if class == 'none' or startedAt < breaker.closedAt then return nil end
   local slice = sliceKey(key, now, 0)
-  if redis.call('HINCRBY', slice, class, 1) == 1 then redis.call('PEXPIRE', slice, sliceMs * (slices + 1)) end
   if class == 'ok' then
+    ended[slice] = (ended[slice] or 0) + 1
     if breaker.row > 0 then redis.call('HDEL', key, 'row') end
     return nil
   end
+  if redis.call('HINCRBY', slice, 'fault', 1) == 1 then redis.call('PEXPIRE', slice, sliceMs * (slices + 1)) end
   local row = redis.call('HINCRBY', key, 'row', 1)
   if row == 1 then redis.call('EXPIRE', key, gateLifeS) end
   local all, faults = countAttempts(key, now)

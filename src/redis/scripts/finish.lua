@@ -46,4 +46,6 @@ local function finish(n, recordKey, record, args)
   return { 'ok', status, record.round, nextAttemptAt, released }
 end
 
-return makeChanges({ finish = finish }, nil, true)
+local answers = makeChanges({ finish = finish }, nil, true)
+writeEnded()
+return answers
