@@ -1,5 +1,5 @@
 import { deliveryWindows } from '../delivery/delivery-window.ts'
-import { destinationTerms } from '../delivery/destination-terms.ts'
+import { termsOfSettings } from '../delivery/destination-terms.ts'
 import { createPump } from '../delivery/pump.ts'
 import { createQueuePauses } from '../delivery/queue-pauses.ts'
 import { createSweeper } from '../delivery/sweeper.ts'
@@ -85,7 +85,7 @@ function dispatcherOf({ config, foundation, redis, transitions, lanes, log, owne
 }
 
 function pumpOf({ config, redis, transitions, destinations, owner, log }: WorkerParts) {
-  const around = {
+  const termsOfKnown = termsOfSettings({
     breaker: {
       failureRate: config.BREAKER_FAILURE_RATE,
       attempts: config.BREAKER_MIN_ATTEMPTS,
@@ -94,11 +94,11 @@ function pumpOf({ config, redis, transitions, destinations, owner, log }: Worker
     shutHoursOf: deliveryWindows(),
     places: () => pump.places(),
     now: () => pump.now(),
-  }
+  })
   const { directory } = destinations
   const termsOf = (id: string) => {
     const known = directory.get(id)
-    return known && destinationTerms(known.settings, around)
+    return known && termsOfKnown(known.settings)
   }
   const concurrency = config.WORKER_CONCURRENCY
   const { find } = directory

@@ -40,5 +40,20 @@ export function destinationTerms(
   }
 }
 
+/** The same, as one and the same object for as long as nothing of it changes: of each job that goes to a destination it is asked for. */
+export function termsOfSettings(around: Around): (settings: Settings) => DestinationTerms {
+  const last = new WeakMap<Settings, DestinationTerms>()
+  const { shutHoursOf, places, now } = around
+  return (settings) => {
+    const known = last.get(settings)
+    const { from, until } = shutHoursOf(settings.deliveryWindow, now())
+    const isSame = known?.slots === places() && known.shutFrom === from && known.shutUntil === until
+    if (known && isSame) return known
+    const terms = destinationTerms(settings, around)
+    last.set(settings, terms)
+    return terms
+  }
+}
+
 /** Of a destination that is no more: its jobs go, and each fails as that. */
 export const termsOfGone: DestinationTerms = { active: 1, rate: 0, shutUntil: 0, breakAfter: 0 }

@@ -137,6 +137,7 @@ const requeueGapMs = 5_000
 export function createTransitions(redis: Redis, options: ChangeOptions): Transitions {
   const changes = changeScripts(redis, options)
   const settle = loadScript(redis, 'settle')
+  const termsText = textOfTerms()
   const makeOne = async (name: string, on: number, args: readonly ScriptArgument[] = []) =>
     (await changes.make([{ name, on, args }]))[0] as Answer
 
@@ -197,9 +198,16 @@ export function createTransitions(redis: Redis, options: ChangeOptions): Transit
 }
 
 /** As the scripts take and keep it: what they were told before is to be known by one comparison. */
-function termsText(terms: DestinationTerms): string {
-  const values = Object.entries(terms).flat().map(String)
-  return values.length === 0 ? '' : JSON.stringify(values)
+function textOfTerms(): (terms: DestinationTerms) => string {
+  const texts = new WeakMap<DestinationTerms, string>()
+  return (terms) => {
+    const known = texts.get(terms)
+    if (known !== undefined) return known
+    const values = Object.entries(terms).flat().map(String)
+    const text = values.length === 0 ? '' : JSON.stringify(values)
+    texts.set(terms, text)
+    return text
+  }
 }
 
 function enqueued(n: number, [kind, ...rest]: Answer): Enqueued {
