@@ -5,7 +5,7 @@ import { serverInfo } from './server-info.ts'
 export type MemoryGuard = {
   /** Whether nothing new may be accepted, as last seen. */
   isShort(): boolean
-  /** Whether accepted jobs may be scheduled, which needs memory that only their delivery frees. Asks Redis. */
+  /** Whether accepted jobs may be scheduled, which needs memory that only their delivery frees. Asks Redis, unless most of it is free. */
   hasRoom(): Promise<boolean>
   close(): void
 }
@@ -19,10 +19,13 @@ const acceptShare = 0.8
  * backlog that intake was allowed would fill Redis on its way to delivery, and a full Redis cannot even record what was delivered.
  */
 const scheduleShare = 0.9
+/** Share up to which what was last seen tells enough: nobody schedules as much as is missing to `scheduleShare` before the next look. */
+const amplyFreeShare = 0.5
 
 /** Watches Redis' memory against its `maxmemory`; without one, memory is never short. */
 export async function watchMemory({ redis, log, everyMs = 100 }: Deps): Promise<MemoryGuard> {
   let short = false
+  let share = 1
   const look = async () => {
     const info = await serverInfo(redis, 'memory')
     const used = Number(info.get('used_memory'))
@@ -31,7 +34,8 @@ export async function watchMemory({ redis, log, everyMs = 100 }: Deps): Promise<
     if (nowShort !== short)
       log.warn({ used, most, short: nowShort }, 'Redis memory: intake refuses events while short')
     short = nowShort
-    return most > 0 ? used / most : 0
+    share = most > 0 ? used / most : 0
+    return share
   }
   const lookQuietly = () => look().catch(() => undefined) // The connection reports its own trouble.
   await lookQuietly()
@@ -39,7 +43,7 @@ export async function watchMemory({ redis, log, everyMs = 100 }: Deps): Promise<
   timer.unref()
   return {
     isShort: () => short,
-    hasRoom: async () => (await look()) <= scheduleShare,
+    hasRoom: async () => share <= amplyFreeShare || (await look()) <= scheduleShare,
     close: () => clearInterval(timer),
   }
 }
