@@ -13,6 +13,17 @@ export type ServerAccess = { port: number | undefined; password: string }
 
 const accessSchema = z.object({ port: z.number().int().optional(), password: z.string().min(32) })
 
+/**
+ * How changes are kept. Redis writes its file anew when that is four times as long as it was then, not twice: under load the journal
+ * alone doubles it every few seconds, and each time all that Redis holds is written. What is longer takes longer to load.
+ */
+export const persistence = [
+  'appendonly yes',
+  'appendfsync everysec',
+  'save ""',
+  'auto-aof-rewrite-percentage 300',
+] as const
+
 /** Makes the directories, readable by their owner only, where they are missing. */
 export function serverFiles(dataDir: string): ServerFiles {
   const dir = resolve(dataDir, 'redis')
@@ -47,9 +58,7 @@ export function writeServerConfig(files: ServerFiles, access: ServerAccess & { p
     `logfile ${JSON.stringify(files.log)}`,
     `pidfile ${JSON.stringify(files.pid)}`,
     'daemonize no',
-    'appendonly yes',
-    'appendfsync everysec',
-    'save ""',
+    ...persistence,
     // Where intake begins to refuse, long before the machine would.
     `maxmemory ${Math.floor(totalmem() / 2)}`,
     'maxmemory-policy noeviction',

@@ -63,6 +63,7 @@ describe('the embedded Redis server', () => {
       'appendonly',
       'appendfsync',
       'save',
+      'auto-aof-rewrite-percentage',
       'maxmemory-policy',
       'bind',
     )
@@ -70,6 +71,7 @@ describe('the embedded Redis server', () => {
       appendonly: 'yes',
       appendfsync: 'everysec',
       save: '',
+      'auto-aof-rewrite-percentage': '300',
       'maxmemory-policy': 'noeviction',
       bind: '127.0.0.1',
     })

@@ -22,16 +22,21 @@ export type Fleet = {
   close(): Promise<void>
 }
 
-/** `startWithinMs`: how long a process may take to start. `checkout`: of Gancho, this one unless another is given. */
-type FleetOptions = { env?: Variables; startWithinMs?: number; checkout?: URL | undefined } & (
-  | { answer: Answer }
-  | { receiver: Receiver }
-)
+/**
+ * `startWithinMs`: how long a process may take to start. `checkout`: of Gancho, this one unless another is given. `redisConfig`: see
+ * `startTestRedis`.
+ */
+type FleetOptions = {
+  env?: Variables
+  startWithinMs?: number
+  checkout?: URL | undefined
+  redisConfig?: readonly string[]
+} & ({ answer: Answer } | { receiver: Receiver })
 
 /** A Redis server, a receiver, and as many Gancho processes over them as a test starts. */
 export async function openFleet(options: FleetOptions): Promise<Fleet> {
-  const { env = {}, startWithinMs, checkout } = options
-  const redis = await startTestRedis()
+  const { env = {}, startWithinMs, checkout, redisConfig = [] } = options
+  const redis = await startTestRedis({ config: redisConfig })
   const receiver = 'receiver' in options ? options.receiver : await startReceiver(options.answer)
   const shared = sharedEnvironment(redis.url, receiver.url)
   const data = new Redis(redis.url)

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Redis } from 'ioredis'
 import { keys } from '../../../src/redis/keys.ts'
+import { persistence } from '../../../src/redis/server-files.ts'
 import { clientsOf, openFleet } from '../../support/fleet.ts'
 import type { GanchoProcess } from '../../support/gancho.ts'
 import { startReceiver } from '../../support/receiver.ts'
@@ -33,9 +34,10 @@ export type OneProcess = {
   close(): Promise<void>
 }
 
-/** Over a Redis of its own. The receiver of tests is not used: it keeps what it gets. */
+/** Over a Redis of its own, set as the embedded one is. The receiver of tests is not used: it keeps what it gets. */
 export async function openBenchFleet(checkout: Checkout['url']) {
-  return openFleet({ receiver: await startReceiver((response) => response.end()), checkout })
+  const receiver = await startReceiver((response) => response.end())
+  return openFleet({ receiver, checkout, redisConfig: persistence })
 }
 
 /** Of a process that delivers to this receiver, and in which nothing runs out while the machine is busy. */

@@ -4,9 +4,9 @@ import { json } from 'node:stream/consumers'
 import { request } from 'undici'
 import { clientsOf, openFleet } from '../../support/fleet.ts'
 import type { GanchoProcess } from '../../support/gancho.ts'
-import { startTestRedis } from '../../support/redis.ts'
 import { rates, startAwaitedLoad, type Waitable } from '../harness/awaited-load.ts'
 import { type Child, startBaseline } from '../harness/child.ts'
+import { startBenchRedis } from '../harness/redis.ts'
 import type { Checkout, Contestant, MedianOf, Scenario, ScenarioOptions } from '../harness/scenario.ts'
 
 const jsonHeaders = { 'content-type': 'application/json' }
@@ -47,7 +47,7 @@ export const awaitedReply: Scenario = {
 async function open({ checkouts, profiled }: ScenarioOptions): Promise<Contestant[]> {
   const upstream = await startUpstream()
   const ganchos = await Promise.all(checkouts.map((checkout) => startGateways(checkout, upstream, profiled)))
-  const redis = await startTestRedis()
+  const redis = await startBenchRedis()
   const { url } = redis
   const relay = await startBaseline('http-relay.ts')
   const caller = await startBaseline('publish-relay.ts', [url, 'wait'])

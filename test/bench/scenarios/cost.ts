@@ -1,7 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
-import { startTestRedis } from '../../support/redis.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { type Helper, startBaseline, startHelper } from '../harness/child.ts'
 import { callsBetween, commandStats, runsScript, totalOf } from '../harness/commandstats.ts'
@@ -15,6 +14,7 @@ import {
   usedMemory,
 } from '../harness/events.ts'
 import { openDelivered, untilRecorded } from '../harness/recorded.ts'
+import { startBenchRedis } from '../harness/redis.ts'
 import type { Checkout, Contestant, Figure, Sample, Scenario, ScenarioOptions } from '../harness/scenario.ts'
 import type { Posted, Target } from '../load/posts.ts'
 
@@ -139,7 +139,7 @@ async function startGancho({ url }: Checkout, destination: string, { profiled }:
 }
 
 async function startUsual(destination: string): Promise<System> {
-  const [redis, folder] = await Promise.all([startTestRedis(), temporaryFolder()])
+  const [redis, folder] = await Promise.all([startBenchRedis(), temporaryFolder()])
   const file = join(folder.path, 'usual.db')
   const accepts = await startBaseline('usual-stack.ts', [redis.url])
   const started = [accepts]

@@ -1,6 +1,6 @@
-import { startTestRedis } from '../../support/redis.ts'
 import { startHelper } from '../harness/child.ts'
 import { cpuUs } from '../harness/cpu.ts'
+import { startBenchRedis } from '../harness/redis.ts'
 import type { Contestant, Sample, Scenario } from '../harness/scenario.ts'
 
 const count = 5_000
@@ -40,7 +40,7 @@ export const drain: Scenario = {
 /** Every measurement begins with an empty Redis and a new process. */
 function contestant(name: string, file: string, checkout?: URL): Contestant {
   const measure = async (): Promise<Sample> => {
-    const redis = await startTestRedis()
+    const redis = await startBenchRedis()
     const worker = await startHelper(file, [redis.url], checkout)
     try {
       await worker.ask('fill', count)

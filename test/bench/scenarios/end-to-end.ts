@@ -1,10 +1,10 @@
 import { join } from 'node:path'
-import { startTestRedis } from '../../support/redis.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { type Helper, startBaseline, startHelper } from '../harness/child.ts'
 import { cpuUs } from '../harness/cpu.ts'
 import { eventBody, jsonHeaders, type OneProcess, startOneProcess } from '../harness/events.ts'
 import { openDelivered, untilRecorded } from '../harness/recorded.ts'
+import { startBenchRedis } from '../harness/redis.ts'
 import type { Checkout, Contestant, Sample, Scenario, ScenarioOptions } from '../harness/scenario.ts'
 import type { Posted } from '../load/posts.ts'
 
@@ -91,7 +91,7 @@ async function startGancho(checkout: Checkout, destination: string, profiled: Re
 }
 
 async function startUsual(destination: string): Promise<System> {
-  const [redis, folder] = await Promise.all([startTestRedis(), temporaryFolder()])
+  const [redis, folder] = await Promise.all([startBenchRedis(), temporaryFolder()])
   const file = join(folder.path, 'usual.db')
   const usual = await startBaseline('usual-stack.ts', [redis.url, destination, file])
   const headers = { ...jsonHeaders, authorization: 'Bearer usual-token' }

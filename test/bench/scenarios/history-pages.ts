@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { clientOf } from '../../support/client.ts'
 import { type GanchoProcess, sharedEnvironment, startGancho } from '../../support/gancho.ts'
-import { startTestRedis } from '../../support/redis.ts'
 import { busyTenant, seedHistory } from '../../support/seed-history.ts'
+import { startBenchRedis } from '../harness/redis.ts'
 import type { Contestant, Figure, Goal, Sample, Scenario } from '../harness/scenario.ts'
 import { medianMs } from '../harness/statistics.ts'
 
@@ -55,7 +55,7 @@ export const historyPages: Scenario = {
 }
 
 async function contestantOf(jobs: number, profiled: Record<string, string>): Promise<Contestant> {
-  const redis = await startTestRedis()
+  const redis = await startBenchRedis()
   const shared = sharedEnvironment(redis.url, 'http://127.0.0.1:9/')
   await seedHistory(join(shared.dataDir, 'gancho.db'), jobs)
   const gancho = await startGancho({

@@ -1,9 +1,9 @@
 import { Redis } from 'ioredis'
 import { openFleet } from '../../support/fleet.ts'
-import { startTestRedis } from '../../support/redis.ts'
 import { startBaseline, startHelper } from '../harness/child.ts'
 import { cpuUs } from '../harness/cpu.ts'
 import { clearInbox, eventBody, jsonHeaders, targetOf } from '../harness/events.ts'
+import { startBenchRedis } from '../harness/redis.ts'
 import type { Checkout, Contestant, Sample, Scenario, ScenarioOptions } from '../harness/scenario.ts'
 import { median, percentile } from '../harness/statistics.ts'
 import type { Posted, Posting, Target } from '../load/posts.ts'
@@ -59,7 +59,7 @@ type Measured = { target: Target; node: number; redis: readonly number[]; clear(
 async function open({ checkouts, profiled, seconds }: ScenarioOptions): Promise<Contestant[]> {
   const sender = await startHelper('posts.ts')
   const ganchos = await Promise.all(checkouts.map((checkout) => startGateway(checkout, profiled)))
-  const redis = await startTestRedis()
+  const redis = await startBenchRedis()
   const usual = await startBaseline('usual-stack.ts', [redis.url])
   const bare = await startBaseline('bare-http.ts')
   const data = new Redis(redis.url)
