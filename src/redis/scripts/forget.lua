@@ -17,7 +17,7 @@ for a = 4, #ARGV, 2 do
   if mayGo and record[2] == ARGV[a + 1] then
     -- First what frees memory: a full Redis refuses a script whose first write may need some.
     redis.call('DEL', recordKey, recordKey .. ':attempts')
-    -- Who read of no later round than the first one read of the last.
+    -- Of a job with one round alone nobody has read an older one.
     if record[3] and record[3] ~= '0' then redis.call('SET', recordKey .. ':past', record[3], 'PX', ARGV[2]) end
     redis.call('ZREM', KEYS[1], n)
     deleted = deleted + 1
