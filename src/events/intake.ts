@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { GanchoError } from '../errors.ts'
 import { channels, keys } from '../redis/keys.ts'
 import { loadScript, type Script, type ScriptArgument } from '../redis/scripts.ts'
 import type { RateLimit } from '../tenants/limits.ts'
 import type { Accepted, IncomingEvent } from './event.ts'
+import { flatUuid } from './flat-uuid.ts'
 import { isOperational } from './operational-events.ts'
 import { type RateLimitState, rateLimited } from './rate-limit.ts'
 import { type MatchAnswer, matchedReply, type NamedReply } from './reply-candidate.ts'
@@ -124,7 +124,7 @@ export function createIntake(deps: Deps): Intake {
       const { rateLimit } = event
       const bytes = event.body.length
       const routes = deps.route(event)
-      const eventId = randomUUID()
+      const eventId = flatUuid()
       const args = scriptEvent(event, eventId, routes)
       if (waiting.length === 0) setImmediate(flush)
       waiting.push({ eventId, args, count: routes.length, bytes, rateLimit, resolve, reject })
@@ -135,7 +135,7 @@ export function createIntake(deps: Deps): Intake {
 
   const acceptNamed = async (event: IncomingEvent, { deliver }: NamedReply): Promise<Accepted> => {
     const bytes = event.body.length
-    const args = scriptEvent(event, randomUUID(), deliver ? deps.route(event) : [])
+    const args = scriptEvent(event, flatUuid(), deliver ? deps.route(event) : [])
     bytesInFlight += bytes
     try {
       const answer = await ask<AcceptedAnswer | ['full']>(replyScript, [{ args }])
