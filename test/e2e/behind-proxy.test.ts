@@ -3,6 +3,7 @@ import { missingCaddy, startCaddy } from '../support/caddy.ts'
 import { clientOf, until } from '../support/client.ts'
 import { openEventStream } from '../support/event-stream.ts'
 import { type Fleet, openFleet } from '../support/fleet.ts'
+import { freePort } from '../support/free-port.ts'
 import type { GanchoProcess } from '../support/gancho.ts'
 import { openSocket } from '../support/graphql-socket.ts'
 import { startLoad } from '../support/load.ts'
@@ -24,7 +25,8 @@ describe.skipIf(missingCaddy)('behind the proxy of docker-compose.yml', () => {
     }
     fleet = await openFleet({ answer: (response) => response.end(), env })
     const worker = fleet.start('worker')
-    gateways = await Promise.all([fleet.start('gateway'), fleet.start('gateway')])
+    const port = await freePort()
+    gateways = await Promise.all([fleet.start('gateway', { PORT: `${port}` }), fleet.start('gateway')])
     await worker
     proxy = await startCaddy(gateways)
     token = await clientOf(proxy).newTenant()

@@ -8,6 +8,7 @@ import { keys } from '../../src/redis/keys.ts'
 import { browserPath, openBrowser } from '../support/browser.ts'
 import { until } from '../support/client.ts'
 import { clientsOf, type Fleet, openFleet } from '../support/fleet.ts'
+import { freePort } from '../support/free-port.ts'
 import type { GanchoProcess } from '../support/gancho.ts'
 
 const serve = fileURLToPath(new URL('../../examples/serve.mjs', import.meta.url))
@@ -34,7 +35,7 @@ describe.skipIf(!browserPath)('the example pages in a browser, from another orig
     const env = { ALLOWED_ORIGINS: examples.origin, STREAM_TICKET_TTL_SECONDS: '2' }
     fleet = await openFleet({ answer: (response) => response.end('ok'), env })
     ;[gateway, worker, browser] = await Promise.all([
-      fleet.start('gateway'),
+      fleet.start('gateway', { PORT: String(await freePort()) }),
       fleet.start('all'),
       openBrowser(),
     ])

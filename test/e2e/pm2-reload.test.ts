@@ -1,7 +1,7 @@
-import { createServer } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { clientOf, until } from '../support/client.ts'
 import { type Fleet, openFleet } from '../support/fleet.ts'
+import { freePort } from '../support/free-port.ts'
 import { adminToken } from '../support/gancho.ts'
 import { startLoad } from '../support/load.ts'
 import { openPm2, type Pm2 } from '../support/pm2.ts'
@@ -12,7 +12,7 @@ let port: number
 
 beforeAll(async () => {
   fleet = await openFleet({ answer: (response) => response.end() })
-  port = await freePorts(3)
+  port = await freePort(3)
   pm2 = await openPm2({ ...fleet.env, ADMIN_TOKEN: adminToken, PORT: String(port) })
   await pm2.run('start ecosystem.config.cjs')
 })
@@ -20,20 +20,6 @@ afterAll(async () => {
   await pm2?.close()
   await fleet.close()
 })
-
-/** The first of `count` ports in a row that nobody listens on. */
-async function freePorts(count: number): Promise<number> {
-  for (;;) {
-    const first = 20_000 + Math.floor(Math.random() * 10_000)
-    const free = await Promise.all(Array.from({ length: count }, (_, i) => isFree(first + i)))
-    if (free.every(Boolean)) return first
-  }
-}
-const isFree = (candidate: number) =>
-  new Promise<boolean>((resolve) => {
-    const server = createServer().once('error', () => resolve(false))
-    server.listen(candidate, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
 
 test('under PM2 two gateways share a port, two workers show their health, and a reload under load refuses and loses nothing', async () => {
   const origin = `http://127.0.0.1:${port}`

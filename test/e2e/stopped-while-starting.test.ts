@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { freePort } from '../../src/redis/free-port.ts'
+import { freePort } from '../support/free-port.ts'
 import { adminToken, sharedEnvironment } from '../support/gancho.ts'
 import { noEnvFile } from '../support/processes.ts'
 

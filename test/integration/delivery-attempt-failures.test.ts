@@ -1,8 +1,7 @@
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { afterAll, afterEach, expect, test } from 'vitest'
 import { attempt, type Outcome } from '../../src/delivery/attempt.ts'
 import { createHttpClient } from '../../src/delivery/http-client.ts'
+import { freePort } from '../support/free-port.ts'
 import { type Receiver, startRawReceiver } from '../support/receiver.ts'
 
 const client = createHttpClient({ connectTimeoutMs: 5000 })
@@ -21,17 +20,8 @@ const failing = async (...args: Parameters<typeof send>) => errorOf((await send(
 afterEach(() => Promise.all(receivers.splice(0).map((receiver) => receiver.close())))
 afterAll(() => client.close())
 
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address ? address.port : 0
-}
-
 test('a refused connection names the code and the address, and nothing was answered', async () => {
-  const port = await closedPort()
+  const port = await freePort()
   const result = await send(`http://127.0.0.1:${port}/`)
   expect(result.outcome).toEqual({ kind: 'unanswered', error: `ECONNREFUSED 127.0.0.1:${port}` })
   expect(result).toMatchObject({

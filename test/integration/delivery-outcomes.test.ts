@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { deliverJob } from '../../src/delivery/deliver-job.ts'
 import { bullJobId, type JobStatus } from '../../src/events/job.ts'
@@ -7,6 +6,7 @@ import { keys } from '../../src/redis/keys.ts'
 import { until } from '../support/client.ts'
 import type { Core } from '../support/core.ts'
 import { deliveryForFile } from '../support/delivery-for-file.ts'
+import { freePort } from '../support/free-port.ts'
 import { jobBecomes, scheduledJob } from '../support/scheduled-job.ts'
 
 const { core, receive, deliverTo } = await deliveryForFile()
@@ -127,7 +127,7 @@ test('a receiver that hangs is given up at the deadline and tried again', async 
 })
 
 test('a destination that nobody listens at fails with the reason, without a status', async () => {
-  const port = await unusedPort()
+  const port = await freePort()
   deliverTo({ url: `http://127.0.0.1:${port}/`, scheduleSeconds: [0] })
   const n = await scheduled()
   await becomes(n, 'FAILED')
@@ -138,14 +138,6 @@ test('a destination that nobody listens at fails with the reason, without a stat
   ])
   expect(await core.job(n)).toMatchObject({ failure: { reason: 'EXHAUSTED', error, statusCode: null } })
 })
-
-async function unusedPort(): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
-  const { port } = probe.address() as { port: number }
-  await new Promise((resolve) => probe.close(resolve))
-  return port
-}
 
 test('Retry-After is waited for', async () => {
   const times: number[] = []

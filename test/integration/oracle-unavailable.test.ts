@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
-import { freePort } from '../../src/redis/free-port.ts'
 import { openStores } from '../../src/storage/open-stores.ts'
 import { type OracleOptions, openOracle } from '../../src/storage/oracle/database.ts'
 import type { SqlDatabase } from '../../src/storage/sql.ts'
+import { freePort } from '../support/free-port.ts'
 
 const account = { user: 'gancho', password: 'a secret that no error tells' }
 const connectString = (port: number) => `127.0.0.1:${port}/gancho`

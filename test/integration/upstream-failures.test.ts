@@ -1,7 +1,7 @@
-import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { freePort } from '../support/free-port.ts'
 import type { Received } from '../support/receiver.ts'
 import { startRawReceiver } from '../support/receiver.ts'
 import { accessToken, apiKey, callbackUrl, json, upstreamsForFile } from '../support/upstream-server.ts'
@@ -13,14 +13,6 @@ const withCall = async (answer: (response: Response, received: Received) => void
   return { server, ...open(server.origin, settings) }
 }
 const mebibyte = 1024 * 1024
-const closedPort = async () => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address ? address.port : 0
-}
 
 test('the body goes out as the caller gave it, with its key and the callback URL', async () => {
   const { server, call } = await withCall((response) => json(response, 201, { id: 7 }))
@@ -136,7 +128,7 @@ describe('no answer', () => {
   })
 
   test('comes where nobody listens: the address is logged, and not told to callers', async () => {
-    const port = await closedPort()
+    const port = await freePort()
     const { call, lines } = open(`http://127.0.0.1:${port}`, { tokenPath: null })
     const answer = await call()
     expect(answer).toEqual({
@@ -197,7 +189,7 @@ describe('a call that had no effect', () => {
   })
 
   test('is repeated over a new connection when none came about', async () => {
-    const port = await closedPort()
+    const port = await freePort()
     const { call } = open(
       `http://127.0.0.1:${port}`,
       { tokenPath: null },

@@ -93,5 +93,5 @@ export function sharedEnvironment(redisUrl: string, destinationUrl: string) {
     BREAKER_COOLDOWN_SECONDS: '1',
     LOG_LEVEL: 'info',
   }
-  return { env, dataDir, remove: () => rm(dataDir, { recursive: true, force: true }) }
+  return { env, dataDir, remove: () => rm(dataDir, { recursive: true, force: true, maxRetries: 10 }) }
 }

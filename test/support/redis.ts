@@ -1,10 +1,10 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort } from '../../src/redis/free-port.ts'
 import { requireServer } from '../../src/redis/install-server.ts'
 import { waitUntilAnswering } from '../../src/redis/server-answers.ts'
 import { spawnServer } from '../../src/redis/server-process.ts'
+import { freePort } from './free-port.ts'
 
 export type TestRedis = {
   url: string
@@ -42,11 +42,11 @@ export async function startTestRedis({
     },
     stop: async () => {
       await running.stop()
-      await rm(dir, { recursive: true, force: true })
+      await rm(dir, { recursive: true, force: true, maxRetries: 10 })
     },
     restart: async ({ keepData }) => {
       await running.stop()
-      if (!keepData) await rm(join(dir, 'data'), { recursive: true, force: true })
+      if (!keepData) await rm(join(dir, 'data'), { recursive: true, force: true, maxRetries: 10 })
       ;({ running, pid } = await start(dir, port, config))
     },
     kill9: async () => {
