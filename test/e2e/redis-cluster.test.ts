@@ -9,7 +9,7 @@ import { type GanchoProcess, sharedEnvironment, startGancho } from '../support/g
 import { startLoad } from '../support/load.ts'
 import { type Receiver, startReceiver } from '../support/receiver.ts'
 import type { TestRedis } from '../support/redis.ts'
-import { startTestCluster, type TestCluster } from '../support/redis-cluster.ts'
+import { patientMs, startTestCluster, type TestCluster } from '../support/redis-cluster.ts'
 import { json, startUpstreamServer } from '../support/upstream-server.ts'
 
 const events = `subscription { jobEvents { ... on JobStatusChanged { jobId status } } }`
@@ -170,9 +170,11 @@ test('when it hangs senders get 503 in time, until its replica takes over', asyn
   await until(() => follows(next), { what: 'there is a replica' })
   const hanging = holder.pid
   const { refused } = await replaceMaster(async () => {
+    await cluster.takeForDeadAfter(1_000)
     process.kill(hanging, 'SIGSTOP')
   })
   process.kill(hanging, 'SIGCONT')
+  await cluster.takeForDeadAfter(patientMs)
   expect(refused.length).toBeGreaterThan(0)
 })
 
@@ -186,6 +188,7 @@ test('when it dies its replica takes over with all that it was given', async () 
     await until(async () => Number(await fieldOf(next, 'slave_repl_offset')) >= written, {
       what: 'the replica has it all',
     })
+    await cluster.takeForDeadAfter(1_000)
     await holder.kill9()
   })
   await expectDelivered(given)

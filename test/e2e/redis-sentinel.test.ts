@@ -30,6 +30,7 @@ test('when the master of a Sentinel set dies senders get 503 until its replica t
   await untilStatus(clients.tenant, await clients.tenant.postJob({ order: 'before' }), 'DELIVERED')
   const load = startLoad(clientOf(gancho, clients.token), 4)
   await until(() => load.accepted.size > 50, { what: 'events are accepted' })
+  await set.takeForDeadAfter(1_000)
   await set.master.kill9()
   await until(() => load.refused.length > 0, { what: 'a sender is refused' })
   const held = load.accepted.size

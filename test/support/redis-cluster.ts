@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
-import { freePort } from '../../src/redis/free-port.ts'
 import { until } from './client.ts'
+import { freePort } from './free-port.ts'
 import { startTestRedis, type TestRedis } from './redis.ts'
 
 export type TestCluster = {
@@ -10,6 +10,8 @@ export type TestCluster = {
   masters: readonly [TestRedis, TestRedis, TestRedis]
   /** Of the first master. */
   replica: TestRedis
+  /** How long a node may be silent from now on. */
+  takeForDeadAfter(ms: number): Promise<void>
   stop(): Promise<void>
 }
 
@@ -19,6 +21,9 @@ const slotRanges = [
   [10_923, 16_383],
 ] as const
 
+/** No busy machine has a node silent for so long. */
+export const patientMs = 20_000
+
 /** A Redis Cluster of three masters and one replica on free ports; resolves when all know that it works. */
 export async function startTestCluster(): Promise<TestCluster> {
   const started = await Promise.all([startNode(), startNode(), startNode(), startNode()])
@@ -27,16 +32,24 @@ export async function startTestCluster(): Promise<TestCluster> {
   const stop = async () => {
     await Promise.all(nodes.map((node) => node.stop()))
   }
+  const takeForDeadAfter = async (ms: number) => {
+    for (const { url } of nodes) {
+      const client = new Redis(url)
+      await client.config('SET', 'cluster-node-timeout', ms)
+      client.disconnect()
+    }
+  }
   try {
     await join(started, clients)
     await follow(clients)
+    await takeForDeadAfter(patientMs)
     const [one, two, three, replica] = started.map(({ redis }) => redis) as [
       TestRedis,
       TestRedis,
       TestRedis,
       TestRedis,
     ]
-    return { url: `${one.url},${two.url}`, masters: [one, two, three], replica, stop }
+    return { url: `${one.url},${two.url}`, masters: [one, two, three], replica, takeForDeadAfter, stop }
   } catch (error) {
     await stop()
     throw error
@@ -50,7 +63,7 @@ async function startNode() {
   const busPort = await freePort()
   const config = [
     ...['cluster-enabled yes', 'cluster-config-file nodes.conf', `cluster-port ${busPort}`],
-    // A replica takes over about two seconds after its master is gone.
+    // Short while they meet, which goes by it.
     ...['cluster-node-timeout 1000', 'cluster-replica-validity-factor 0', 'repl-diskless-sync-delay 0'],
   ]
   return { busPort, redis: await startTestRedis({ config }) }

@@ -2,16 +2,18 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
-import { freePort } from '../../src/redis/free-port.ts'
 import { requireServer } from '../../src/redis/install-server.ts'
 import { spawnServer } from '../../src/redis/server-process.ts'
 import { until } from './client.ts'
+import { freePort } from './free-port.ts'
 import { startTestRedis, type TestRedis } from './redis.ts'
 
 export type TestSentinelSet = {
   url: string
   master: TestRedis
   replica: TestRedis
+  /** How long the master may be silent from now on. */
+  takeForDeadAfter(ms: number): Promise<void>
   stop(): Promise<void>
 }
 
@@ -45,7 +47,12 @@ export async function startTestSentinelSet(): Promise<TestSentinelSet> {
     client.disconnect()
   }
   const url = `redis+sentinel://127.0.0.1:${await freePort()},127.0.0.1:${sentinel.port}/${setName}`
-  return { url, master, replica, stop }
+  const takeForDeadAfter = async (ms: number) => {
+    const asked = new Redis(sentinel.port)
+    await asked.call('SENTINEL', 'SET', setName, 'down-after-milliseconds', String(ms))
+    asked.disconnect()
+  }
+  return { url, master, replica, takeForDeadAfter, stop }
 }
 
 async function startSentinel(masterPort: number) {
@@ -59,14 +66,15 @@ async function startSentinel(masterPort: number) {
   const config = [
     ...[`port ${port}`, 'bind 127.0.0.1', `dir ${dir}`],
     `sentinel monitor ${setName} 127.0.0.1 ${masterPort} 1`,
-    `sentinel down-after-milliseconds ${setName} 1000`,
+    // No busy machine has it silent for so long.
+    `sentinel down-after-milliseconds ${setName} 20000`,
     `sentinel failover-timeout ${setName} 5000`,
   ]
   await writeFile(configFile, [...config, ''].join('\n'))
   const running = spawnServer({ binary, configFile, logFile: join(dir, 'sentinel.log') })
   const stop = async () => {
     await running.stop()
-    await rm(dir, { recursive: true, force: true })
+    await rm(dir, { recursive: true, force: true, maxRetries: 10 })
   }
   return { port, stop }
 }
