@@ -74,6 +74,10 @@ test('a late reply at one gateway is read by its id at the other, and told to wh
     const calling = call(here, { body: { externalId }, timeoutMs: 300 })
     const id = await boundId(externalId)
     expect(await calling).toMatchObject({ __typename: 'ReplyPending', awaitId: id })
+    // By Redis' clock, which may be a moment after the caller was answered.
+    await until(async () => Number(await fleet.data.hget(keys.await(id), 'deadline')) < Date.now(), {
+      what: 'its deadline',
+    })
     const watching = await openEventStream(here.origin, {
       query: `subscription { awaitedReply(id: "${id}") { status payload duplicates } }`,
       token: clients.token,

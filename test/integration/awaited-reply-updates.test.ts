@@ -39,6 +39,8 @@ async function pendingCall() {
   const outcome = await one.call({ timeoutMs: 20 })
   const { awaitId: id } = outcome as { awaitId: string }
   await one.correlator.idle()
+  // By Redis' clock, which may be a moment later.
+  await expect.poll(() => one.correlator.awaited.read(id)).toMatchObject({ status: 'EXPIRED' })
   return { one, two, id, at: { cnpj: tenant.cnpj, id }, externalId }
 }
 /** Everything that comes, and whether it has ended. */

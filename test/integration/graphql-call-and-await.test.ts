@@ -78,6 +78,10 @@ const reply = async (more = {}) => {
   return (await tenant.data(Publish, { input })).publishEvent.ids[0]
 }
 
+/** By Redis' clock, which may be a moment after the caller was answered. */
+const isExpired = (id: string) =>
+  expect.poll(async () => (await tenant.data(Read, { id })).awaitedReply).toMatchObject({ status: 'EXPIRED' })
+
 describe('callAndAwait', () => {
   test('answers with the reply and its job', async () => {
     const calling = call({ body: { amount: 7 } })
@@ -110,6 +114,7 @@ describe('callAndAwait', () => {
     })
     const { awaitId, expiresAt } = pending as { awaitId: string; expiresAt: string }
     await bound()
+    await isExpired(awaitId)
     const job = await reply({ late: true })
     const expected = {
       ...{ id: awaitId, status: 'LATE', upstream: 'default', externalId: `ext-${ids}` },
@@ -191,6 +196,7 @@ describe('callAndAwait', () => {
 describe('awaitedReply', () => {
   test('is another tenant’s as little as one that is not there; an administrator sees it by its id', async () => {
     const { awaitId: id } = (await call({ timeoutMs: 30, idempotencyKey: 'mine' })) as { awaitId: string }
+    await isExpired(id)
     expect((await other.data(Read, { id })).awaitedReply).toBeNull()
     expect((await other.data(Read, { idempotencyKey: 'mine' })).awaitedReply).toBeNull()
     expect((await tenant.data(Read, { id: 'aw_nothing' })).awaitedReply).toBeNull()

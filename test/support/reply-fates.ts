@@ -17,9 +17,9 @@ export type ReplyPlan = {
 export type Fate = {
   /** Its number, which its reply carries. */
   mark: number
-  /** `early`: before the upstream's own answer; `double`: once more after the first; `late`: after a deadline of its own. */
+  /** `early`: before the upstream's own answer; `double`: once more after the first; `late`: once its caller waits no longer. */
   timing: 'usual' | 'early' | 'double' | 'late'
-  /** From the moment at which every call has come to the upstream. */
+  /** From the moment at which every call has come to the upstream, and of late ones the caller waits no longer. */
   delayMs: number
   /** Not replied to before the second gateway is lost. */
   outlastsLoss: boolean
@@ -37,7 +37,8 @@ export const cnpjs = ['11222333000181', '11444777000161', '45723174000110', '330
 const mostDelayMs = 500
 /** What a caller whose reply is late asks for. */
 export const lateTimeoutMs = 1_000
-const lateByMs = 100
+/** By Redis' clock the deadline may be a moment after a caller stopped to wait. */
+const lateByMs = 200
 
 /** The same for the same plan. */
 export function fatesOf({ calls, latePercent, seed, loss }: ReplyPlan): Fate[] {
@@ -47,7 +48,7 @@ export function fatesOf({ calls, latePercent, seed, loss }: ReplyPlan): Fate[] {
     const timing = timingOf(random() * 100, latePercent)
     const delayMs = random() * mostDelayMs
     return {
-      ...{ mark, timing, delayMs: timing === 'late' ? lateTimeoutMs + lateByMs + delayMs : delayMs },
+      ...{ mark, timing, delayMs: timing === 'late' ? lateByMs + delayMs : delayMs },
       ...{ outlastsLoss: loss !== 'none' && timing !== 'early' && random() < 0.25 },
       ...{ way: oneOf(['url', 'header', 'pointer']), edge: edgeOf(timing, oneOf) },
       ...{ calledAt: oneOf([0, 1]), answeredAt: oneOf([0, 1]) },

@@ -48,7 +48,9 @@ export async function keepReplyLedger(plan: ReplyPlan): Promise<ReplyLedger> {
     const world = { gateways, tokens, upstream }
     upstream.callBackTo({ origins: gateways.map(({ origin }) => origin), tokens })
     const calling = fates.map((fate) =>
-      callAs(fate, gateways[fate.calledAt] as GanchoProcess, tokenOf(world, fate)),
+      callAs(fate, gateways[fate.calledAt] as GanchoProcess, tokenOf(world, fate)).finally(() =>
+        upstream.callerIsGone(fate.mark),
+      ),
     )
     const mostWaiting = await untilHalfReplied(world, plan, fleet.data)
     const exitCode = await lose(plan, gateways[1])

@@ -12,10 +12,12 @@ export type ReplyUpstream = {
   callBackTo(gateways: Gateways): void
   /** How often each call came. */
   calls: Map<number, number>
-  /** First replies that a gateway took. */
+  /** Calls whose replies are all taken by a gateway, the second ones too. */
   replied(): number
-  /** Resolves in the moment in which half of them are taken. */
+  /** Resolves in the moment in which half of the first replies are taken. */
   halfReplied: Promise<void>
+  /** The caller of this call has an answer, or none will come. */
+  callerIsGone(mark: number): void
   /** The second gateway is lost: who waited for that is replied to. */
   lost(): void
   close(): Promise<void>
@@ -31,18 +33,22 @@ export async function startReplyUpstream(fates: readonly Fate[]): Promise<ReplyU
   const halfReplied = Promise.withResolvers<void>()
   const lost = Promise.withResolvers<void>()
   const told = Promise.withResolvers<Gateways>()
+  const callers = fates.map(() => Promise.withResolvers<void>())
   const failures: unknown[] = []
+  let first = 0
   let replied = 0
 
   const reply = async (fate: Fate, callbackPath: string) => {
     const gateways = await told.promise
     await postUntilTaken(gateways, fate, callbackPath, 1)
-    replied += 1
-    if (replied === Math.floor(fates.length / 2)) halfReplied.resolve()
+    first += 1
+    if (first === Math.floor(fates.length / 2)) halfReplied.resolve()
     if (fate.timing === 'double') await postUntilTaken(gateways, fate, callbackPath, 2)
+    replied += 1
   }
   const replyInTime = async (fate: Fate, callbackPath: string) => {
     await everyoneWaits.promise
+    if (fate.timing === 'late') await callers[fate.mark]?.promise
     await sleep(fate.delayMs)
     if (fate.outlastsLoss) await lost.promise
     await reply(fate, callbackPath)
@@ -69,6 +75,7 @@ export async function startReplyUpstream(fates: readonly Fate[]): Promise<ReplyU
   return {
     ...{ origin: server.origin, calls, callBackTo: told.resolve, halfReplied: halfReplied.promise },
     lost: lost.resolve,
+    callerIsGone: (mark) => callers[mark]?.resolve(),
     replied() {
       if (failures.length > 0) throw failures[0]
       return replied
