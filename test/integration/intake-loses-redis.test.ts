@@ -50,10 +50,12 @@ async function cutAndReconnect(core: Core, wire: TcpProxy) {
 }
 
 /** Intake behind a wire that can be cut, and a look at Redis that goes past it. */
-async function openBehindWire(): Promise<{ core: Core; direct: Core; wire: TcpProxy }> {
+async function openBehindWire(
+  options: Parameters<typeof openCore>[1] = {},
+): Promise<{ core: Core; direct: Core; wire: TcpProxy }> {
   const server = keep(await startTestRedis(), (redis) => redis.stop())
   const wire = keep(await startTcpProxy(server.port), (proxy) => proxy.close())
-  const core = keep(await openCore(`redis://127.0.0.1:${wire.port}`), (one) => one.close())
+  const core = keep(await openCore(`redis://127.0.0.1:${wire.port}`, options), (one) => one.close())
   const direct = keep(await openCore(server.url), (one) => one.close())
   await core.accept()
   return { core, direct, wire }
@@ -71,7 +73,7 @@ test('an answer that never comes is told as such within 2 s, and the event is th
 })
 
 test('a connection cut before the answer is told at once, and the append is not sent again', async () => {
-  const { core, direct, wire } = await openBehindWire()
+  const { core, direct, wire } = await openBehindWire({ commandTimeoutMs: 60_000 })
   wire.swallowAnswers()
   const refused = refusal(core)
   await eventually(async () => expect(await direct.redis.xlen(keys.inbox)).toBe(2))

@@ -27,6 +27,8 @@ type Options = {
   /** In place of one that no history stands beside. */
   dataSetOf?: (redis: Redis) => Promise<Pick<DataSet, 'epoch' | 'reopen' | 'given' | 'highestGiven'>>
   memoryIsShort?: () => boolean
+  /** How long its impatient connections wait for Redis. */
+  commandTimeoutMs?: number
 }
 
 type DispatcherOptions = Partial<Parameters<typeof createDispatcher>[0]>
@@ -47,8 +49,11 @@ let consumers = 0
 
 /** What stands over Redis alone: intake, dispatcher, transitions, queues and sweeper, without history. */
 export async function openCore(url: string, options: Options = {}) {
-  const { log = pino({ level: 'silent' }), graceMs = 30_000 } = options
-  const connections = await openConnections({ url, log })
+  const { log = pino({ level: 'silent' }), graceMs = 30_000, commandTimeoutMs } = options
+  const connections = await openConnections({
+    ...{ url, log },
+    ...(commandTimeoutMs !== undefined && { commandTimeoutMs }),
+  })
   const redis = connections.patient
   const lanes = createLanes(redis, [defaultQueue])
   const transitions = createTransitions(redis, { graceMs, schedule: lanes.add })

@@ -1,6 +1,6 @@
 import { keys } from '../../src/redis/keys.ts'
 import { type clientOf, until } from './client.ts'
-import { attemptsAt, clientsOf, type Fleet, openFleet } from './fleet.ts'
+import { attemptsAt, clientsOf, type Fleet, openFleet, unlessAway } from './fleet.ts'
 import { type GanchoProcess, soonTakenOver } from './gancho.ts'
 
 export type BulkPlan = {
@@ -185,14 +185,4 @@ async function showJob(client: Client, id: string): Promise<Job | undefined> {
 async function showBulk(client: Client, id: string): Promise<Bulk | undefined> {
   const query = 'query ($id: ID!) { bulkReprocess(id: $id) { status total done skipped { reason count } } }'
   return (await unlessAway(client.graphql<{ bulkReprocess: Bulk }>(query, { id })))?.bulkReprocess
-}
-
-/** Undefined while Redis is away, or slower than a gateway waits for it. */
-async function unlessAway<Data>(asked: Promise<Data>): Promise<Data | undefined> {
-  try {
-    return await asked
-  } catch (error) {
-    if (String(error).includes('REDIS_UNAVAILABLE')) return undefined
-    throw error
-  }
 }

@@ -105,10 +105,20 @@ export async function showJob(client: ReturnType<typeof clientOf>, id: string): 
 export function untilStatus(client: ReturnType<typeof clientOf>, id: string, status: string) {
   let seen: ShownJob | undefined
   const check = async () => {
-    seen = await showJob(client, id)
-    return seen.status === status && seen
+    seen = (await unlessAway(showJob(client, id))) ?? seen
+    return seen?.status === status && seen
   }
   return until(check, { what: () => `${id} is ${status}, last seen as ${JSON.stringify(seen)}` })
+}
+
+/** Undefined while Redis is away, or slower than a gateway waits for it: of its connections one may be back before the other. */
+export async function unlessAway<Data>(asked: Promise<Data>): Promise<Data | undefined> {
+  try {
+    return await asked
+  } catch (error) {
+    if (String(error).includes('REDIS_UNAVAILABLE')) return undefined
+    throw error
+  }
 }
 
 /** The attempts that reached the receiver, as `<job>.<round>.<attempt>`, in order. */
