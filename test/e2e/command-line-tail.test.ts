@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { clientOf, until } from '../support/client.ts'
 import { gancho, type Running, startCommand } from '../support/command-line.ts'
 import { type Fleet, openFleet, untilStatus } from '../support/fleet.ts'
+import { freePort } from '../support/free-port.ts'
 import { adminToken, type GanchoProcess } from '../support/gancho.ts'
 import { samplesOf } from '../support/metrics.ts'
 
@@ -24,7 +25,7 @@ beforeAll(async () => {
   const answer = (response: ServerResponse) => (held ? held.push(response) : response.end())
   fleet = await openFleet({ answer: (response) => void answer(response) })
   const worker = fleet.start('worker')
-  gateway = await fleet.start('gateway')
+  gateway = await fleet.start('gateway', { PORT: String(await freePort()) })
   await worker
   tokens = []
   for (const cnpj of cnpjs) tokens.push(await clientOf(gateway).newTenant(cnpj))
@@ -121,6 +122,7 @@ test('a gateway that restarts costs no change and repeats none, also of those th
   meet()
   const afterwards = await post(1, 'order.created')
   await until(() => courseOf(followed, afterwards).includes('DELIVERED'), { what: 'what comes afterwards' })
+  await until(() => courseOf(followed, meanwhile).includes('DELIVERED'), { what: 'what happened meanwhile' })
   expect(courseOf(followed, meanwhile)).toEqual(whole)
   expect(courseOf(followed, afterwards)).toEqual(whole)
   followed.interrupt()

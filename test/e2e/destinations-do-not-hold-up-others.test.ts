@@ -6,7 +6,7 @@ import type { GanchoProcess } from '../support/gancho.ts'
 import { makeDestinations } from '../support/own-destinations.ts'
 import type { Received } from '../support/receiver.ts'
 
-const answerAfterMs = 25
+const answerAfterMs = 100
 let fleet: Fleet
 let gateway: GanchoProcess
 let tenant: ReturnType<typeof clientOf>

@@ -36,7 +36,8 @@ test('two instances share one schedule and run maintenance once a tick', async (
   expect(seen, 'each is run once').toBeLessThanOrEqual(jobs.length)
   const schedulers = await queue.getJobSchedulers()
   expect(schedulers.map(({ key, pattern }) => [key, pattern])).toEqual([['daily', '*/2 * * * * *']])
-  expect((await queue.getDelayed()).length, 'one next run').toBe(1)
+  // A run that becomes due is no next one any more, and the one behind it is made when it begins.
+  await expect.poll(() => queue.getDelayed(), { message: 'one next run' }).toHaveLength(1)
   await queue.close()
 })
 

@@ -98,7 +98,8 @@ test('tokens outlive a change of the secret, and the command lets go of the old 
   child.stdout.on('data', (chunk) => {
     printed += chunk
   })
-  expect(await once(child, 'exit')).toEqual([0, null])
+  // By then all that it printed is here.
+  expect(await once(child, 'close')).toEqual([0, null])
   expect(printed).toBe(
     '5 tokens are encrypted anew, 0 were already.\nThe secrets of 0 sources are encrypted anew.\nThe secrets of 0 destinations are encrypted anew.\n',
   )
