@@ -265,7 +265,7 @@ describe('while the database cannot be written', () => {
   test('events are accepted and delivered, records stay, and history catches up afterwards', async () => {
     const { history } = startProjector()
     await caughtUp()
-    const blocker = new DatabaseSync(file)
+    const blocker = new DatabaseSync(file, { timeout: 5_000 })
     blocker.exec('BEGIN IMMEDIATE')
     const projected = await core.redis.get(keys.projected)
     const [delivered, waiting] = [await core.accept({ body: Buffer.from('kept') }), await core.accept()]
@@ -296,7 +296,7 @@ describe('while the database cannot be written', () => {
     startProjector()
     const before = await core.accept()
     await caughtUp()
-    const blocker = new DatabaseSync(file)
+    const blocker = new DatabaseSync(file, { timeout: 5_000 })
     blocker.exec('BEGIN IMMEDIATE')
     const n = await core.accept()
     await core.transitions.discard(n)

@@ -22,7 +22,7 @@ describe('SQLite database', () => {
     const folder = await temporaryFolder()
     onTestFinished(folder.remove)
     path = join(folder.path, 'made', 'on-the-way', 'test.sqlite')
-    database = openSqlite({ path, busyTimeoutMs: 50, closeTimeoutMs: 5_000 })
+    database = openSqlite({ path, busyTimeoutMs: 50, closeTimeoutMs: 60_000 })
     await database.run('CREATE TABLE t (x INTEGER PRIMARY KEY, y BLOB) STRICT')
   })
   afterEach(() => database.close())
@@ -180,12 +180,12 @@ it('a second process may write the same file', async () => {
   const folder = await temporaryFolder()
   onTestFinished(folder.remove)
   const path = join(folder.path, 'gancho.sqlite')
-  const database = openSqlite({ path })
+  const database = openSqlite({ path, busyTimeoutMs: 60_000 })
   onTestFinished(() => database.close())
   await database.run('CREATE TABLE t (x INTEGER PRIMARY KEY) STRICT')
   const source = `
     const { DatabaseSync } = require('node:sqlite')
-    const other = new DatabaseSync(${JSON.stringify(path)}, { timeout: 5000 })
+    const other = new DatabaseSync(${JSON.stringify(path)}, { timeout: 60_000 })
     for (let x = 1; x < 400; x += 2) other.prepare('INSERT INTO t (x) VALUES (?)').run(x)
     other.close()`
   const other = spawn(process.execPath, ['-e', source], { stdio: 'inherit' })

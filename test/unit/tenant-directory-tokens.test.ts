@@ -28,7 +28,7 @@ async function outcome(token: string, of = directory): Promise<string> {
 }
 
 function open(options: Partial<TenantDirectoryDeps> = {}) {
-  return new TenantDirectory({ store, hashToken, now: () => time, ...options })
+  return new TenantDirectory({ store, hashToken, now: () => time, patienceMs: 60_000, ...options })
 }
 
 beforeEach(async () => {

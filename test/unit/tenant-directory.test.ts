@@ -32,6 +32,7 @@ describe('the tenant directory', () => {
       retryMs: 50,
       unknownMs: 30,
       maxUnknown: 3,
+      patienceMs: 60_000,
     })
     await add(cnpj, token)
   })
