@@ -109,7 +109,8 @@ test('a job tells that it waits for the hours of its destination, for its turn u
   await services.transitions.release(new Map([[id, terms({ active: 0 })]]))
   expect((await waitsFor(n))?.wait).toMatchObject({ reason: 'OUT_OF_SERVICE', until: null })
 
-  const rate = { rate: 1, breakAfter: 0 }
+  // A turn every two seconds, as far ahead as turns are given.
+  const rate = { rate: 0.5, breakAfter: 0 }
   await services.transitions.release(new Map([[id, terms(rate)]]))
   expect(await start(n, rate)).toMatchObject({ kind: 'started' })
   const second = await enqueued()

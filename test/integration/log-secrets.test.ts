@@ -129,7 +129,8 @@ describe('with everything logged and everything going wrong', () => {
     const statuses: number[] = []
     for (const how of ['302', '400', '401', '500', 'hang', 'reset', '201'])
       statuses.push((await client.call('POST', '/new-qrcode', { how, secret: marker })).status)
-    expect(statuses).toEqual(Array(7).fill(502))
+    // At the deadline a busy machine may not hear why in time.
+    expect(statuses.filter((status, i) => status !== 502 && !(status === 504 && i === 4))).toEqual([])
     await logged('upstream gave no answer')
     const pending = client.call('POST', '/new-qrcode', { id: 'QR-1', secret: marker })
     const bound = await until(() => upstream.calls.find(({ body }) => String(body).includes('QR-1')))

@@ -92,7 +92,8 @@ const admin: Admitted = {
 describe('an event stream that is not read', () => {
   test('asks its source for no more than fits on the wire, and ends with its last cursor', async () => {
     const stream = bigBatches()
-    const { socket, ending, closed } = await eventStreamOf(stream)
+    // As long again as it is given to read its end.
+    const { socket, ending, closed } = await eventStreamOf(stream, 2_500)
     socket.pause()
     const { error, cursor } = await ending
     expect([error?.code, cursor]).toEqual(['SLOW_CONSUMER', `c${stream.given() - 1}`])

@@ -16,7 +16,9 @@ let gancho: GanchoProcess
 let clients: Awaited<ReturnType<typeof clientsOf>>
 
 beforeAll(async () => {
-  fleet = await openFleet({ answer: (response) => response.end('ok'), env: { STREAM_KEEP_ALIVE_MS: '600' } })
+  // Within which a peer answers, also on a busy machine.
+  const env = { STREAM_KEEP_ALIVE_MS: '1500' }
+  fleet = await openFleet({ answer: (response) => response.end('ok'), env })
   gancho = await fleet.start('all')
   clients = await clientsOf(gancho)
 })
