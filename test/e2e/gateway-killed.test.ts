@@ -36,7 +36,9 @@ test('every 202 that came before a gateway was killed under load stands for a de
     for (;;) {
       const answered = await post({ sender }).catch((error: unknown) => void failed.push(error))
       if (!answered) return
-      expect((answered as Answered).status).toBe(202)
+      // A busy machine may have Redis slower than a gateway waits for it.
+      if ((answered as Answered).status === 503) continue
+      expect(answered.status).toBe(202)
       accepted.push(answered.body.id as string)
       if (accepted.length === 100) void gateway.kill9()
     }
