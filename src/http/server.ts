@@ -54,7 +54,8 @@ export function createHttpServer({ webhook, handle, upgrade, requestTimeoutMs, l
     shouldUpgradeCallback: ({ headers }) =>
       upgrade !== undefined && /^websocket$/i.test(headers.upgrade ?? ''),
   }
-  const answers = new WeakMap<Duplex, ServerResponse>()
+  /** The latest of each connection. */
+  const answers = new Map<Duplex, ServerResponse>()
   let closing = false
   const server = createServer(options, (request, response) => {
     answers.set(request.socket, response)
@@ -64,6 +65,7 @@ export function createHttpServer({ webhook, handle, upgrade, requestTimeoutMs, l
     if (webhook && isWebhook) webhook(request, response)
     else handle(request, response)
   })
+  server.on('connection', (socket) => socket.once('close', () => answers.delete(socket)))
   const upgraded = new Set<Duplex>()
   server.on('upgrade', (request, socket, head) => {
     upgraded.add(socket)
@@ -78,6 +80,8 @@ export function createHttpServer({ webhook, handle, upgrade, requestTimeoutMs, l
     listen: (port, host) => listen(server, port, host),
     close(withinMs) {
       closing = true
+      // One that is given after the half second would leave its connection open just until the sender's next request is on its way.
+      for (const answer of answers.values()) if (!answer.headersSent) answer.shouldKeepAlive = false
       return close(server, upgraded, withinMs)
     },
   }
@@ -105,7 +109,8 @@ function close(server: Server, upgraded: ReadonlySet<Duplex>, withinMs: number):
       // These are no longer the HTTP server's.
       for (const socket of upgraded) socket.destroy()
     }, withinMs)
-    const closeIdle = () => server.closeIdleConnections()
+    // A process that had to wait for its turn finds its timer due, and requests that came meanwhile: those are read first.
+    const closeIdle = () => setImmediate(() => server.closeIdleConnections())
     let sweep: NodeJS.Timeout | undefined
     // A connection that is closed while its next request is on the way looks like a refusal to the sender.
     const linger = setTimeout(
