@@ -32,7 +32,9 @@ test('under PM2 two gateways share a port, two workers show their health, and a 
   }
 
   const token = await clientOf({ origin }).newTenant()
-  const load = startLoad(clientOf({ origin }, token), 8)
+  const { post } = clientOf({ origin }, token)
+  // Each over a connection of its own: one that stays open is closed after half a second, and a busy machine has a sender slower.
+  const load = startLoad({ post: (event) => post(event, { connection: 'close' }) }, 8)
   await until(() => load.accepted.size > 100, { what: 'load' })
   await pm2.run('reload all')
   const acceptedBy = load.accepted.size
