@@ -17,6 +17,8 @@ type KeyColumn = (typeof keyColumns)[number]
 
 const bothIndexes = ['job_words', 'job_error_words']
 const end = Number.MAX_SAFE_INTEGER
+/** SQLite plans by the value of a bind that stands there alone, and makes the statement anew each time. */
+const limitTo = (bind: 'limit' | 'candidates') => `LIMIT CAST(:${bind} AS INTEGER)`
 
 /**
  * One column and the status are answered by that column's index; a text, or several columns, by the word index, which has the columns'
@@ -40,7 +42,7 @@ export function matching(filter: JobsFilter, page: JobsPage, candidates: number)
   const all = { ...binds, ...found.binds }
   if (rest.conditions.length > 0) return lookedThrough(found.sql, rest, order, { ...all, limit, candidates })
   return {
-    numbers: { sql: `${found.sql} ${order} LIMIT :limit`, binds: { ...all, limit } },
+    numbers: { sql: `${found.sql} ${order} ${limitTo('limit')}`, binds: { ...all, limit } },
     candidates: null,
   }
 }
@@ -111,12 +113,12 @@ const ofStatusAndRow = (filter: JobsFilter): Rest => ({
 
 function lookedThrough(found: string, rest: Rest, order: string, binds: Binds): Matching {
   const { limit: _, ...without } = binds
-  const candidates = `${found} ${order} LIMIT :candidates`
+  const candidates = `${found} ${order} ${limitTo('candidates')}`
   const farthest = order.endsWith('ASC') ? 'max' : 'min'
   return {
     numbers: {
       sql: `SELECT found.n AS n FROM (${candidates}) AS found CROSS JOIN jobs
-        WHERE ${['jobs.n = found.n', ...rest.conditions].join(' AND ')} ${order} LIMIT :limit`,
+        WHERE ${['jobs.n = found.n', ...rest.conditions].join(' AND ')} ${order} ${limitTo('limit')}`,
       binds: { ...binds, ...rest.binds },
     },
     candidates: {
@@ -142,7 +144,7 @@ function amongNumbers(filter: JobsFilter, order: string, binds: Binds): Query {
     ...(words ? [`(${bothIndexes.map(hasWords).join(' OR ')})`] : []),
   ]
   return {
-    sql: `${select('jobs', conditions)} ${order} LIMIT :limit`,
+    sql: `${select('jobs', conditions)} ${order} ${limitTo('limit')}`,
     binds: {
       ...{ ...binds, ...keys.binds, ...others.binds, ns: JSON.stringify(filter.ns) },
       ...(words ? { words } : {}),
