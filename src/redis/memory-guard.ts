@@ -37,7 +37,11 @@ export async function watchMemory({ redis, log, everyMs = 100 }: Deps): Promise<
     share = most > 0 ? used / most : 0
     return share
   }
-  const lookQuietly = () => look().catch(() => undefined) // The connection reports its own trouble.
+  // The connection reports its own trouble. Until Redis tells again, what was seen before counts for nothing.
+  const lookQuietly = () =>
+    look().catch(() => {
+      share = 1
+    })
   await lookQuietly()
   const timer = setInterval(lookQuietly, everyMs)
   timer.unref()

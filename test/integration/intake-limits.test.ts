@@ -85,6 +85,21 @@ describe('a Redis with little memory', () => {
     }
   }
 
+  test('is not taken for one with room by what was seen before, once it does not tell any more', async () => {
+    expect(await guard.hasRoom()).toBe(true)
+    await core.redis.acl('SETUSER', 'default', '-info')
+    const asked = () =>
+      guard.hasRoom().then(
+        () => undefined,
+        (error: Error) => error,
+      )
+    expect(await until(asked, { what: 'no answer' })).toMatchObject({
+      message: expect.stringMatching(/^NOPERM/),
+    })
+    await core.redis.acl('SETUSER', 'default', '+info')
+    expect(await guard.hasRoom()).toBe(true)
+  })
+
   test.each([
     ['large', Buffer.alloc(30_000, 'x'), 1],
     ['small', Buffer.alloc(3_000, 'x'), 20],
