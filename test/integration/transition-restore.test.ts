@@ -46,6 +46,11 @@ describe('a job whose record is gone', () => {
     })
   })
 
+  test('leaves nothing in Redis when it had one round alone', async () => {
+    const { n } = await forgotten()
+    expect(await core.redis.exists(keys.job(n), keys.attempts(n), `${keys.job(n)}:past`)).toBe(0)
+  })
+
   test('does not come back from a state that is older than its last round, so no round is sent twice', async () => {
     const { n, snapshot: old } = await forgotten()
     await core.transitions.requeue({ n, maxRounds: 5, snapshot: old })

@@ -1,10 +1,17 @@
 import { expect, test } from 'vitest'
+import { defaultDestinationId, defaultQueue } from '../../src/events/routing.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { sampleAttempt } from '../contract/sample-jobs.ts'
 import { coreForFile } from '../support/core-for-file.ts'
 import { jobStages } from '../support/job-stages.ts'
 
-const { core } = await coreForFile()
+const others = ['a', 'b', 'c']
+const { core } = await coreForFile({
+  route: ({ eventType }) => {
+    const destination = others.find((one) => one === eventType) ?? defaultDestinationId
+    return [{ destination, queue: defaultQueue }]
+  },
+})
 const { queued, start, started, finish } = jobStages(() => core)
 const several = <Value>(make: () => Promise<Value>) => Promise.all([make(), make(), make()])
 
@@ -88,6 +95,28 @@ test('an outcome that cannot be recorded harms no other one of its turn', async 
     'DELIVERING',
     'DELIVERED',
   ])
+})
+
+test('outcomes of one turn count each for its own destination, in whatever order they come', async () => {
+  const outcomes = [
+    ...[['a', 'ok'] as const, ['b', 'fault'] as const],
+    ...[['a', 'fault'] as const, ['b', 'ok'] as const],
+    ...[['a', 'ok'] as const, ['c', 'ok'] as const],
+  ]
+  const ns = await Promise.all(outcomes.map(([eventType]) => core.accept({ eventType })))
+  await core.transitions.enqueue(ns)
+  const terms = { breakAt: 1, breakAfter: 100, coolDown: 1_000 }
+  await Promise.all(ns.map((n) => core.transitions.start(n, 0, 'me', 30_000, terms)))
+  await Promise.all(outcomes.map(([, of], i) => finish(ns[i] ?? 0, 1, { status: 'DELIVERED', class: of })))
+  const counted = async (destination: string) => {
+    const [slice = '', ...more] = await core.redis.keys(`${keys.prefix}gate:${destination}:*`)
+    expect(more).toEqual([])
+    expect(await core.redis.pttl(slice)).toBeGreaterThan(0)
+    return core.redis.hgetall(slice)
+  }
+  expect(await counted('a')).toEqual({ ok: '2', fault: '1' })
+  expect(await counted('b')).toEqual({ ok: '1', fault: '1' })
+  expect(await counted('c')).toEqual({ ok: '1' })
 })
 
 test('a record that cannot be read does not keep those behind it from their turn', async () => {
