@@ -112,7 +112,9 @@ test('whoever depends on another waits for its health, which is looked at', () =
 test('Redis keeps what it has, and evicts nothing', () => {
   const { image, command } = service('redis')
   expect(image).toBe('redis:7')
-  expect(command).toMatch(/--appendonly yes .*--maxmemory \d+gb --maxmemory-policy noeviction/)
+  expect(command).toMatch(
+    /--appendonly yes --auto-aof-rewrite-percentage 300 --maxmemory \d+gb --maxmemory-policy noeviction/,
+  )
 })
 
 test('the proxy passes on to the gateways, on the port where they listen, and its address is believed', () => {
