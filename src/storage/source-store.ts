@@ -3,7 +3,7 @@ import type { Use } from '../tenants/last-uses.ts'
 import type { SchemeName } from '../tenants/sources/schemes.ts'
 import type { StoredSource } from '../tenants/sources/source.ts'
 import type { SourceStore } from '../tenants/sources/source-store.ts'
-import { inList } from './in-list.ts'
+import { readByList } from './in-list.ts'
 import { ConstraintError, type Row, type SqlDatabase } from './sql.ts'
 import { timeOf } from './tenant-row.ts'
 
@@ -36,12 +36,11 @@ export class SqlSourceStore implements SourceStore {
   }
 
   async ofTenants(cnpjs: readonly string[]): Promise<StoredSource[]> {
-    if (cnpjs.length === 0) return []
-    const { sql, binds } = inList('cnpj', 'cnpj', cnpjs)
-    const oldest = `SELECT ${columns} FROM (SELECT ${columns},
-      row_number() OVER (PARTITION BY cnpj ORDER BY created_at, id) AS place FROM tenant_sources WHERE ${sql}) oldest
+    const oldest = (ofTenants: string) => `SELECT ${columns} FROM (SELECT ${columns},
+      row_number() OVER (PARTITION BY cnpj ORDER BY created_at, id) AS place FROM tenant_sources WHERE ${ofTenants}) oldest
       WHERE place <= 100 ORDER BY created_at, id`
-    return (await this.#database.all(oldest, binds)).map(sourceOfRow)
+    const rows = await readByList('cnpj', cnpjs, ({ sql, binds }) => this.#database.all(oldest(sql), binds))
+    return rows.map(sourceOfRow)
   }
 
   async all() {

@@ -11,7 +11,7 @@ import type {
   UsableTokensPage,
   VersionedSettings,
 } from '../tenants/tenant-store.ts'
-import { inList } from './in-list.ts'
+import { readByList } from './in-list.ts'
 import { ConstraintError, type LimitClause, type SqlDatabase, type Step } from './sql.ts'
 import {
   endedBefore,
@@ -74,9 +74,10 @@ export class SqlTenantStore implements TenantStore {
   }
 
   async byCnpjs(cnpjs: readonly string[]): Promise<Tenant[]> {
-    if (cnpjs.length === 0) return []
-    const { sql, binds } = inList('cnpj', 'cnpj', cnpjs)
-    return (await this.#database.all(`${selectTenant} WHERE ${sql}`, binds)).map(tenantOfRow)
+    const rows = await readByList('cnpj', cnpjs, ({ sql, binds }) =>
+      this.#database.all(`${selectTenant} WHERE ${sql}`, binds),
+    )
+    return rows.map(tenantOfRow)
   }
 
   async list({ limit, after = '', before, fromEnd = false, filter }: TenantsPage): Promise<Tenant[]> {
@@ -131,16 +132,17 @@ export class SqlTenantStore implements TenantStore {
   }
 
   async tokens(cnpjs: readonly string[]): Promise<StoredToken[]> {
-    if (cnpjs.length === 0) return []
-    const { sql, binds } = inList('cnpj', 'cnpj', cnpjs)
-    const text = `${newestTokens.select} ${sql} ${newestTokens.order}`
-    return (await this.#database.all(text, binds)).map(tokenOfRow)
+    const rows = await readByList('cnpj', cnpjs, ({ sql, binds }) =>
+      this.#database.all(`${newestTokens.select} ${sql} ${newestTokens.order}`, binds),
+    )
+    return rows.map(tokenOfRow)
   }
 
   async lastUses(cnpjs: readonly string[]) {
-    if (cnpjs.length === 0) return []
-    const { sql, binds } = inList('cnpj', 'cnpj', cnpjs)
-    return (await this.#database.all(lastUsesQuery(sql), binds)).map(lastUseOfRow)
+    const rows = await readByList('cnpj', cnpjs, ({ sql, binds }) =>
+      this.#database.all(lastUsesQuery(sql), binds),
+    )
+    return rows.map(lastUseOfRow)
   }
 
   async addToken(token: StoredToken, othersExpireAt?: number): Promise<void> {

@@ -49,6 +49,17 @@ export function tenantStoreContract(open: () => Promise<Opened>) {
       expect(await opened.store.byCnpjs([])).toEqual([])
     })
 
+    it('reads a batch of any size', async () => {
+      const many = Array.from({ length: 33_000 }, (_, i) => `99${String(i).padStart(12, '0')}`)
+      const found = await opened.store.byCnpjs([
+        '54550752000155',
+        ...many,
+        '00000000000191',
+        '54550752000155',
+      ])
+      expect(found.map((tenant) => tenant.cnpj)).toEqual(['54550752000155', '00000000000191'])
+    })
+
     it.each([
       [{ limit: 10 }, [0, 1, 2, 3]],
       [{ limit: 2 }, [0, 1]],
