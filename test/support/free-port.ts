@@ -7,6 +7,10 @@ import { createServer } from 'node:net'
  */
 const lowest = 10_100
 const highest = 19_999
+/** Each process of tests has ports of its own (`VITEST_POOL_ID`): two would find the same one free at once. */
+const shares = 16
+const size = Math.floor((highest + 1 - lowest) / shares)
+const own = lowest + (Number(process.env.VITEST_POOL_ID ?? 0) % shares) * size
 const given = new Set<number>()
 
 /**
@@ -15,7 +19,7 @@ const given = new Set<number>()
  */
 export async function freePort(count = 1): Promise<number> {
   for (;;) {
-    const first = lowest + Math.floor(Math.random() * (highest - lowest - count))
+    const first = own + Math.floor(Math.random() * (size - count + 1))
     const ports = Array.from({ length: count }, (_, i) => first + i)
     if (ports.some((port) => given.has(port)) || !(await Promise.all(ports.map(isFree))).every(Boolean))
       continue
