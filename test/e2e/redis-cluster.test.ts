@@ -85,16 +85,23 @@ test('what failed for good is delivered once it is reprocessed, by itself and in
   works = false
   const [one = '', ...others] = await Promise.all([1, 2, 3].map((order) => clients.tenant.postJob({ order })))
   for (const id of [one, ...others]) await untilStatus(clients.tenant, id, 'FAILED')
+  const preview = 'mutation { previewReprocess(filter: { queue: "nifi" }) { count token } }'
+  type Preview = { previewReprocess: { count: number; token: string } }
+  const previewOf = (count: number) =>
+    until(
+      async () => {
+        const { previewReprocess: shown } = await clients.tenant.graphql<Preview>(preview)
+        return shown.count === count && shown.token
+      },
+      { what: `a preview of ${count} jobs` },
+    )
+  // History is a moment behind: with one of them missing in it yet, as many would be counted as without the one that is reprocessed.
+  await previewOf(1 + others.length)
   works = true
   await clients.tenant.graphql('mutation ($id: ID!) { reprocessJob(id: $id) { id } }', { id: one })
   await untilStatus(clients.tenant, one, 'DELIVERED')
 
-  const preview = 'mutation { previewReprocess(filter: { queue: "nifi" }) { count token } }'
-  type Preview = { previewReprocess: { count: number; token: string } }
-  const token = await until(async () => {
-    const { previewReprocess: shown } = await clients.tenant.graphql<Preview>(preview)
-    return shown.count === others.length && shown.token
-  })
+  const token = await previewOf(others.length)
   await clients.tenant.graphql('mutation ($token: String!) { commitReprocess(token: $token) { id } }', {
     token,
   })
