@@ -2,7 +2,7 @@ import type { StoredDestination } from '../delivery/destination.ts'
 import type { DestinationStore, DestinationsFilter, DestinationsPage } from '../delivery/destination-store.ts'
 import { GanchoError } from '../errors.ts'
 import { destinationBinds, destinationColumns, destinationOfRow } from './destination-row.ts'
-import { type Binds, ConstraintError, type LimitClause, type SqlDatabase, type Step } from './sql.ts'
+import { type Binds, brokenConstraintAs, type LimitClause, type SqlDatabase, type Step } from './sql.ts'
 
 const columns = destinationColumns.join(', ')
 const places = destinationColumns.map((column) => `:${column}`).join(', ')
@@ -32,10 +32,9 @@ export class SqlDestinationStore implements DestinationStore {
         FROM (SELECT count(*) AS held FROM destinations WHERE ${condition}) WHERE held < :most`,
       rows: [{ ...destinationBinds(destination), ...binds, most }],
     }
-    const [, created] = await this.#database.transaction([lock, insert]).catch((error) => {
-      if (!(error instanceof ConstraintError)) throw error
-      throw new GanchoError('TENANT_NOT_FOUND', undefined, { cause: error })
-    })
+    const [, created] = await this.#database
+      .transaction([lock, insert])
+      .catch(brokenConstraintAs('TENANT_NOT_FOUND'))
     if (created !== 1) throw new GanchoError('TOO_MANY_DESTINATIONS')
   }
 

@@ -1,10 +1,9 @@
-import { GanchoError } from '../errors.ts'
 import type { Use } from '../tenants/last-uses.ts'
 import type { SchemeName } from '../tenants/sources/schemes.ts'
 import type { StoredSource } from '../tenants/sources/source.ts'
 import type { SourceStore } from '../tenants/sources/source-store.ts'
 import { readByList } from './in-list.ts'
-import { ConstraintError, type Row, type SqlDatabase } from './sql.ts'
+import { brokenConstraintAs, type Row, type SqlDatabase } from './sql.ts'
 import { timeOf } from './tenant-row.ts'
 
 const columns = 'id, cnpj, name, scheme, options, secrets, created_at, last_used_at'
@@ -21,13 +20,10 @@ export class SqlSourceStore implements SourceStore {
   async create({ options, createdAt, lastUsedAt, ...source }: StoredSource): Promise<void> {
     const sql = `INSERT INTO tenant_sources (${columns})
       VALUES (:id, :cnpj, :name, :scheme, :options, :secrets, :created_at, :last_used_at)`
-    try {
-      const times = { created_at: createdAt, last_used_at: lastUsedAt }
-      await this.#database.run(sql, { ...source, ...times, options: JSON.stringify(options) })
-    } catch (error) {
-      if (!(error instanceof ConstraintError)) throw error
-      throw new GanchoError('TENANT_NOT_FOUND', undefined, { cause: error })
-    }
+    const times = { created_at: createdAt, last_used_at: lastUsedAt }
+    await this.#database
+      .run(sql, { ...source, ...times, options: JSON.stringify(options) })
+      .catch(brokenConstraintAs('TENANT_NOT_FOUND'))
   }
 
   async byId(id: string): Promise<StoredSource | null> {

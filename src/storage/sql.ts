@@ -1,3 +1,5 @@
+import { type ErrorCode, GanchoError } from '../errors.ts'
+
 /** What a column or a bind may hold. Booleans are 0 and 1, structures are JSON text. */
 export type SqlValue = string | number | null | Uint8Array
 
@@ -36,3 +38,11 @@ export class ConstraintError extends Error {
     this.name = 'ConstraintError'
   }
 }
+
+/** For the `catch` of a statement: a broken constraint becomes this error of the caller's, and what else failed stays as it is. */
+export const brokenConstraintAs =
+  (code: ErrorCode) =>
+  (error: unknown): never => {
+    if (!(error instanceof ConstraintError)) throw error
+    throw new GanchoError(code, undefined, { cause: error })
+  }

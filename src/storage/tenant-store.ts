@@ -12,7 +12,7 @@ import type {
   VersionedSettings,
 } from '../tenants/tenant-store.ts'
 import { readByList } from './in-list.ts'
-import { ConstraintError, type LimitClause, type SqlDatabase, type Step } from './sql.ts'
+import { brokenConstraintAs, type LimitClause, type SqlDatabase, type Step } from './sql.ts'
 import {
   endedBefore,
   lastUseOfRow,
@@ -60,12 +60,7 @@ export class SqlTenantStore implements TenantStore {
       { sql: insertTenant, rows: [tenantBinds(tenant)] },
       { sql: insertToken, rows: [tokenBinds(token)] },
     ]
-    try {
-      await this.#database.transaction(steps)
-    } catch (error) {
-      if (!(error instanceof ConstraintError)) throw error
-      throw new GanchoError('TENANT_EXISTS', undefined, { cause: error })
-    }
+    await this.#database.transaction(steps).catch(brokenConstraintAs('TENANT_EXISTS'))
   }
 
   async byCnpj(cnpj: string): Promise<Tenant | null> {
@@ -157,12 +152,7 @@ export class SqlTenantStore implements TenantStore {
       end,
       { sql: insertToken, rows: [tokenBinds(token)] },
     ]
-    try {
-      await this.#database.transaction(steps)
-    } catch (error) {
-      if (!(error instanceof ConstraintError)) throw error
-      throw new GanchoError('TENANT_NOT_FOUND', undefined, { cause: error })
-    }
+    await this.#database.transaction(steps).catch(brokenConstraintAs('TENANT_NOT_FOUND'))
   }
 
   async revokeToken(cnpj: string, id: string, at: number): Promise<boolean> {
