@@ -324,7 +324,7 @@ describe('Redis', () => {
   })
 
   test('that goes away while a call waits costs neither the handle nor the reply', async () => {
-    const away = await startTestRedis({ config: ['appendfsync always'] })
+    const away = await startTestRedis()
     const gate = Promise.withResolvers<UpstreamAnswer>()
     const upstream = testUpstream({ answer: () => gate.promise })
     const one = await openInstance(away.url, [upstream])

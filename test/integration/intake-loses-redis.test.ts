@@ -84,7 +84,7 @@ test('a connection cut before the answer is told at once, and the append is not 
 })
 
 test('while Redis is gone events are refused at once, and taken again when it is back with its data', async () => {
-  const server = keep(await startTestRedis({ config: ['appendfsync always'] }), (redis) => redis.stop())
+  const server = keep(await startTestRedis(), (redis) => redis.stop())
   const core = keep(await openCore(server.url), (one) => one.close())
   const n = await core.accept()
   await server.kill9()
