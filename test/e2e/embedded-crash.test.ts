@@ -27,6 +27,7 @@ const start = () =>
       RETRY_SCHEDULE_SECONDS: Array(200).fill(1).join(),
       ...soonTakenOver,
       SWEEP_INTERVAL_MS: '500',
+      BREAKER_COOLDOWN_SECONDS: '1',
     },
   })
 /** What is killed while a flush is under way may lose what was answered meanwhile; without flushes it loses nothing. */
