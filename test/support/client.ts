@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { adminToken, type GanchoProcess } from './gancho.ts'
 
@@ -23,14 +24,18 @@ export function clientOf({ origin }: Pick<GanchoProcess, 'origin'>, token = admi
     call,
     post: (event: unknown, headers?: Record<string, string>): Promise<Answered> =>
       call('POST', '/webhook', event, headers),
-    /** Number of the accepted job. */
-    async postJob(event: unknown, headers?: Record<string, string>): Promise<string> {
-      const { status, body } = await call('POST', '/webhook', event, headers)
+    /** Number of the accepted job. Like a sender, it posts again, under the same key, while Redis is slower than Gancho waits for it. */
+    async postJob(event: unknown, headers: Record<string, string> = {}): Promise<string> {
+      const isKeyed = 'idempotency-key' in headers || 'webhook-id' in headers
+      const keyed = isKeyed ? headers : { ...headers, 'idempotency-key': randomUUID() }
+      const { status, body } = await unlessSlow(() => call('POST', '/webhook', event, keyed))
       if (status !== 202) throw new Error(`POST /webhook answered ${status} ${JSON.stringify(body)}`)
       return body.id as string
     },
+    /** What only reads is asked again while Redis is slower than Gancho waits for it. */
     async graphql<Data = Json>(query: string, variables: Json = {}): Promise<Data> {
-      const { body } = await call('POST', '/graphql', { query, variables })
+      const ask = () => call('POST', '/graphql', { query, variables })
+      const { body } = await (/^\s*mutation\b/.test(query) ? ask() : unlessSlow(ask))
       if (body.errors) throw new Error(JSON.stringify(body.errors))
       return body.data as Data
     },
@@ -39,6 +44,23 @@ export function clientOf({ origin }: Pick<GanchoProcess, 'origin'>, token = admi
       if (status !== 201) throw new Error(`POST /admin/clientes answered ${status} ${JSON.stringify(body)}`)
       return body.token as string
     },
+  }
+}
+
+/** Whether Redis was away, or slower than a gateway waits for it, which on a busy machine it may be. */
+export function isWithoutRedis({ body }: Pick<Answered, 'body'>): boolean {
+  const { error, errors = [error] } = body as { error?: { code?: string }; errors?: Refusal[] }
+  return errors.every((one) => codeOf(one) === 'REDIS_UNAVAILABLE')
+}
+type Refusal = { code?: string; extensions?: { code?: string } } | undefined
+const codeOf = (refusal: Refusal) => refusal?.extensions?.code ?? refusal?.code
+
+/** The first answer that Redis was there for, or the last one of a minute. */
+async function unlessSlow(ask: () => Promise<Answered>): Promise<Answered> {
+  for (const end = Date.now() + 60_000; ; ) {
+    const answered = await ask()
+    if (!isWithoutRedis(answered) || Date.now() > end) return answered
+    await sleep(20)
   }
 }
 
