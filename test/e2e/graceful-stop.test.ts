@@ -5,7 +5,7 @@ import { keys } from '../../src/redis/keys.ts'
 import { clientOf, until } from '../support/client.ts'
 import { attemptsAt, clientsOf, type Fleet, openFleet, showJob, untilStatus } from '../support/fleet.ts'
 import type { GanchoProcess } from '../support/gancho.ts'
-import { startLoad } from '../support/load.ts'
+import { refusalsWithRedis, startLoad } from '../support/load.ts'
 
 let fleet: Fleet
 let gancho: GanchoProcess
@@ -72,16 +72,20 @@ test('stopped under load, Gancho answers what it accepted, finishes what it deli
   await load.stop()
 
   expect(load.refused.map(({ answered }) => answered.status).filter((status) => status !== 503)).toEqual([])
-  expect(await numberOfJobs(), 'whoever got no 202 has no job').toBe(load.accepted.size + 1)
+  const all = await numberOfJobs()
+  expect(all, 'every 202 has a job').toBeGreaterThan(load.accepted.size)
+  // But for those of whom a slow Redis did not say so in time.
+  const untold = load.refused.length - refusalsWithRedis(load).length
+  expect(all, 'whoever got no 202 has no job').toBeLessThanOrEqual(load.accepted.size + 1 + untold)
 
   gancho = await fleet.start('all')
-  const isDone = () => attemptsAt(fleet.receiver).length >= load.accepted.size + 1
+  const isDone = () => attemptsAt(fleet.receiver).length >= all
   await until(isDone, { what: 'the rest is delivered' })
   for (const attempt of inFlight) {
     const job = await untilStatus(clientOf(gancho), attempt.split('.')[0] ?? '', 'DELIVERED')
     expect(job.attempts.map(({ outcome }) => outcome)).toEqual(['DELIVERED'])
   }
-  const jobs = Array.from({ length: await numberOfJobs() }, (_, i) => `ID-${i + 1}.0.1`)
+  const jobs = Array.from({ length: all }, (_, i) => `ID-${i + 1}.0.1`)
   expect(attemptsAt(fleet.receiver).toSorted(), 'each job is sent once').toEqual(jobs.toSorted())
 })
 

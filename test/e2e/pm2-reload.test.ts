@@ -3,7 +3,7 @@ import { clientOf, until } from '../support/client.ts'
 import { type Fleet, openFleet } from '../support/fleet.ts'
 import { freePort } from '../support/free-port.ts'
 import { adminToken } from '../support/gancho.ts'
-import { startLoad } from '../support/load.ts'
+import { refusalsWithRedis, startLoad } from '../support/load.ts'
 import { openPm2, type Pm2 } from '../support/pm2.ts'
 
 let fleet: Fleet
@@ -41,7 +41,7 @@ test('under PM2 two gateways share a port, two workers show their health, and a 
   await until(() => load.accepted.size > acceptedBy + 100, { what: 'load after the reload' })
   await load.stop()
 
-  expect(load.refused).toEqual([])
+  expect(refusalsWithRedis(load)).toEqual([])
   expect(load.unanswered).toEqual([])
   const after = await pm2.pids()
   const all = (pids: Record<string, number[]>) => Object.values(pids).flat()
@@ -52,8 +52,13 @@ test('under PM2 two gateways share a port, two workers show their health, and a 
   ).toEqual([])
 
   const delivered = () => fleet.receiver.received.map(({ headers }) => headers['x-gancho-job'])
-  await until(() => delivered().length >= load.accepted.size, { what: 'everything is delivered' })
-  expect(delivered().toSorted(), 'each job once').toEqual([...load.accepted].toSorted())
+  await until(() => load.accepted.difference(new Set(delivered())).size === 0, {
+    what: 'everything is delivered',
+  })
+  const came = delivered()
+  expect(new Set(came).size, 'each job once').toBe(came.length)
+  // Whoever was refused for a slow Redis may have been accepted.
+  expect(came.length - load.accepted.size, 'no others').toBeLessThanOrEqual(load.refused.length)
 })
 
 test('pm2 kill leaves nothing behind', async () => {

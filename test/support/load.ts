@@ -1,4 +1,4 @@
-import type { Answered, clientOf } from './client.ts'
+import { type Answered, type clientOf, isWithoutRedis } from './client.ts'
 
 export type Load = {
   /** Ids of the jobs that were answered 202. */
@@ -9,6 +9,18 @@ export type Load = {
   unanswered: unknown[]
   /** Resolves when the requests under way are over. */
   stop(): Promise<void>
+}
+
+/** So long a gateway waits for Redis, and then for a moment has no connection, without which it refuses at once. */
+const redisTimeoutMs = 1_400
+
+/**
+ * Refusals but for those of a busy machine, which has Redis slower than a gateway waits for it. Whether such an event was accepted nobody
+ * was told.
+ */
+export function refusalsWithRedis({ refused }: Pick<Load, 'refused'>): Load['refused'] {
+  const isRedisSlow = refused.some(({ answered, ms }) => isWithoutRedis(answered) && ms >= redisTimeoutMs)
+  return refused.filter(({ answered }) => !isRedisSlow || !isWithoutRedis(answered))
 }
 
 /** Posts events without a pause from many senders until told to stop. A sender that gets no answer at all stops by itself. */
