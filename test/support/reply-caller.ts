@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { clientOf } from './client.ts'
 import { type Fate, lateTimeoutMs } from './reply-fates.ts'
 
@@ -26,10 +27,19 @@ const Read = `query ($id: ID, $key: String) { awaitedReply(id: $id, idempotencyK
 
 export const keyOf = ({ mark }: Fate) => `key-${mark}`
 
-/** Calls by the edge that the fate says, and tells what the caller got. */
+/**
+ * Calls by the edge that the fate says, and tells what the caller got. While Redis is slower than the gateway waits for it, the caller
+ * asks again with its key.
+ */
 export async function callAs(fate: Fate, at: Gateway, token: string): Promise<CallerAnswer> {
+  const call = fate.edge === 'rest' ? callByRest : callByGraphql
   try {
-    return await (fate.edge === 'rest' ? callByRest : callByGraphql)(fate, at, token)
+    for (const end = Date.now() + 60_000; ; ) {
+      const answer = await call(fate, at, token)
+      const isSlow = answer.kind === 'refused' && answer.text.includes('REDIS_UNAVAILABLE')
+      if (!isSlow || Date.now() > end) return answer
+      await sleep(20)
+    }
   } catch (error) {
     // What fetch throws when there is no answer.
     if (error instanceof TypeError) return { kind: 'unanswered' }
@@ -44,7 +54,9 @@ async function callByGraphql(fate: Fate, at: Gateway, token: string): Promise<Ca
     ...{ body: { mark: fate.mark }, idempotencyKey: keyOf(fate) },
     ...(isLate && { timeoutMs: lateTimeoutMs }),
   }
-  const { callAndAwait } = await clientOf(at, token).graphql<{ callAndAwait: Called }>(Call, { input })
+  const { body } = await clientOf(at, token).call('POST', '/graphql', { query: Call, variables: { input } })
+  if (body.errors) return { kind: 'refused', text: JSON.stringify(body.errors) }
+  const { callAndAwait } = body.data as { callAndAwait: Called }
   const { __typename, awaitId, payload } = callAndAwait
   if (__typename === 'ReplyReceived') return { kind: 'replied', awaitId, payload }
   if (__typename === 'ReplyPending') return { kind: 'pending', awaitId }

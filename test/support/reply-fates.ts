@@ -19,7 +19,7 @@ export type Fate = {
   mark: number
   /** `early`: before the upstream's own answer; `double`: once more after the first; `late`: once its caller waits no longer. */
   timing: 'usual' | 'early' | 'double' | 'late'
-  /** From the moment at which every call has come to the upstream, and of late ones the caller waits no longer. */
+  /** From the moment at which every call has come to the upstream, and of late ones the deadline is over. */
   delayMs: number
   /** Not replied to before the second gateway is lost. */
   outlastsLoss: boolean
@@ -37,8 +37,6 @@ export const cnpjs = ['11222333000181', '11444777000161', '45723174000110', '330
 const mostDelayMs = 500
 /** What a caller whose reply is late asks for. */
 export const lateTimeoutMs = 1_000
-/** By Redis' clock the deadline may be a moment after a caller stopped to wait. */
-const lateByMs = 200
 
 /** The same for the same plan. */
 export function fatesOf({ calls, latePercent, seed, loss }: ReplyPlan): Fate[] {
@@ -46,9 +44,8 @@ export function fatesOf({ calls, latePercent, seed, loss }: ReplyPlan): Fate[] {
   const oneOf = <One>(all: readonly One[]) => all[Math.floor(random() * all.length)] as One
   return Array.from({ length: calls }, (_, mark) => {
     const timing = timingOf(random() * 100, latePercent)
-    const delayMs = random() * mostDelayMs
     return {
-      ...{ mark, timing, delayMs: timing === 'late' ? lateByMs + delayMs : delayMs },
+      ...{ mark, timing, delayMs: random() * mostDelayMs },
       ...{ outlastsLoss: loss !== 'none' && timing !== 'early' && random() < 0.25 },
       ...{ way: oneOf(['url', 'header', 'pointer']), edge: edgeOf(timing, oneOf) },
       ...{ calledAt: oneOf([0, 1]), answeredAt: oneOf([0, 1]) },

@@ -17,6 +17,8 @@ export type LedgerLine = {
   repeated: CallerAnswer | undefined
   /** How often it came to the upstream. */
   calls: number
+  /** The upstream sent a reply again, which may have been taken the first time. */
+  sentAgain: boolean
 }
 
 export type ReplyLedger = {
@@ -46,7 +48,9 @@ export async function keepReplyLedger(plan: ReplyPlan): Promise<ReplyLedger> {
     const admin = clientOf(gateways[0])
     const tokens = await Promise.all(cnpjs.map((cnpj) => admin.newTenant(cnpj)))
     const world = { gateways, tokens, upstream }
-    upstream.callBackTo({ origins: gateways.map(({ origin }) => origin), tokens })
+    const isOverdue = async (id: string) =>
+      Number(await fleet.data.hget(keys.await(id), 'deadline')) < Date.now()
+    upstream.callBackTo({ origins: gateways.map(({ origin }) => origin), tokens, isOverdue })
     const calling = fates.map((fate) =>
       callAs(fate, gateways[fate.calledAt] as GanchoProcess, tokenOf(world, fate)).finally(() =>
         upstream.callerIsGone(fate.mark),
@@ -96,7 +100,9 @@ async function lineOf(world: World, fate: Fate, answer: CallerAnswer): Promise<L
   const shown = await readReply(gateways[0], token, by)
   const again = answer.kind !== 'replied' && shown?.payload
   const repeated = again ? await callAs(fate, gateways[0], token) : undefined
-  return { fate, answer, shown, repeated, calls: upstream.calls.get(fate.mark) ?? 0 }
+  const { mark } = fate
+  const sentAgain = upstream.sentAgain.has(mark)
+  return { fate, answer, shown, repeated, calls: upstream.calls.get(mark) ?? 0, sentAgain }
 }
 
 /** A few at a time. */

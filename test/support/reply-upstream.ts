@@ -4,7 +4,12 @@ import type { Received } from './receiver.ts'
 import type { Fate } from './reply-fates.ts'
 import { json, startUpstreamServer } from './upstream-server.ts'
 
-type Gateways = { origins: readonly string[]; tokens: readonly string[] }
+type Gateways = {
+  origins: readonly string[]
+  tokens: readonly string[]
+  /** Whether the deadline of this awaited reply is over. */
+  isOverdue: (awaitId: string) => Promise<boolean>
+}
 
 export type ReplyUpstream = {
   origin: string
@@ -12,6 +17,8 @@ export type ReplyUpstream = {
   callBackTo(gateways: Gateways): void
   /** How often each call came. */
   calls: Map<number, number>
+  /** Calls of which a reply was sent again, because nobody answered that it was taken; it may have been. */
+  sentAgain: ReadonlySet<number>
   /** Calls whose replies are all taken by a gateway, the second ones too. */
   replied(): number
   /** Resolves in the moment in which half of the first replies are taken. */
@@ -35,20 +42,31 @@ export async function startReplyUpstream(fates: readonly Fate[]): Promise<ReplyU
   const told = Promise.withResolvers<Gateways>()
   const callers = fates.map(() => Promise.withResolvers<void>())
   const failures: unknown[] = []
+  const sentAgain = new Set<number>()
   let first = 0
   let replied = 0
 
   const reply = async (fate: Fate, callbackPath: string) => {
     const gateways = await told.promise
-    await postUntilTaken(gateways, fate, callbackPath, 1)
+    const post = async (nth: number) => {
+      if (await postUntilTaken(gateways, fate, callbackPath, nth)) sentAgain.add(fate.mark)
+    }
+    await post(1)
     first += 1
     if (first === Math.floor(fates.length / 2)) halfReplied.resolve()
-    if (fate.timing === 'double') await postUntilTaken(gateways, fate, callbackPath, 2)
+    if (fate.timing === 'double') await post(2)
     replied += 1
+  }
+  const untilLate = async ({ mark }: Fate, callbackPath: string) => {
+    await callers[mark]?.promise
+    // By Redis' clock, which may be a moment after its caller stopped to wait.
+    const awaitId = callbackPath.split('/').at(-1)?.split('.')[0] ?? ''
+    const { isOverdue } = await told.promise
+    await until(() => isOverdue(awaitId), { what: `the deadline of call ${mark}` })
   }
   const replyInTime = async (fate: Fate, callbackPath: string) => {
     await everyoneWaits.promise
-    if (fate.timing === 'late') await callers[fate.mark]?.promise
+    if (fate.timing === 'late') await untilLate(fate, callbackPath)
     await sleep(fate.delayMs)
     if (fate.outlastsLoss) await lost.promise
     await reply(fate, callbackPath)
@@ -73,7 +91,13 @@ export async function startReplyUpstream(fates: readonly Fate[]): Promise<ReplyU
     },
   })
   return {
-    ...{ origin: server.origin, calls, callBackTo: told.resolve, halfReplied: halfReplied.promise },
+    ...{
+      origin: server.origin,
+      calls,
+      sentAgain,
+      callBackTo: told.resolve,
+      halfReplied: halfReplied.promise,
+    },
     lost: lost.resolve,
     callerIsGone: (mark) => callers[mark]?.resolve(),
     replied() {
@@ -86,12 +110,12 @@ export async function startReplyUpstream(fates: readonly Fate[]): Promise<ReplyU
 
 const markIn = ({ body }: Received) => (JSON.parse(body.toString()) as { mark: number }).mark
 
-/** `nth`: 1 for the first reply to a call. */
+/** `nth`: 1 for the first reply to a call. Resolves with whether it was sent more than once. */
 async function postUntilTaken(gateways: Gateways, fate: Fate, callbackPath: string, nth: number) {
-  let at = fate.answeredAt
+  let sent = 0
   const taken = async () => {
-    const origin = gateways.origins[at % gateways.origins.length] as string
-    at += 1
+    const origin = gateways.origins[(fate.answeredAt + sent) % gateways.origins.length] as string
+    sent += 1
     const answered = await post(origin, fate, gateways, callbackPath, nth).catch(() => undefined)
     if (answered && answered.status !== 202 && answered.status !== 503)
       throw new Error(`reply ${fate.mark}: ${answered.status} ${await answered.text()}`)
@@ -99,6 +123,7 @@ async function postUntilTaken(gateways: Gateways, fate: Fate, callbackPath: stri
     return answered?.status === 202
   }
   await until(taken, { what: `a gateway takes reply ${fate.mark}` })
+  return sent > 1
 }
 
 function post(origin: string, fate: Fate, { tokens }: Gateways, callbackPath: string, nth: number) {
