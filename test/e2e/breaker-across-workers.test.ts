@@ -29,7 +29,7 @@ beforeAll(async () => {
     env: {
       ...{
         ALLOWED_CIDRS: '127.0.0.0/8',
-        ATTEMPT_TIMEOUT_MS: '4000',
+        ATTEMPT_TIMEOUT_MS: '8000',
         RETRY_SCHEDULE_SECONDS: '0,1,1,1,1,1,1,1,1,1',
       },
       ...{ BREAKER_MIN_ATTEMPTS: '10', BREAKER_COOLDOWN_SECONDS: '1' },
@@ -80,11 +80,18 @@ test('both workers leave a destination alone that fails, and a job says that it 
   const id = await post(40)
   ids.push(id)
   const query = 'query ($id: ID!) { job(id: $id) { status explanation wait { reason ahead failureRate } } }'
-  type Shown = { job: { status: string; explanation: string; wait: { reason: string; ahead: number } } }
-  const { job } = await tenant.graphql<Shown>(query, { id })
-  expect(job.wait).toMatchObject({ reason: 'BREAKER', failureRate: expect.any(Number) })
-  expect(job.wait.ahead).toBeGreaterThan(10)
-  expect(job.explanation).toMatch(/failed too much \(\d+ % of its attempts\)/)
+  type Wait = { reason: string; ahead: number }
+  type Shown = { job: { status: string; explanation: string; wait: Wait | null } }
+  let job: Shown['job'] | undefined
+  // It is accepted a moment before it is behind the others.
+  const isBehind = async () => {
+    job = (await tenant.graphql<Shown>(query, { id })).job
+    return job.wait?.reason === 'BREAKER' && { ...job, wait: job.wait }
+  }
+  const { wait, explanation } = await until(isBehind, { what: () => `held back, not ${JSON.stringify(job)}` })
+  expect(wait).toMatchObject({ failureRate: expect.any(Number) })
+  expect(wait.ahead).toBeGreaterThan(10)
+  expect(explanation).toMatch(/failed too much \(\d+ % of its attempts\)/)
   const metrics = await (await fetch(`${gateway.origin}/metrics`)).text()
   expect(metrics).toMatch('gancho_breakers_open{queue="nifi"} 1')
   await until(() => told().includes('gancho.breaker.opened'), { what: 'the event' })
@@ -96,6 +103,8 @@ test('what is known of it outlives Redis, and a worker that is killed over a pro
   answer = (_response, { headers }) => void hung.push(String(headers['x-gancho-job']))
   await fleet.redis.kill9()
   await fleet.redis.restart({ keepData: true })
+  // One that hangs since before may run out of time by now.
+  hung.length = 0
   const id = await until(() => hung[0], { what: 'a probe' })
   const pid = await fleet.deliveringPid(id)
   // Those that the other worker has in hand get their answer, late.
@@ -106,12 +115,9 @@ test('what is known of it outlives Redis, and a worker that is killed over a pro
   expect(['OPEN', 'HALF_OPEN']).toContain(state)
   answer = works
   const attempts = async () => (await showJob(tenant, id)).attempts.map(({ outcome }) => outcome)
-  await until(async () => (await attempts()).includes('LOST'), {
-    what: 'another worker has it',
-    withinMs: 60_000,
-  })
+  await until(async () => (await attempts()).includes('LOST'), { what: 'another worker has it' })
   await untilState('CLOSING', 'CLOSED')
-}, 90_000)
+})
 
 test('all of its jobs arrive, none of them failed, and it is told that it works again', async () => {
   for (const id of ids) await untilStatus(tenant, id, 'DELIVERED')
@@ -122,7 +128,7 @@ test('all of its jobs arrive, none of them failed, and it is told that it works 
     await until(() => workers.some((one) => one.output().includes(`"operation":"breaker.${what}"`)), {
       what: `the log says that it ${what}`,
     })
-}, 60_000)
+})
 
 test('a job waits for the hours of its destination, and goes as soon as these are changed', async () => {
   const update = (input: object) =>
@@ -147,4 +153,4 @@ test('a job waits for the hours of its destination, and goes as soon as these ar
   expect(new Date(job.wait.until).toISOString()).toMatch(/T08:00:00\.000Z$/)
   await update({ deliveryWindow: null })
   await untilStatus(tenant, id, 'DELIVERED')
-}, 60_000)
+})

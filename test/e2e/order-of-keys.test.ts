@@ -30,7 +30,7 @@ beforeAll(async () => {
   const started = await Promise.all([fleet.start('gateway'), fleet.start('worker'), fleet.start('worker')])
   workers = started.slice(1)
   tenant = clientOf(started[0], await clientOf(started[0]).newTenant())
-  await makeDestinations(tenant, { ordered: { url: fleet.receiver.url, fifo: true, fifoBlockSeconds: 4 } })
+  await makeDestinations(tenant, { ordered: { url: fleet.receiver.url, fifo: true, fifoBlockSeconds: 8 } })
 })
 afterAll(() => fleet.close())
 

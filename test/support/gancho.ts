@@ -72,10 +72,10 @@ export async function startGancho(options: Options): Promise<GanchoProcess> {
 }
 
 /**
- * For tests that kill workers: the jobs that one had in hand are another's after a few seconds. An attempt has no more time than that,
- * so that a busy machine may make it again.
+ * For tests that kill workers: the jobs that one had in hand are another's after some seconds. An attempt has no more time than that:
+ * longer than a busy machine stops whoever is to kill its worker.
  */
-export const soonTakenOver = { ATTEMPT_TIMEOUT_MS: '4000', LOCK_DURATION_MS: '1000' }
+export const soonTakenOver = { ATTEMPT_TIMEOUT_MS: '8000', LOCK_DURATION_MS: '1000' }
 
 /** A temporary data directory and the variables that processes share which work together. Times are short, so that tests need not wait. */
 export function sharedEnvironment(redisUrl: string, destinationUrl: string) {
