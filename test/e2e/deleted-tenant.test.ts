@@ -23,7 +23,7 @@ test('what a tenant sent before it was deleted is delivered and retried on, and 
   const { clientes } = (await admin.call('GET', '/admin/clientes')).body as { clientes: { cnpj: string }[] }
   const cnpj = clientes[0]?.cnpj
   expect((await admin.call('DELETE', `/admin/clientes/${cnpj}`)).status).toBe(204)
-  expect((await tenant.post({ sent: 'after' })).status).toBe(401)
+  expect((await tenant.postPatiently({ sent: 'after' })).status).toBe(401)
   attempt.writeHead(500).end()
   await untilStatus(admin, id, 'DELIVERED')
   const { job } = await admin.graphql<{ job: object }>(

@@ -56,7 +56,7 @@ async function postedUntil(by: Client, destinations: string[]) {
     (await by.graphql<{ job: { destinationId: string } }>(query, { id })).job.destinationId
   let routed: string[] = []
   const post = async () => {
-    const { body } = await by.post({ a: 1 }, { 'x-event-type': 'order.paid' })
+    const { body } = await by.postPatiently({ a: 1 }, { 'x-event-type': 'order.paid' })
     const ids = body.ids as string[]
     // As many jobs may also be one for the environment's destination, from a gateway that has not heard of the tenant's yet.
     routed = await Promise.all(ids.map(goesTo))
@@ -71,7 +71,7 @@ async function postedUntil(by: Client, destinations: string[]) {
 
 test('an event goes to three receivers, each with an outcome of its own, as soon as they were made elsewhere', async () => {
   const { cnpj, here, there } = await newTenant('11222333000181')
-  await there.post({ known: 'to this gateway' })
+  await there.postPatiently({ known: 'to this gateway' })
   const urlOf = (at: number) => receivers[at]?.url
   const created = [
     await create(admin as Client, { cnpj, url: urlOf(0), queue: 'fast' }),
@@ -141,7 +141,7 @@ test('a queue that was opened on one process is known on every other, and failed
 test('jobs that wait for a destination that is deleted rest in the error queue as DESTINATION_GONE, and nothing more is sent', async () => {
   const { here, there } = await newTenant('00000000000191')
   // Long enough that the worker has heard of the end before it would send again.
-  const busy = await startReceiver((response) => response.writeHead(503, { 'retry-after': '5' }).end())
+  const busy = await startReceiver((response) => response.writeHead(503, { 'retry-after': '10' }).end())
   const id = await create(here, { url: busy.url, retryScheduleSeconds: [0, 0, 0] })
   const { ids } = await postedUntil(there, [id])
   const [job = ''] = ids

@@ -27,7 +27,7 @@ afterAll(async () => {
   await shared.remove()
 })
 
-const statusOf = async (of: string) => (await clientOf(gancho, of).post({ a: 1 })).status
+const statusOf = async (of: string) => (await clientOf(gancho, of).postPatiently({ a: 1 })).status
 
 async function metric(name: string): Promise<number> {
   const text = await (await fetch(`${gancho.origin}/metrics`)).text()

@@ -36,7 +36,7 @@ afterAll(async () => {
 })
 
 const statusAt = async (instance: GanchoProcess, token: string) =>
-  (await clientOf(instance, token).call('POST', '/webhook', { a: 1 })).status
+  (await clientOf(instance, token).postPatiently({ a: 1 })).status
 
 test('a token that was rotated or revoked at one process ends at the other by itself', async () => {
   const admin = clientOf(one)

@@ -20,15 +20,20 @@ export function clientOf({ origin }: Pick<GanchoProcess, 'origin'>, token = admi
       body: (text ? JSON.parse(text) : {}) as Json,
     }
   }
+  const postPatiently = (event: unknown, headers: Record<string, string> = {}): Promise<Answered> => {
+    const isKeyed = 'idempotency-key' in headers || 'webhook-id' in headers
+    const keyed = isKeyed ? headers : { ...headers, 'idempotency-key': randomUUID() }
+    return unlessSlow(() => call('POST', '/webhook', event, keyed))
+  }
   return {
     call,
     post: (event: unknown, headers?: Record<string, string>): Promise<Answered> =>
       call('POST', '/webhook', event, headers),
-    /** Number of the accepted job. Like a sender, it posts again, under the same key, while Redis is slower than Gancho waits for it. */
-    async postJob(event: unknown, headers: Record<string, string> = {}): Promise<string> {
-      const isKeyed = 'idempotency-key' in headers || 'webhook-id' in headers
-      const keyed = isKeyed ? headers : { ...headers, 'idempotency-key': randomUUID() }
-      const { status, body } = await unlessSlow(() => call('POST', '/webhook', event, keyed))
+    /** Like a sender, it posts again, under the same key, while Redis is slower than Gancho waits for it. */
+    postPatiently,
+    /** Number of the accepted job, posted patiently. */
+    async postJob(event: unknown, headers?: Record<string, string>): Promise<string> {
+      const { status, body } = await postPatiently(event, headers)
       if (status !== 202) throw new Error(`POST /webhook answered ${status} ${JSON.stringify(body)}`)
       return body.id as string
     },
