@@ -140,14 +140,15 @@ describe('in the folder where npm start runs, without a token copied', () => {
   })
 
   test('the doctor finds nothing to mend', async () => {
-    const { ok, findings } = await read<{ ok: boolean; findings: { status: string; name: string }[] }>(
-      'doctor',
-    )
-    expect(ok).toBe(true)
+    type Report = { ok: boolean; findings: { status: string; name: string }[] }
     const names = ['Environment', 'Redis version', 'Redis persistence', 'Redis eviction', 'Redis memory']
-    expect(findings.filter((finding) => finding.status === 'ok').map(({ name }) => name)).toEqual(
-      expect.arrayContaining([...names, 'Clock', 'Database', 'Destination', 'Secrets', 'Gancho']),
-    )
+    const fine = expect.arrayContaining([...names, 'Clock', 'Database', 'Destination', 'Secrets', 'Gancho'])
+    // A busy machine may have Redis too slow, and a clock read late, at one look.
+    const look = async () => {
+      const { ok, findings } = await read<Report>('doctor')
+      return { ok, fine: findings.flatMap(({ status, name }) => (status === 'ok' ? name : [])) }
+    }
+    await expect.poll(look).toEqual({ ok: true, fine })
   })
 })
 

@@ -50,8 +50,13 @@ test('the last run and what it removed are visible on either instance', async ()
     return maintenance
   }
   for (const one of instances) {
-    const last = runs().at(-1)
-    const { startedAt, ...rest } = await shown(one)
+    const last = runs().at(-1) ?? Number.NaN
+    // One that takes long may be told of after the next one, on a busy machine.
+    const isLast = async () => {
+      const run = await shown(one)
+      return Date.parse(run.startedAt as string) >= last && run
+    }
+    const { startedAt, ...rest } = await until(isLast, { what: 'the last run' })
     expect(rest).toEqual({
       finishedAt: expect.any(String),
       removedJobs: 0,
@@ -59,7 +64,6 @@ test('the last run and what it removed are visible on either instance', async ()
       trimmedJournalEntries: 0,
     })
     const shownAt = Date.parse(startedAt as string)
-    expect(shownAt).toBeGreaterThanOrEqual(last ?? Number.NaN)
     await until(() => runs().includes(shownAt), { what: 'the log of that run' })
   }
 })

@@ -115,7 +115,7 @@ test('a collector that goes away is in nobody’s way, and told of once', async 
   await collector.close()
   const id = await tenant.postJob({ traced: true })
   await delivered(id)
-  await until(() => /OpenTelemetry: .*(ECONNREFUSED|ECONNRESET|socket hang up)/.test(worker.output()), {
+  await until(() => /OpenTelemetry: .*(ECONNREFUSED|ECONNRESET|EPIPE|socket hang up)/.test(worker.output()), {
     what: 'a line in the log',
   })
   const stopped = await worker.stop()
