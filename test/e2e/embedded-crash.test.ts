@@ -27,6 +27,7 @@ const start = () =>
       RETRY_SCHEDULE_SECONDS: Array(200).fill(1).join(),
       ...soonTakenOver,
       SWEEP_INTERVAL_MS: '500',
+      // Else it would hold them for as long as they are waited for, if the next start takes longer than its first cool-down.
       BREAKER_COOLDOWN_SECONDS: '1',
     },
   })
