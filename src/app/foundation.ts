@@ -5,6 +5,7 @@ import { checkServer } from '../redis/check-server.ts'
 import { type Connections, openConnections } from '../redis/connections.ts'
 import { type EmbeddedRedis, startEmbeddedRedis } from '../redis/embedded-server.ts'
 import { type MemoryGuard, watchMemory } from '../redis/memory-guard.ts'
+import { untilAnswered } from '../redis/until-answered.ts'
 import { openStores, type Stores } from '../storage/open-stores.ts'
 import { developmentSecrets } from '../welcome/development-secrets.ts'
 import { storeOptions } from './store-options.ts'
@@ -43,9 +44,10 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
     const secrets = secretsOf(config)
     const connections = keep(await openConnections({ url: redisUrl, log }))
     const { clustered } = connections
-    for (const server of await connections.servers()) await checkServer(server, log, { clustered })
+    for (const server of await connections.servers())
+      await untilAnswered(() => checkServer(server, log, { clustered }), log)
     const stores = keep(await openStores(storeOptions(config)))
-    const dataSet = await createDataSet(connections.commands, stores.history)
+    const dataSet = await untilAnswered(() => createDataSet(connections.commands, stores.history), log)
     const memory = keep(await watchMemory({ redis: connections.commands, log }))
     const embedded = redis !== undefined && !config.DB_CONNECT
     return { redisUrl, connections, stores, dataSet, memory, secrets, embedded, close }

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { Intake } from '../events/intake.ts'
 import { keys } from '../redis/keys.ts'
 import { repeat } from '../redis/repeat.ts'
+import { untilAnswered } from '../redis/until-answered.ts'
 import { type AwaitedReplies, createAwaitedReplies } from './awaited-replies.ts'
 import { type AwaitedReplyUpdates, awaitedReplyUpdates } from './awaited-reply-updates.ts'
 import { type CallAndAwait, createCallAndAwait } from './call-and-await.ts'
@@ -92,7 +93,7 @@ export async function createCorrelator(options: Options): Promise<Correlator> {
   })
   const ends = upstreams.all().length === 0 ? [] : [await listen()]
   async function listen() {
-    await live()
+    await untilAnswered(live, log)
     const stopListening = await notices.listen(owner, ({ id, reply }) => {
       if (reply) waiters.settle(id, { kind: 'reply', reply })
       else desk.look(id).catch((err) => log.warn({ err, awaitId: id }, 'a reply could not be read yet'))

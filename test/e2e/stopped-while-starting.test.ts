@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import { until } from '../support/client.ts'
+import { openFleet } from '../support/fleet.ts'
 import { freePort } from '../support/free-port.ts'
 import { adminToken, sharedEnvironment } from '../support/gancho.ts'
 import { noEnvFile } from '../support/processes.ts'
@@ -24,4 +26,18 @@ test('a process that is stopped while it waits for its Redis ends cleanly and so
   expect(await exited).toEqual([0, null])
   expect(said).toContain('stopped')
   await remove()
+})
+
+test('a process that finds its Redis slow waits for it', async () => {
+  const fleet = await openFleet({ answer: (response) => response.end() })
+  try {
+    const starting = fleet.start('gateway')
+    const isConnected = async () => String(await fleet.data.client('LIST')).includes('gancho-commands')
+    await until(isConnected, { what: 'it is connected' })
+    // For longer than it gives Redis for an answer.
+    await fleet.data.call('CLIENT', 'PAUSE', '2500', 'ALL')
+    expect(await (await starting).stop()).toBe(0)
+  } finally {
+    await fleet.close()
+  }
 })
