@@ -30,6 +30,8 @@ type Options = {
   log: Logger
   /** How often open waits are looked after, for messages that were lost. */
   pollMs?: number
+  /** How often those who follow an awaited reply look at it, for the same. */
+  lookEveryMs?: number
 }
 
 /** Makes a call and the webhook that answers it find each other, whichever instance either of them reaches. */
@@ -71,7 +73,8 @@ export async function createCorrelator(options: Options): Promise<Correlator> {
   const callAndAwait = createCallAndAwait({
     ...{ upstreams, awaited, waiters, desk, call, owner, maxWaiters, isStopping, log },
   })
-  const updates = awaitedReplyUpdates({ pubSub, awaited })
+  const { lookEveryMs } = options
+  const updates = awaitedReplyUpdates({ pubSub, awaited, ...(lookEveryMs !== undefined && { lookEveryMs }) })
 
   const live = () => redis.set(keys.awaitOwner(owner), '1', 'PX', goneAfterMs)
   const look = async () => {

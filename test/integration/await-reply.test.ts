@@ -169,7 +169,8 @@ test('a reply whose message was lost, and that no poll has found, is found at th
   const two = await instance([upstream], {
     pubSubOf: (pubSub) => ({ ...pubSub, throughRedis: false, publish: async () => undefined }),
   })
-  const calling = one.call({ timeoutMs: 2_500 })
+  // As long as a busy machine may take to send the webhook.
+  const calling = one.call({ timeoutMs: 8_000 })
   await bound(one, idOfCall((await until(() => upstream.calls[0])).callbackUrl))
   await two.webhook({ id: externalId, lost: 'message' })
   expect(payloadOf(await calling)).toMatchObject({ lost: 'message' })

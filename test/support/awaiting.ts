@@ -46,7 +46,7 @@ export async function openInstance(url: string, upstreams: readonly Upstream[], 
     ...{ redis: connections.commands, pubSub, upstreams: upstreamsOf(upstreams), owner, log },
     ...{ secrets: [secret], publicUrl: () => 'http://gancho', ttlMs: options.ttlMs ?? 60_000 },
     // Longer than a test: what is found in time came by a message.
-    ...{ maxWaiters: options.maxWaiters ?? 1_000, pollMs: options.pollMs ?? 120_000 },
+    ...{ maxWaiters: options.maxWaiters ?? 1_000, pollMs: options.pollMs ?? 120_000, lookEveryMs: 120_000 },
   })
   const epoch = await openDataSet(connections.patient, { historyId: 'test', highestNumber: 0 })
   const dataSet = {
