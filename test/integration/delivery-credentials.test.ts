@@ -85,9 +85,12 @@ test('no secret of a destination is in an attempt, the record, the error queue o
 async function everyKey() {
   const found = await core.redis.keys('*')
   const readers = { string: 'get', hash: 'hgetall' } as const
+  type Kind = keyof typeof readers | 'list' | 'stream' | 'zset' | 'set' | 'none'
   return Promise.all(
     found.map(async (key) => {
-      const type = (await core.redis.type(key)) as keyof typeof readers | 'list' | 'stream' | 'zset' | 'set'
+      const type = (await core.redis.type(key)) as Kind
+      // BullMQ lets go of a job a moment after it is delivered.
+      if (type === 'none') return null
       if (type === 'list') return core.redis.lrange(key, 0, -1)
       if (type === 'stream') return core.redis.xrange(key, '-', '+')
       if (type === 'zset') return core.redis.zrange(key, 0, '-1')
