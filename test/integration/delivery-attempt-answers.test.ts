@@ -171,11 +171,11 @@ test('an answer just over the bound on a connection that closes after it harms n
 test('an accepted event stays accepted when the body behind the 200 hangs', async () => {
   const receiver = await opened(startRawReceiver((socket) => socket.write('HTTP/1.1 200 OK\r\n\r\npart')))
   const request = { url: receiver.url, headers: {}, body: Buffer.from('x') }
-  const result = await attempt(client, request, { timeoutMs: 1_500 })
+  const result = await attempt(client, request, { timeoutMs: 5_000 })
   expect(result).toMatchObject({
     outcome: { kind: 'answered', status: 200 },
     responseBody: 'part',
-    bodyError: 'timeout after 1500 ms reading the response body',
+    bodyError: 'timeout after 5000 ms reading the response body',
   })
   await expect.poll(() => receiver.sockets.size).toBe(0)
 })
@@ -188,8 +188,8 @@ test('a body that trickles byte by byte cannot hold an attempt beyond its deadli
     }),
   )
   const request = { url: receiver.url, headers: {}, body: Buffer.from('x') }
-  const result = await attempt(client, request, { timeoutMs: 1_500 })
-  expect(result.bodyError).toBe('timeout after 1500 ms reading the response body')
+  const result = await attempt(client, request, { timeoutMs: 5_000 })
+  expect(result.bodyError).toBe('timeout after 5000 ms reading the response body')
   expect(result.responseBody).toMatch(/^\.+$/)
   expect(result.timing.totalMs).toBeLessThan(30_000)
 })

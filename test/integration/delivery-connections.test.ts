@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import { attempt } from '../../src/delivery/attempt.ts'
 import { createHttpClient, type HttpClient, type HttpClientOptions } from '../../src/delivery/http-client.ts'
+import { freePort } from '../support/free-port.ts'
 import { type Receiver, startReceiver } from '../support/receiver.ts'
 import { selfSignedCertificate } from '../support/self-signed-certificate.ts'
 
@@ -125,12 +126,13 @@ test('requests that were refused for their headers do not use up the connections
 })
 
 test('failed connections do not use up the connections of an origin', async () => {
-  const gone = await startReceiver((response) => response.end())
-  await gone.close()
+  const port = await freePort()
   const client = newClient({ connectionsPerOrigin: 2 })
-  const results = await Promise.all(Array.from({ length: 20 }, () => send(client, gone.url)))
+  const results = await Promise.all(
+    Array.from({ length: 20 }, () => send(client, `http://127.0.0.1:${port}/`)),
+  )
   for (const { outcome } of results)
-    expect(outcome).toEqual({ kind: 'unanswered', error: `ECONNREFUSED 127.0.0.1:${gone.port}` })
+    expect(outcome).toEqual({ kind: 'unanswered', error: `ECONNREFUSED 127.0.0.1:${port}` })
   expect(client.originCount()).toBe(0)
 })
 

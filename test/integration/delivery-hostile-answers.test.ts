@@ -111,10 +111,10 @@ test('a receiver that takes the request and never reads its body is given up at 
     },
   })
   const { port } = server.address() as { port: number }
-  const result = await send(`http://127.0.0.1:${port}/`, 1_000, Buffer.alloc(32 * 1024 * 1024))
+  const result = await send(`http://127.0.0.1:${port}/`, 3_000, Buffer.alloc(32 * 1024 * 1024))
   expect(result.outcome).toEqual({
     kind: 'unanswered',
-    error: 'timeout after 1000 ms waiting for the response headers',
+    error: 'timeout after 3000 ms waiting for the response headers',
   })
 })
 

@@ -71,11 +71,9 @@ test('an opening that is over is known to the moment, by jobs that were released
 
 test('a rate holds over all workers together, retries included, and follows a change at once', async () => {
   const destination: Partial<Destination> = { ratePerSecond: 20 }
-  const arrivals: number[] = []
   let failures = 10
   const { accept, untilAll } = await open({
     answer: (response) => {
-      arrivals.push(Date.now())
       failures -= 1
       response.writeHead(failures >= 0 ? 503 : 200).end()
     },
@@ -85,8 +83,10 @@ test('a rate holds over all workers together, retries included, and follows a ch
   })
   const ns = await accept(60)
   await untilAll(ns, 'DELIVERED')
-  // 70 attempts: a machine that is busy makes it slower, and never faster.
-  expect(Math.max(...arrivals) - Math.min(...arrivals)).toBeGreaterThan(2_500)
+  const changes = (await Promise.all(ns.map((n) => core.journal(n)))).flat()
+  const begun = changes.flatMap(({ status, at }) => (status === 'DELIVERING' ? [at] : []))
+  // By the clock that turns are given by: a busy machine may have the first arrive as late as the others.
+  expect(Math.max(...begun) - Math.min(...begun)).toBeGreaterThan(2_500)
   destination.ratePerSecond = 1
   // At that rate these would take longer than anybody waits here.
   const slow = await accept(40)
@@ -96,12 +96,12 @@ test('a rate holds over all workers together, retries included, and follows a ch
 })
 
 test('a job that is held for longer than it may be is given up at its deadline, and nothing is sent', async () => {
-  const destination: Partial<Destination> = { active: false, jobDeadlineSeconds: 3 }
+  const destination: Partial<Destination> = { active: false, jobDeadlineSeconds: 8 }
   const { receiver, accept, statuses, untilAll } = await open({ ...fine, destination })
   const ns = await accept(3)
   await untilAll(ns, 'HELD')
   // In twenty times as long where there is no deadline.
-  expect(Number(await core.redis.zscore(keys.due, String(ns[0])))).toBeLessThan(Date.now() + 33_000)
+  expect(Number(await core.redis.zscore(keys.due, String(ns[0])))).toBeLessThan(Date.now() + 38_000)
   const sweeper = core.newSweeper()
   const isGivenUp = async () => {
     await core.redis.zadd(keys.due, 'XX', ...ns.flatMap((n) => [0, n]))
