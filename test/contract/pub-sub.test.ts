@@ -4,6 +4,7 @@ import { openConnections } from '../../src/redis/connections.ts'
 import { memoryPubSub } from '../../src/sync/memory-pub-sub.ts'
 import { redisPubSub } from '../../src/sync/redis-pub-sub.ts'
 import { until } from '../support/client.ts'
+import { patient } from '../support/core.ts'
 import { startTestRedis } from '../support/redis.ts'
 import { pubSubContract } from './pub-sub.contract.ts'
 
@@ -12,7 +13,7 @@ const log = pino({ level: 'silent' })
 async function openOverRedis() {
   const server = await startTestRedis()
   const open = async () => {
-    const connections = await openConnections({ url: server.url, log })
+    const connections = await openConnections({ url: server.url, log, ...patient })
     const subscriber = connections.dedicated('replies')
     return { connections, pubSub: redisPubSub({ publisher: connections.commands, subscriber }) }
   }

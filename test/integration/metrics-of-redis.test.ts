@@ -19,14 +19,14 @@ afterAll(async () => {
   await server.stop()
 })
 
-const open = (withinMs?: number, tail?: string) => {
-  const { connections, lanes, errorQueue } = core
+const open = (tail?: string, withinMs = 60_000, of = core) => {
+  const { connections, lanes, errorQueue } = of
   const redis = connections.commands
   const overview = createQueueOverview({ lanes, errorQueue, redis })
   return redisFigures({
     ...{ redis, lanes, overview, openBreakers: async () => ['nifi', 'gone', 'nifi'] },
     tail: () => tail,
-    ...(withinMs && { withinMs }),
+    withinMs,
   })
 }
 
@@ -51,7 +51,7 @@ test('the backlog, the journal and what history lacks of it are told, and each q
   expect((await read())?.projectorLagMs).toBe(0)
 
   const [first] = await core.redis.xrange(keys.journal, '-', '+', 'COUNT', 1)
-  const lagOf = async (tail?: string) => (await open(undefined, tail)())?.tailLagMs
+  const lagOf = async (tail?: string) => (await open(tail)())?.tailLagMs
   expect(await lagOf(first?.[0])).toBeGreaterThan(0)
   expect(await lagOf(last?.[0])).toBe(0)
   expect(await lagOf()).toBe(0)
@@ -94,14 +94,16 @@ test('Redis is read once for all who ask at the same time', async () => {
 })
 
 test('a Redis that hangs is waited for no longer than allowed', async () => {
+  const waiting = await openCore(server.url, { commandTimeoutMs: null })
   process.kill(server.pid, 'SIGSTOP')
   try {
     // The other one ends with the deadline of its command, which is longer.
-    const [hurried, patient] = [open(100)(), open(60_000)()]
+    const [hurried, patient] = [open(undefined, 100, waiting)(), open(undefined, 60_000, waiting)()]
     expect(await Promise.race([hurried.then(() => 'hurried'), patient.then(() => 'patient')])).toBe('hurried')
     expect([await hurried, await patient]).toEqual([null, null])
   } finally {
     process.kill(server.pid, 'SIGCONT')
+    await waiting.close()
   }
   await core.redis.ping()
   await expect.poll(() => open()()).not.toBeNull()

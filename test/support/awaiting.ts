@@ -8,7 +8,7 @@ import type { PubSub } from '../../src/sync/pub-sub.ts'
 import { redisPubSub } from '../../src/sync/redis-pub-sub.ts'
 import type { Upstream } from '../../src/sync/upstream/upstream.ts'
 import type { Tenant } from '../../src/tenants/tenant.ts'
-import { sampleEvent } from './core.ts'
+import { patient, sampleEvent } from './core.ts'
 import { upstreamsOf } from './upstreams.ts'
 
 export const tenant: Tenant = {
@@ -34,7 +34,7 @@ let instances = 0
 /** A gateway's intake and correlator over this Redis, as the app puts them together. */
 export async function openInstance(url: string, upstreams: readonly Upstream[], options: Options = {}) {
   const log = pino({ level: 'silent' })
-  const connections = await openConnections({ url, log })
+  const connections = await openConnections({ url, log, ...patient })
   instances += 1
   const owner = `instance-${instances}`
   const plain = redisPubSub({

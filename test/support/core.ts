@@ -27,9 +27,12 @@ type Options = {
   /** In place of one that no history stands beside. */
   dataSetOf?: (redis: Redis) => Promise<Pick<DataSet, 'epoch' | 'reopen' | 'given' | 'highestGiven'>>
   memoryIsShort?: () => boolean
-  /** How long its impatient connections wait for Redis. */
-  commandTimeoutMs?: number
+  /** How long its impatient connections wait for Redis: patiently unless given, and with null as long as Gancho's do. */
+  commandTimeoutMs?: number | null
 }
+
+/** A machine that stops Redis, or this process, for longer than the 1.5 s that callers of Gancho wait has not lost Redis. */
+export const patient = { commandTimeoutMs: 60_000 }
 
 type DispatcherOptions = Partial<Parameters<typeof createDispatcher>[0]>
 
@@ -49,10 +52,11 @@ let consumers = 0
 
 /** What stands over Redis alone: intake, dispatcher, transitions, queues and sweeper, without history. */
 export async function openCore(url: string, options: Options = {}) {
-  const { log = pino({ level: 'silent' }), graceMs = 30_000, commandTimeoutMs } = options
+  const { log = pino({ level: 'silent' }), graceMs = 30_000 } = options
+  const { commandTimeoutMs = patient.commandTimeoutMs } = options
   const connections = await openConnections({
     ...{ url, log },
-    ...(commandTimeoutMs !== undefined && { commandTimeoutMs }),
+    ...(commandTimeoutMs !== null && { commandTimeoutMs }),
   })
   const redis = connections.patient
   const lanes = createLanes(redis, [defaultQueue])

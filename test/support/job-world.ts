@@ -13,6 +13,7 @@ import { createTransitions, type FinishAs, type WhyNot } from '../../src/events/
 import { forgetProjected } from '../../src/history/forget-jobs.ts'
 import { openConnections } from '../../src/redis/connections.ts'
 import { bullPrefix, keys } from '../../src/redis/keys.ts'
+import { patient } from './core.ts'
 
 const queue = defaultQueue
 const group = 'model'
@@ -45,7 +46,7 @@ export type JobWorld = Awaited<ReturnType<typeof openJobWorld>>
  * which here means that it forgets what it has in its hands. Time passes only when the test says so.
  */
 export async function openJobWorld(url: string) {
-  const connections = await openConnections({ url, log })
+  const connections = await openConnections({ url, log, ...patient })
   const redis = connections.patient
   const lanes = createLanes(redis, [queue])
   const schedule = async (entries: readonly LaneEntry[]) => {

@@ -7,6 +7,7 @@ import { createLiveJournal, type LiveJournalDeps } from '../../src/journal/live-
 import type { LiveStream } from '../../src/journal/live-stream.ts'
 import { openConnections } from '../../src/redis/connections.ts'
 import { keys } from '../../src/redis/keys.ts'
+import { patient } from './core.ts'
 
 type Options = {
   log?: Logger
@@ -20,7 +21,7 @@ export async function openLiveJournal(
   url: string,
   { log = pino({ level: 'silent' }), options, readerOf = (reader) => reader }: Options = {},
 ) {
-  const connections = await openConnections({ url, log })
+  const connections = await openConnections({ url, log, ...patient })
   const journal = createLiveJournal({
     reader: readerOf(connections.dedicated('journal-tail')),
     commands: connections.commands,

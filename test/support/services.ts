@@ -47,6 +47,7 @@ import { type TenantServiceDeps, tenantService } from '../../src/tenants/tenant-
 import type { TenantStore } from '../../src/tenants/tenant-store.ts'
 import { tokenHashing } from '../../src/tenants/token.ts'
 import { tokenCipher } from '../../src/tenants/token-cipher.ts'
+import { patient } from './core.ts'
 import { eventually } from './eventually.ts'
 import { letAllOut } from './let-all-out.ts'
 import { startTestRedis } from './redis.ts'
@@ -71,7 +72,7 @@ const secret = 'a secret for tests only'
 export async function openTestServices(options: Options = {}) {
   const { log = pino({ level: 'silent' }), maxRounds = 20, watch = (part) => part } = options
   const server = await startTestRedis()
-  const connections = await openConnections({ url: server.url, log })
+  const connections = await openConnections({ url: server.url, log, ...patient })
   const stores = await startTestStores()
   // Nobody works here, and jobs are not to explain that.
   await connections.patient.zadd(keys.workers, Date.now() + 3_600_000, 'test')
