@@ -77,6 +77,8 @@ describe('a subscriber', () => {
       let current: LiveStream<JournalItem> | undefined
       const once = async (cut: number) => {
         current = await journalOf(id + cut).subscribe({ key: 'all', wish: everything, after })
+        // Whoever stops it while it subscribes closes the one before.
+        if (isOver) current.close()
         const until = seen.length + Math.floor(random() * 300)
         for await (const { messages, to } of current.batches()) {
           seen.push(...messages.map(seenOf))
