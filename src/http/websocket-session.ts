@@ -58,6 +58,8 @@ export class WebSocketSession {
   #closedFor: GanchoError | undefined
   #stopWatching: () => void = () => {}
   #heardAt = performance.now()
+  /** When it was pinged last. */
+  #askedAt = Number.NEGATIVE_INFINITY
 
   constructor(deps: SessionDeps, socket: WebSocket, request: IncomingMessage, connection: Duplex) {
     this.#deps = deps
@@ -68,7 +70,8 @@ export class WebSocketSession {
     for (const event of ['message', 'ping', 'pong'] as const) socket.on(event, () => this.#heard())
     // The socket closes by itself, with the fitting code.
     socket.on('error', () => undefined)
-    this.#pinging = setInterval(() => this.#ping(), deps.keepAliveMs)
+    // What came while this process had to wait for its turn is read before.
+    this.#pinging = setInterval(() => setImmediate(() => this.#ping()), deps.keepAliveMs)
   }
 
   /** @throws GanchoError what the token, or the lack of one, is refused with */
@@ -207,8 +210,12 @@ export class WebSocketSession {
   }
 
   #ping(): void {
-    if (performance.now() - this.#heardAt > this.#deps.keepAliveMs * silence) this.#socket.terminate()
-    if (this.#socket.readyState !== this.#socket.OPEN || this.#connection.writableNeedDrain) return
+    const isUnread = this.#connection.writableNeedDrain
+    const isSilent = performance.now() - this.#heardAt > this.#deps.keepAliveMs * silence
+    // Whoever has answered the last ping is not silent, but was asked late.
+    if (isSilent && (isUnread || this.#heardAt < this.#askedAt)) this.#socket.terminate()
+    if (this.#socket.readyState !== this.#socket.OPEN || isUnread) return
+    this.#askedAt = performance.now()
     // Both kinds: every client answers the one, and only the other can carry cursors.
     this.#socket.ping()
     if (this.#admitted) this.send(pingMessage(this.#cursors()))

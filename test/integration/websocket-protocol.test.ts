@@ -17,7 +17,7 @@ let clients: Awaited<ReturnType<typeof clientsOf>>
 
 beforeAll(async () => {
   // Within which a peer answers, also on a busy machine.
-  const env = { STREAM_KEEP_ALIVE_MS: '1500' }
+  const env = { STREAM_KEEP_ALIVE_MS: '5000' }
   fleet = await openFleet({ answer: (response) => response.end('ok'), env })
   gancho = await fleet.start('all')
   clients = await clientsOf(gancho)
