@@ -17,11 +17,12 @@ export type EventStreamOptions = {
   keepAliveMs: number
   /** How long what was sent may stay unread. */
   stallMs: number
+  /** How long the last words may take to a client that does not read; 2 s unless given. */
+  lastWordsMs?: number
   vanishedPeers: Pick<VanishedPeers, 'watch'>
 }
 
-/** How long the last words may take to a client that does not read. */
-const lastWordsMs = 2_000
+const usualLastWordsMs = 2_000
 /** Browsers come back at different times, so that they do not come all at once. */
 const retryMs = () => Math.round(1_000 + Math.random() * 2_000)
 
@@ -44,7 +45,7 @@ export async function carryEventStream(
   stream: OperationStream,
   ended: AbortSignal,
   requestId: string,
-  { keepAliveMs, stallMs, vanishedPeers }: EventStreamOptions,
+  { keepAliveMs, stallMs, lastWordsMs, vanishedPeers }: EventStreamOptions,
 ): Promise<Ending> {
   beginEventStream(response)
   // No probes of TCP: the system sends those of many streams at once, loses most of them where it keeps 1,000 packets for itself
@@ -67,12 +68,17 @@ export async function carryEventStream(
   const ending = await pump({ stream, outlet, stallMs, ended })
   clearInterval(keepAlive)
   stopWatching?.()
-  endEventStream(response, ending, requestId)
+  endEventStream(response, ending, requestId, lastWordsMs)
   return ending
 }
 
 /** Says the last words and ends the answer, also for a client that does not listen. */
-export function endEventStream(response: ServerResponse, { error, cursor }: Ending, requestId: string): void {
+export function endEventStream(
+  response: ServerResponse,
+  { error, cursor }: Ending,
+  requestId: string,
+  lastWordsMs = usualLastWordsMs,
+): void {
   if (response.destroyed) return
   const retry = error?.status === 503 ? retryMs() : undefined
   response.end(error ? errorFrames(endingJson(error, requestId, cursor), cursor, retry) : completeFrame)

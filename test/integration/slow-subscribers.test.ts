@@ -34,13 +34,13 @@ async function listen(handle: (request: IncomingMessage, response: ServerRespons
 }
 
 /** An event stream of this source, over a connection that the test reads, or not. */
-async function eventStreamOf(stream: FedStream, stall = stallMs) {
+async function eventStreamOf(stream: FedStream, bounds: { stallMs?: number; lastWordsMs?: number } = {}) {
   const ending = Promise.withResolvers<Awaited<ReturnType<typeof carryEventStream>>>()
   const responses: ServerResponse[] = []
   const { port } = await listen((_request, response) => {
     responses.push(response)
     const vanishedPeers = { watch: () => () => undefined }
-    const options = { keepAliveMs: 50, stallMs: stall, vanishedPeers }
+    const options = { keepAliveMs: 50, stallMs, ...bounds, vanishedPeers }
     carryEventStream(response, stream, endingOf(response).signal, 'r', options).then(ending.resolve)
   })
   const socket = connect(port, '127.0.0.1')
@@ -92,8 +92,8 @@ const admin: Admitted = {
 describe('an event stream that is not read', () => {
   test('asks its source for no more than fits on the wire, and ends with its last cursor', async () => {
     const stream = bigBatches()
-    // As long again as it is given to read its end.
-    const { socket, ending, closed } = await eventStreamOf(stream, 2_500)
+    // Time enough to read its end on a busy machine too.
+    const { socket, ending, closed } = await eventStreamOf(stream, { lastWordsMs: 60_000 })
     socket.pause()
     const { error, cursor } = await ending
     expect([error?.code, cursor]).toEqual(['SLOW_CONSUMER', `c${stream.given() - 1}`])
@@ -126,7 +126,7 @@ describe('an event stream that is not read', () => {
     const stream = fedStream((n) =>
       n < 300 ? { messages: [{ json: `{"n":${n},"b":"${big}"}`, cursor: `c${n}` }] } : null,
     )
-    const { socket, ending } = await eventStreamOf(stream, 100_000)
+    const { socket, ending } = await eventStreamOf(stream, { stallMs: 100_000 })
     socket.pause()
     await until(() => stream.given() > 10, { what: 'some batches' })
     const stalledAt = stream.given()
@@ -142,7 +142,7 @@ describe('an event stream that is not read', () => {
 
   test('ends at once when its source is sure to fail, also while nothing can be written', async () => {
     const stream = bigBatches()
-    const { socket, ending } = await eventStreamOf(stream, 60_000)
+    const { socket, ending } = await eventStreamOf(stream, { stallMs: 60_000 })
     socket.pause()
     let last = -1
     // It waits for its client once it asks for nothing more.
