@@ -80,7 +80,7 @@ test('deliveries are counted by what they came to, with their times', async () =
   status = { first: 503, later: 200 }
   const retried = await tenant.postJob({ a: 4 })
   await untilStatus(tenant, retried, 'DELIVERED')
-  await untilShown(worker, {
+  const samples = await untilShown(worker, {
     'gancho_jobs_delivered_total{queue="nifi"}': 3,
     'gancho_jobs_failed_total{queue="nifi"}': 1,
     'gancho_delivery_attempt_duration_seconds_count{queue="nifi",outcome="DELIVERED"}': 3,
@@ -92,7 +92,6 @@ test('deliveries are counted by what they came to, with their times', async () =
     gancho_backlog_events: 0,
     gancho_projector_lag_seconds: 0,
   })
-  const samples = await samplesOf(worker)
   const retries = samples.get('gancho_jobs_retried_total{queue="nifi"}')
   expect(retries).toBeGreaterThanOrEqual(1)
   expect(samples.get('gancho_delivery_attempt_duration_seconds_count{queue="nifi",outcome="RETRY"}')).toBe(

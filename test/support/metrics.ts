@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
 import type { RedisFigures } from '../../src/metrics/redis-figures.ts'
+import { eventually } from './eventually.ts'
 import type { GanchoProcess } from './gancho.ts'
 
 /** Values by name and labels, as they are written. */
@@ -21,12 +22,17 @@ export async function samplesOf(process: Pick<GanchoProcess, 'origin'>, token?: 
   )
 }
 
-/** Waits until these samples have these values. */
+/** Waits until these samples have these values, and returns all of that scrape: the next one may find Redis too slow to be told of. */
 export const untilShown = (
   process: Pick<GanchoProcess, 'origin'>,
   expected: Record<string, number>,
   token?: string,
-) => expect.poll(async () => Object.fromEntries(await samplesOf(process, token))).toMatchObject(expected)
+): Promise<Samples> =>
+  eventually(async () => {
+    const samples = await samplesOf(process, token)
+    expect(Object.fromEntries(samples)).toMatchObject(expected)
+    return samples
+  }, 50)
 
 /** A Redis at rest, with one queue. */
 export function figuresOf(queue: string): RedisFigures {
