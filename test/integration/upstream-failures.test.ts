@@ -94,7 +94,7 @@ describe('an answer', () => {
         const trickle = setInterval(() => response.write(' '), 20)
         response.on('close', () => clearInterval(trickle))
       },
-      { timeoutMs: 1_500 },
+      { timeoutMs: 5_000 },
     )
     expect(await call()).toMatchObject({ code: 'UPSTREAM_TIMEOUT', status: 200, maybeSent: true })
   })
@@ -111,7 +111,7 @@ describe('an answer', () => {
 
 describe('no answer', () => {
   test('comes in time: the call is over at its deadline and not repeated', async () => {
-    const { server, call } = await withCall(() => {}, { timeoutMs: 1_500 })
+    const { server, call } = await withCall(() => {}, { timeoutMs: 5_000 })
     expect(await call()).toMatchObject({ code: 'UPSTREAM_TIMEOUT', status: null, maybeSent: true })
     expect(server.calls).toHaveLength(1)
   })
