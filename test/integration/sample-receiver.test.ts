@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type SampleReceiver, startSampleReceiver } from '../../src/welcome/sample-receiver.ts'
+import { until } from '../support/client.ts'
+import { freePort } from '../support/free-port.ts'
 
 let lines: string[]
 let receiver: SampleReceiver
@@ -82,7 +84,10 @@ it('refuses bodies beyond its bound', async () => {
 })
 
 it('listens on the port that it is given, once another has left it', async () => {
-  const port = Number(new URL(receiver.url).port)
+  await receiver.close()
+  // Of those that the system gives to nobody while it is free.
+  const port = await freePort()
+  receiver = await startSampleReceiver({ port, log: { info: () => {} } })
   await expect(startSampleReceiver({ port, log: { info: () => {} } })).rejects.toMatchObject({
     code: 'EADDRINUSE',
   })
@@ -95,11 +100,14 @@ it('is a process of its own where it is started as one, until it is told to stop
   const script = fileURLToPath(new URL('../../script/sample-receiver.ts', import.meta.url))
   const child = spawn(process.execPath, [script, '--host', '127.0.0.1', '--port', '0'])
   try {
-    const [said] = await once(child.stdout, 'data')
-    const url = /at (http:\/\/127\.0\.0\.1:\d+\/events)\n/.exec(String(said))?.[1] ?? ''
-    const logged = once(child.stdout, 'data')
+    let said = ''
+    child.stdout.on('data', (chunk) => {
+      said += chunk
+    })
+    const urlIn = () => /at (http:\/\/127\.0\.0\.1:\d+\/events)\n/.exec(said)?.[1]
+    const url = await until(urlIn, { what: () => `its address, have ${said}` })
     expect((await post(url, 'hello', { 'x-gancho-job': 'ID-1' })).status).toBe(200)
-    expect(String(await logged)).toContain('Sample receiver got ID-1')
+    await until(() => said.includes('Sample receiver got ID-1'), { what: () => `ID-1, have ${said}` })
     expect((await fetch(new URL('/health/live', url))).status, 'as the image asks').toBe(200)
     const exited = once(child, 'exit')
     child.kill('SIGTERM')

@@ -72,10 +72,12 @@ describe('told to simulate', () => {
   })
 
   test('late, it calls back after a long while', async () => {
+    // Its answer may be read late as well.
+    const asked = performance.now()
     const id = await ask({ simulate: 'late' })
     await came(1)
     expect(calledBack[0]?.body).toMatchObject({ id })
-    expect(afterAnswer()).toBeGreaterThan(750)
+    expect((calledBack[0]?.at ?? Number.NaN) - asked).toBeGreaterThan(1_400)
   })
 
   test('double, it calls back twice with the same', async () => {
@@ -124,7 +126,8 @@ test('the same key gets the same id, and no second callback', async () => {
   expect(second).toBe(first)
   expect(other).not.toBe(first)
   await came(2)
-  expect(calledBack.map(({ body }) => body.id)).toEqual([first, other])
+  // Both at once on a machine that was stopped meanwhile.
+  expect(new Set(calledBack.map(({ body }) => body.id))).toEqual(new Set([first, other]))
 })
 
 test('it knows its key and its token alone', async () => {
