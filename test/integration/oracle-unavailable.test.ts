@@ -118,7 +118,7 @@ describe('an OracleDB', () => {
 
   test('that hangs does not hold up closing, after which everything is refused', async () => {
     const { port } = await startServer(() => {})
-    const database = await open(port, { closeTimeoutMs: 300, connectTimeoutSeconds: 2 })
+    const database = await open(port, { closeTimeoutMs: 300, connectTimeoutSeconds: 10 })
     const underWay = failureOf(ping(database))
     const first = Promise.race([
       database.close().then(() => 'closed'),

@@ -30,7 +30,7 @@ import { startTestRedis } from '../support/redis.ts'
 const redis = await startTestRedis()
 const busyTimeoutMs = 50
 /** Whoever holds it renews it in time on a busy machine too. */
-const leaseMs = 2_000
+const leaseMs = 6_000
 
 let core: Core
 let stores: Stores
@@ -239,7 +239,7 @@ describe('the projector', () => {
     const { history } = startProjector()
     await core.accept()
     await caughtUp()
-    const restored = new DatabaseSync(file, { timeout: 5_000 })
+    const restored = new DatabaseSync(file, { timeout: 60_000 })
     const [earlier] = restored.prepare('SELECT journal FROM history_meta').all()
     const again = await core.accept()
     await caughtUp()
@@ -265,7 +265,7 @@ describe('while the database cannot be written', () => {
   test('events are accepted and delivered, records stay, and history catches up afterwards', async () => {
     const { history } = startProjector()
     await caughtUp()
-    const blocker = new DatabaseSync(file, { timeout: 5_000 })
+    const blocker = new DatabaseSync(file, { timeout: 60_000 })
     blocker.exec('BEGIN IMMEDIATE')
     const projected = await core.redis.get(keys.projected)
     const [delivered, waiting] = [await core.accept({ body: Buffer.from('kept') }), await core.accept()]
@@ -296,7 +296,7 @@ describe('while the database cannot be written', () => {
     startProjector()
     const before = await core.accept()
     await caughtUp()
-    const blocker = new DatabaseSync(file, { timeout: 5_000 })
+    const blocker = new DatabaseSync(file, { timeout: 60_000 })
     blocker.exec('BEGIN IMMEDIATE')
     const n = await core.accept()
     await core.transitions.discard(n)

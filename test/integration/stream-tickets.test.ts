@@ -14,7 +14,8 @@ let other: GanchoProcess
 let clients: Awaited<ReturnType<typeof clientsOf>>
 
 beforeAll(async () => {
-  const env = { STREAM_TICKET_TTL_SECONDS: '4', ADMIN_TOKENS: `board:read:${reader}`, LOG_LEVEL: 'trace' }
+  // Longer than a busy machine takes for what a test does with a ticket.
+  const env = { STREAM_TICKET_TTL_SECONDS: '7', ADMIN_TOKENS: `board:read:${reader}`, LOG_LEVEL: 'trace' }
   fleet = await openFleet({ answer: (response) => response.end('ok'), env })
   ;[gancho, other] = await Promise.all([fleet.start('gateway'), fleet.start('gateway')])
   clients = await clientsOf(gancho)

@@ -13,7 +13,8 @@ beforeAll(async () => {
 afterAll(() => redis.stop())
 
 function instance() {
-  const publisher = new Redis(redis.url, { commandTimeout: 2_000, enableOfflineQueue: false })
+  // What takes longer than this is not told.
+  const publisher = new Redis(redis.url, { commandTimeout: 30_000, enableOfflineQueue: false })
   const subscriber = new Redis(redis.url, { maxRetriesPerRequest: null, retryStrategy: () => 20 })
   for (const client of [publisher, subscriber]) client.on('error', () => {})
   const heard: string[] = []
