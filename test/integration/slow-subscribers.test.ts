@@ -200,3 +200,16 @@ describe('a socket that is not read', () => {
     expect(served.isPaused).toBe(false)
   })
 })
+
+test('a client on a socket is not taken for dead because the process stood still itself', async () => {
+  const keepAliveMs = 400
+  const { client, served } = await socketOf(
+    fedStream(() => null),
+    keepAliveMs,
+  )
+  await once(served, 'pong')
+  // Both, so that nothing is heard of the client, which was not asked for longer than it may be silent.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * keepAliveMs)
+  await Promise.race([once(served, 'pong'), once(client, 'close')])
+  expect(client.readyState).toBe(WebSocket.OPEN)
+})
