@@ -7,10 +7,16 @@ const systemCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT',
 /** Answers of a server that is there, but cannot serve: starting, failing over, or full. */
 const refusals = /^(LOADING|MASTERDOWN|NOREPLICAS|READONLY|CLUSTERDOWN|MOVED|ASK|TRYAGAIN|OOM|BUSY|MISCONF) /
 
+/** Whether ioredis got no answer to this command, in time or at all. */
+export function isUnanswered(error: unknown): error is Error {
+  return error instanceof Error && (names.has(error.name) || texts.test(error.message))
+}
+
 function isRedisAway(error: unknown): boolean {
+  if (isUnanswered(error)) return true
   if (!(error instanceof Error)) return false
-  const { name, message, code } = error as NodeJS.ErrnoException
-  return names.has(name) || texts.test(message) || refusals.test(message) || systemCodes.has(code ?? '')
+  const { message, code } = error as NodeJS.ErrnoException
+  return refusals.test(message) || systemCodes.has(code ?? '')
 }
 
 /** What a caller is told of an error: its own code, REDIS_UNAVAILABLE when Redis did not answer, else INTERNAL. */

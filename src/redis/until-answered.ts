@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { isUnanswered } from './redis-error.ts'
 
-const unanswered = /^(Command timed out|Connection is closed|Stream isn't writeable)/
 const pauseMs = 100
 
 /**
@@ -16,7 +16,7 @@ export async function untilAnswered<Answer>(
     try {
       return await ask()
     } catch (err) {
-      if (!(err instanceof Error && unanswered.test(err.message))) throw err
+      if (!isUnanswered(err)) throw err
       if (!isTold) log.warn({ err }, 'Redis does not answer in time, asking again')
     }
     await sleep(pauseMs)

@@ -33,6 +33,25 @@ test('what a process asks Redis at its start is asked until there is an answer, 
   expect(lines.filter((line) => line.includes('does not answer in time'))).toHaveLength(1)
 })
 
+test('one that is lost with a question under way is asked again when it is back', async () => {
+  const own = await openConnections({ url: redis.url, log, commandTimeoutMs: 60_000 })
+  let asked = 0
+  const ask = async () => {
+    asked += 1
+    if (asked > 1) return checkServer(own.commands, log)
+    process.kill(redis.pid, 'SIGSTOP')
+    const answered = checkServer(own.commands, log)
+    const lost = expect(answered).rejects.toThrow()
+    await redis.kill9()
+    await lost
+    await redis.restart({ keepData: true })
+    return answered
+  }
+  await untilAnswered(ask, log)
+  expect(asked).toBeGreaterThan(1)
+  await own.close()
+})
+
 test('a refusal is one', async () => {
   const ask = async () => {
     await connections.patient.call('NONSENSE')
