@@ -139,4 +139,5 @@ test('two instances at once never take more than the burst and what the time giv
   expect(Math.max(...excess)).toBeLessThanOrEqual(0)
   const span = (times.at(-1) ?? 0) - (times[0] ?? 0)
   expect(times.length).toBeGreaterThanOrEqual(0.8 * given(span))
+  expect(times.length, 'the burst alone is less').toBeGreaterThan(rateLimit.burst)
 })
