@@ -44,8 +44,10 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
     const secrets = secretsOf(config)
     const connections = keep(await openConnections({ url: redisUrl, log }))
     const { clustered } = connections
-    for (const server of await connections.servers())
-      await untilAnswered(() => checkServer(server, log, { clustered }), log)
+    await untilAnswered(async () => {
+      // Another one may have taken the place of a Cluster's node that does not answer.
+      for (const server of await connections.servers()) await checkServer(server, log, { clustered })
+    }, log)
     const stores = keep(await openStores(storeOptions(config)))
     const dataSet = await untilAnswered(() => createDataSet(connections.commands, stores.history), log)
     const memory = keep(await watchMemory({ redis: connections.commands, log }))
