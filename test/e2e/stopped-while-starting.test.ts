@@ -30,13 +30,19 @@ test('a process that is stopped while it waits for its Redis ends cleanly and so
 
 test('a process that finds its Redis slow waits for it', async () => {
   const fleet = await openFleet({ answer: (response) => response.end() })
-  try {
+  const isTold = async () => {
     const starting = fleet.start('gateway')
-    const isConnected = async () => String(await fleet.data.client('LIST')).includes('gancho-commands')
+    const isConnected = async () => String(await fleet.data.client('LIST')).includes('gancho-intake')
     await until(isConnected, { what: 'it is connected' })
     // For longer than it gives Redis for an answer.
     await fleet.data.call('CLIENT', 'PAUSE', '2500', 'ALL')
-    expect(await (await starting).stop()).toBe(0)
+    const gancho = await starting
+    expect(await gancho.stop()).toBe(0)
+    // Else it had its answers before.
+    return gancho.output().includes('Redis does not answer in time')
+  }
+  try {
+    await until(isTold, { what: 'one that asks a slow Redis' })
   } finally {
     await fleet.close()
   }
