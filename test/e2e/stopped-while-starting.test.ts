@@ -42,7 +42,7 @@ test('a process that finds its Redis slow waits for it', async () => {
     return gancho.output().includes('Redis does not answer in time')
   }
   try {
-    await until(isTold, { what: 'one that asks a slow Redis' })
+    await until(isTold, { what: 'one that asks a slow Redis', withinMs: 120_000 })
   } finally {
     await fleet.close()
   }
