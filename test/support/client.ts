@@ -23,7 +23,7 @@ export function clientOf({ origin }: Pick<GanchoProcess, 'origin'>, token = admi
   const postPatiently = (event: unknown, headers: Record<string, string> = {}): Promise<Answered> => {
     const isKeyed = 'idempotency-key' in headers || 'webhook-id' in headers
     const keyed = isKeyed ? headers : { ...headers, 'idempotency-key': randomUUID() }
-    return unlessSlow(() => call('POST', '/webhook', event, keyed))
+    return askWhile(isWithoutRedis, () => call('POST', '/webhook', event, keyed))
   }
   return {
     call,
@@ -40,7 +40,7 @@ export function clientOf({ origin }: Pick<GanchoProcess, 'origin'>, token = admi
     /** What only reads is asked again while Redis is slower than Gancho waits for it. */
     async graphql<Data = Json>(query: string, variables: Json = {}): Promise<Data> {
       const ask = () => call('POST', '/graphql', { query, variables })
-      const { body } = await (/^\s*mutation\b/.test(query) ? ask() : unlessSlow(ask))
+      const { body } = await (/^\s*mutation\b/.test(query) ? ask() : askWhile(isWithoutRedis, ask))
       if (body.errors) throw new Error(JSON.stringify(body.errors))
       return body.data as Data
     },
@@ -60,11 +60,14 @@ export function isWithoutRedis({ body }: Pick<Answered, 'body'>): boolean {
 type Refusal = { code?: string; extensions?: { code?: string } } | undefined
 const codeOf = (refusal: Refusal) => refusal?.extensions?.code ?? refusal?.code
 
-/** The first answer that Redis was there for, or the last one of a minute. */
-async function unlessSlow(ask: () => Promise<Answered>): Promise<Answered> {
+/** The first answer that is not so, or the last one of a minute. */
+export async function askWhile<Answer>(
+  isSo: (answer: Answer) => boolean,
+  ask: () => Promise<Answer>,
+): Promise<Answer> {
   for (const end = Date.now() + 60_000; ; ) {
-    const answered = await ask()
-    if (!isWithoutRedis(answered) || Date.now() > end) return answered
+    const answer = await ask()
+    if (!isSo(answer) || Date.now() > end) return answer
     await sleep(20)
   }
 }

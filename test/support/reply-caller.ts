@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { clientOf } from './client.ts'
+import { askWhile, clientOf } from './client.ts'
 import { type Fate, lateTimeoutMs } from './reply-fates.ts'
 
 /** What a caller was told. `unanswered`: its connection broke. */
@@ -34,18 +33,16 @@ export const keyOf = ({ mark }: Fate) => `key-${mark}`
 export async function callAs(fate: Fate, at: Gateway, token: string): Promise<CallerAnswer> {
   const call = fate.edge === 'rest' ? callByRest : callByGraphql
   try {
-    for (const end = Date.now() + 60_000; ; ) {
-      const answer = await call(fate, at, token)
-      const isSlow = answer.kind === 'refused' && answer.text.includes('REDIS_UNAVAILABLE')
-      if (!isSlow || Date.now() > end) return answer
-      await sleep(20)
-    }
+    return await askWhile(isWithoutRedis, () => call(fate, at, token))
   } catch (error) {
     // What fetch throws when there is no answer.
     if (error instanceof TypeError) return { kind: 'unanswered' }
     throw error
   }
 }
+
+const isWithoutRedis = (answer: CallerAnswer) =>
+  answer.kind === 'refused' && answer.text.includes('REDIS_UNAVAILABLE')
 
 async function callByGraphql(fate: Fate, at: Gateway, token: string): Promise<CallerAnswer> {
   type Called = { __typename: string; awaitId: string; payload?: unknown }
