@@ -26,7 +26,7 @@ export type Fleet = {
  * `startWithinMs`: how long a process may take to start. `checkout`: of Gancho, this one unless another is given. `redisConfig`: see
  * `startTestRedis`.
  */
-type FleetOptions = {
+export type FleetOptions = {
   env?: Variables
   startWithinMs?: number
   checkout?: URL | undefined

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import type { Redis } from 'ioredis'
 import { keys } from '../../../src/redis/keys.ts'
-import { persistence } from '../../../src/redis/server-files.ts'
-import { clientsOf, openFleet } from '../../support/fleet.ts'
+import { clientsOf } from '../../support/fleet.ts'
 import type { GanchoProcess } from '../../support/gancho.ts'
 import { startReceiver } from '../../support/receiver.ts'
 import type { Target } from '../load/posts.ts'
+import { measuredFleet } from './redis.ts'
 import type { Checkout } from './scenario.ts'
 
 /** An event of 350 bytes. */
@@ -37,7 +37,7 @@ export type OneProcess = {
 /** Over a Redis of its own, set as the embedded one is. The receiver of tests is not used: it keeps what it gets. */
 export async function openBenchFleet(checkout: Checkout['url']) {
   const receiver = await startReceiver((response) => response.end())
-  return openFleet({ receiver, checkout, redisConfig: persistence })
+  return measuredFleet({ receiver, checkout })
 }
 
 /** Of a process that delivers to this receiver, and in which nothing runs out while the machine is busy. */

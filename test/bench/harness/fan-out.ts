@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, request } from 'undici'
 import { clientOf } from '../../support/client.ts'
-import { type Fleet, openFleet } from '../../support/fleet.ts'
+import type { Fleet } from '../../support/fleet.ts'
 import { samplesOf } from '../../support/metrics.ts'
 import type { Subscribing, Told } from '../load/subscribers.ts'
 import { type Helper, startBaseline, startHelper } from './child.ts'
@@ -9,6 +9,7 @@ import { cpuUs } from './cpu.ts'
 import { eventBody, jsonHeaders } from './events.ts'
 import { rssBytes } from './memory.ts'
 import { monotonicMs } from './parent.ts'
+import { measuredFleet } from './redis.ts'
 import type { Checkout, Contestant, Figure, Sample, ScenarioOptions } from './scenario.ts'
 import { median } from './statistics.ts'
 
@@ -117,7 +118,7 @@ async function idleUs(pids: readonly number[], seconds: number, all: number): Pr
 }
 
 async function startGateways({ url }: Checkout, size: Size, { profiled }: ScenarioOptions): Promise<Teller> {
-  const fleet: Fleet = await openFleet({ answer: (response) => response.end(), checkout: url })
+  const fleet: Fleet = await measuredFleet({ answer: (response) => response.end(), checkout: url })
   const env = { LOG_LEVEL: 'error', ...profiled }
   const gateways = await Promise.all(
     Array.from({ length: size.processes }, () => fleet.start('gateway', env)),

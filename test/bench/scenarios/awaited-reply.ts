@@ -2,11 +2,11 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 import { request } from 'undici'
-import { clientsOf, openFleet } from '../../support/fleet.ts'
+import { clientsOf } from '../../support/fleet.ts'
 import type { GanchoProcess } from '../../support/gancho.ts'
 import { rates, startAwaitedLoad, type Waitable } from '../harness/awaited-load.ts'
 import { type Child, startBaseline } from '../harness/child.ts'
-import { startBenchRedis } from '../harness/redis.ts'
+import { measuredFleet, startBenchRedis } from '../harness/redis.ts'
 import type { Checkout, Contestant, MedianOf, Scenario, ScenarioOptions } from '../harness/scenario.ts'
 
 const jsonHeaders = { 'content-type': 'application/json' }
@@ -79,7 +79,7 @@ async function open({ checkouts, profiled }: ScenarioOptions): Promise<Contestan
 
 /** Two gateways of a checkout over a Redis of their own. */
 async function startGateways({ name, url }: Checkout, upstream: Upstream, profiled: Record<string, string>) {
-  const fleet = await openFleet({ answer: (response) => response.end(), checkout: url })
+  const fleet = await measuredFleet({ answer: (response) => response.end(), checkout: url })
   const env = {
     ...{ DOMAIN: upstream.origin, APIKEY: 'a-key-for-measurements', TIMEOUT: '120000', LOG_LEVEL: 'error' },
     ...profiled,

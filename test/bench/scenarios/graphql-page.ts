@@ -1,13 +1,13 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { clientOf } from '../../support/client.ts'
-import { openFleet } from '../../support/fleet.ts'
 import { adminToken } from '../../support/gancho.ts'
 import { busyTenant, seedHistory } from '../../support/seed-history.ts'
 import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { startBaseline, startHelper } from '../harness/child.ts'
 import { cpuUs } from '../harness/cpu.ts'
 import { jsonHeaders } from '../harness/events.ts'
+import { measuredFleet } from '../harness/redis.ts'
 import type { Checkout, Contestant, Sample, Scenario, ScenarioOptions } from '../harness/scenario.ts'
 import { median, percentile } from '../harness/statistics.ts'
 import type { Posted, Target } from '../load/posts.ts'
@@ -75,7 +75,7 @@ async function open({ checkouts, profiled, seconds }: ScenarioOptions): Promise<
 }
 
 async function startGateway({ name, url }: Checkout, profiled: Record<string, string>) {
-  const fleet = await openFleet({ answer: (response) => response.end(), checkout: url })
+  const fleet = await measuredFleet({ answer: (response) => response.end(), checkout: url })
   await seedHistory(join(fleet.env.DATA_DIR ?? '', 'gancho.db'), jobs, { attempts: true })
   const gateway = await fleet.start('gateway', { LOG_LEVEL: 'error', ...profiled })
   const admin = clientOf(gateway)

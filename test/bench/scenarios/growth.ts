@@ -1,10 +1,11 @@
 import { join } from 'node:path'
 import { Agent, request } from 'undici'
-import { type Fleet, openFleet } from '../../support/fleet.ts'
+import type { Fleet } from '../../support/fleet.ts'
 import { adminToken, type GanchoProcess } from '../../support/gancho.ts'
 import { busyTenant, seedHistory } from '../../support/seed-history.ts'
 import { seedTenants } from '../../support/seed-tenants.ts'
 import { eventBody, jsonHeaders } from '../harness/events.ts'
+import { measuredFleet } from '../harness/redis.ts'
 import type { Contestant, Figure, Goal, Sample, Scenario, ScenarioOptions } from '../harness/scenario.ts'
 import { medianMs } from '../harness/statistics.ts'
 
@@ -42,7 +43,7 @@ export const growth: Scenario = {
 type World = Size & { gateway: GanchoProcess; agent: Agent; tokens: readonly string[]; turn: number }
 
 async function contestantOf(size: Size, { profiled }: ScenarioOptions): Promise<Contestant> {
-  const fleet: Fleet = await openFleet({ answer: (response) => response.end() })
+  const fleet: Fleet = await measuredFleet({ answer: (response) => response.end() })
   const { DATA_DIR = '', ENCRYPTION_SECRET = '' } = fleet.env
   const file = join(DATA_DIR, 'gancho.db')
   await seedHistory(file, size.jobs, { attempts: true })

@@ -1,9 +1,8 @@
 import { Redis } from 'ioredis'
-import { openFleet } from '../../support/fleet.ts'
 import { startBaseline, startHelper } from '../harness/child.ts'
 import { cpuUs } from '../harness/cpu.ts'
 import { clearInbox, eventBody, jsonHeaders, targetOf } from '../harness/events.ts'
-import { startBenchRedis } from '../harness/redis.ts'
+import { measuredFleet, startBenchRedis } from '../harness/redis.ts'
 import type { Checkout, Contestant, Sample, Scenario, ScenarioOptions } from '../harness/scenario.ts'
 import { median, percentile } from '../harness/statistics.ts'
 import type { Posted, Posting, Target } from '../load/posts.ts'
@@ -113,7 +112,7 @@ async function open({ checkouts, profiled, seconds }: ScenarioOptions): Promise<
 
 /** A gateway whose events nobody takes. */
 async function startGateway({ name, url }: Checkout, profiled: Record<string, string>) {
-  const fleet = await openFleet({ answer: (response) => response.end(), checkout: url })
+  const fleet = await measuredFleet({ answer: (response) => response.end(), checkout: url })
   const gateway = await fleet.start('gateway', { LOG_LEVEL: 'error', ...profiled })
   return {
     suffix: name === '' ? '' : `, ${name}`,

@@ -1,5 +1,5 @@
-import { openFleet } from '../../support/fleet.ts'
 import { measureIsolation, startEndpoints } from '../harness/isolation-load.ts'
+import { measuredFleet } from '../harness/redis.ts'
 import type { Checkout, Contestant, Goal, Scenario, ScenarioOptions } from '../harness/scenario.ts'
 
 const name = 'Gancho'
@@ -39,7 +39,7 @@ function contestantOf(checkout: Checkout, { profiled }: ScenarioOptions): Contes
         ...{ SWEEP_INTERVAL_MS: '30000', LOG_LEVEL: 'error', DESTINATION_URL: `${receiver.url}fast` },
         ...profiled,
       }
-      const fleet = await openFleet({ receiver, env, checkout: checkout.url, startWithinMs: 60_000 })
+      const fleet = await measuredFleet({ receiver, env, checkout: checkout.url, startWithinMs: 60_000 })
       try {
         return await measureIsolation({ receiver }, fleet, answered)
       } finally {
