@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Redis } from 'ioredis'
 
@@ -99,13 +100,23 @@ const read = (file: string) => readFileSync(new URL(`./scripts/${file}.lua`, imp
 /** A script bound to a connection. Sends the script's hash, and its text only where Redis does not know it yet. */
 export type Script = (keys: readonly string[], args: readonly ScriptArgument[]) => Promise<unknown>
 
-/** Loads `scripts/<name>.lua`. With `buffers`, strings in the answer are Buffers, for bodies that are not text. */
+/**
+ * Loads `scripts/<name>.lua`. With `buffers`, strings in the answer are Buffers, for bodies that are not text.
+ *
+ * Not a command that ioredis defines: that is an object and two promises more for each call, and each pipeline defines it anew.
+ */
 export function loadScript(redis: Redis, name: ScriptName, { buffers = false } = {}): Script {
-  const command = `gancho-${name}`
   const lua = [...(preludes[name] ?? []), name].map(read).join('\n')
-  redis.defineCommand(command, { numberOfKeys: keyCounts[name], lua })
-  const method = buffers ? `${command}Buffer` : command
-  const call = (redis as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[method]
-  if (!call) throw new Error(`ioredis defined no command ${method}`)
-  return (keys, args) => call.call(redis, ...keys, ...args)
+  const sha = createHash('sha1').update(lua).digest('hex')
+  const keyCount = keyCounts[name]
+  const send = buffers ? 'callBuffer' : 'call'
+  return async (keys, args) => {
+    try {
+      return await redis[send]('evalsha', sha, keyCount, ...keys, ...args)
+    } catch (error) {
+      // It has run nothing then.
+      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
+      return redis[send]('eval', lua, keyCount, ...keys, ...args)
+    }
+  }
 }
