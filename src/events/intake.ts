@@ -7,9 +7,15 @@ import type { Accepted, IncomingEvent } from './event.ts'
 import { flatUuid } from './flat-uuid.ts'
 import { isOperational } from './operational-events.ts'
 import { type RateLimitState, rateLimited } from './rate-limit.ts'
-import { type MatchAnswer, matchedReply, type NamedReply } from './reply-candidate.ts'
+import {
+  type MatchAnswer,
+  matchedReply,
+  type NamedAnswer,
+  type NamedReply,
+  namedReply,
+} from './reply-candidate.ts'
 import type { Router } from './routing.ts'
-import { scriptEvent } from './script-event.ts'
+import { scriptEvent, scriptReply } from './script-event.ts'
 
 export type Intake = {
   /**
@@ -69,31 +75,20 @@ export function createIntake(deps: Deps): Intake {
   let waitingBytes = 0
   let bytesInFlight = 0
 
-  const call = (run: Script, batch: readonly Pick<Waiting, 'args'>[], epoch: string): Promise<unknown> => {
-    const head = [
-      epoch,
-      deps.maxBacklog,
-      keys.jobPrefix,
-      keys.idempotencyPrefix,
-      deps.idempotencyTtlSeconds,
-      keys.ratePrefix,
-      deps.dataSet.highestGiven(),
-      keys.awaitPrefix,
-      channels.prefix,
-      keys.orderPrefix,
-    ]
-    const args: ScriptArgument[] = head
+  const prefixes = [keys.jobPrefix, keys.orderPrefix, keys.awaitPrefix, channels.prefix]
+  const call = (run: Script, args: readonly ScriptArgument[], epoch: string): Promise<unknown> =>
+    run(scriptKeys, [epoch, deps.maxBacklog, deps.dataSet.highestGiven(), ...prefixes, ...args])
+
+  const argsOf = (batch: readonly Waiting[]): ScriptArgument[] => {
+    const args: ScriptArgument[] = [keys.idempotencyPrefix, deps.idempotencyTtlSeconds, keys.ratePrefix]
     for (const one of batch) for (const arg of one.args) args.push(arg)
-    return run(scriptKeys, args)
+    return args
   }
 
-  const ask = async <Answer extends unknown[]>(
-    run: Script,
-    batch: readonly Pick<Waiting, 'args'>[],
-  ): Promise<Answer> => {
-    let answer = await call(run, batch, deps.dataSet.epoch())
-    if (answer === 'EPOCH') answer = await call(run, batch, await deps.dataSet.reopen())
-    if (!Array.isArray(answer)) throw new Error(`an accept script answered ${String(answer)}`)
+  const ask = async <Answer>(run: Script, args: readonly ScriptArgument[]): Promise<Answer> => {
+    let answer = await call(run, args, deps.dataSet.epoch())
+    if (answer === 'EPOCH') answer = await call(run, args, await deps.dataSet.reopen())
+    if (answer === 'EPOCH') throw new Error('The data set changed again while it was found anew.')
     return answer as Answer
   }
 
@@ -109,7 +104,7 @@ export function createIntake(deps: Deps): Intake {
     waitingBytes = 0
     if (batch.length === 0) return
     try {
-      const answers = await ask<ScriptAnswer[]>(script, batch)
+      const answers = await ask<ScriptAnswer[]>(script, argsOf(batch))
       for (const [i, one] of batch.entries()) settle(one, answers[i] as ScriptAnswer, deps.dataSet.given)
     } catch (cause) {
       const error = failed(cause)
@@ -133,14 +128,18 @@ export function createIntake(deps: Deps): Intake {
       if (waiting.length >= maxEventsPerCall || waitingBytes >= maxBytesPerCall) void flush()
     })
 
-  const acceptNamed = async (event: IncomingEvent, { deliver }: NamedReply): Promise<Accepted> => {
+  const acceptNamed = async (event: IncomingEvent, named: NamedReply): Promise<Accepted> => {
     const bytes = event.body.length
-    const args = scriptEvent(event, flatUuid(), deliver ? deps.route(event) : [])
+    const eventId = flatUuid()
+    const args = scriptReply(event, eventId, named, named.deliver ? deps.route(event) : [])
     bytesInFlight += bytes
     try {
-      const answer = await ask<AcceptedAnswer | ['full']>(replyScript, [{ args }])
-      if (answer[0] === 'full') throw backlogFull()
-      return taken(answer, undefined, deps.dataSet.given)
+      const answer = await ask<NamedAnswer | 'FULL'>(replyScript, args)
+      if (answer === 'FULL') throw backlogFull()
+      const { first, count, reply } = namedReply(named.awaitId, answer)
+      const ns = numbers(first, count)
+      for (const n of ns) deps.dataSet.given(n)
+      return { eventId, ns, repeated: false, ...(reply && { reply }) }
     } catch (cause) {
       throw failed(cause)
     } finally {

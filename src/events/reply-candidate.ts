@@ -38,23 +38,20 @@ export const mostToldBytes = 32 * 1024
 /** External ids have any form and length: keys carry their hash. */
 export const externalIdHash = (externalId: string) => hash('sha256', externalId, 'base64url')
 
-type Asking = {
-  candidates?: readonly ReplyCandidate[]
-  named?: NamedReply
-  toldBy?: string | undefined
-  body: Buffer
-}
+type Asking = { candidates?: readonly ReplyCandidate[]; toldBy?: string | undefined; body: Buffer }
 
-/** What the accept scripts look for in an event that may be a reply: `isTold` when they are to tell others of the body, too. */
-export function candidatesForScript({ candidates = [], named, toldBy, body }: Asking) {
-  if (!named && candidates.length === 0) return undefined
+/** Whether the accept scripts, which tell others of a reply, tell them its body too. Messages are JSON, in which other bytes have no place. */
+export const isTold = ({ toldBy, body }: Asking) =>
+  toldBy !== undefined && body.length <= mostToldBytes && isUtf8(body)
+
+/** What the accept script looks for in an event that may be a reply. */
+export function candidatesForScript(event: Asking) {
+  const { candidates = [], toldBy } = event
+  if (candidates.length === 0) return undefined
   return {
-    ...(named
-      ? { named: { id: named.awaitId, failed: named.failed } }
-      : { candidates: candidates.map(candidateForScript) }),
+    candidates: candidates.map(candidateForScript),
     ...(toldBy !== undefined && { toldBy }),
-    // Messages are JSON, in which other bytes have no place.
-    isTold: toldBy !== undefined && body.length <= mostToldBytes && isUtf8(body),
+    isTold: isTold(event),
   }
 }
 
@@ -62,6 +59,26 @@ function candidateForScript({ upstream, externalId, failed, deliver }: ReplyCand
   // Half a character, which the cut may leave, is refused by the script's reader of JSON.
   const shown = externalId.slice(0, shownLength).toWellFormed()
   return { upstream, hash: externalIdHash(externalId), shown, failed, deliver }
+}
+
+/** As the script of replies that name what they answer tells it, see accept-reply.lua. */
+export type NamedAnswer = string | [answer: string, untold: string]
+
+export function namedReply(
+  awaitId: string,
+  answer: NamedAnswer,
+): { first: number; count: number; reply?: MatchedReply } {
+  const [text, untold] = typeof answer === 'string' ? [answer] : answer
+  if (text === '') return { first: 0, count: 0 }
+  const [status, first = 0, count = 0, repliedAt = 0, ...owners] = text.split(' ')
+  const reply = {
+    awaitId,
+    status: status as MatchedReply['status'],
+    owners,
+    repliedAt: Number(repliedAt),
+    untold,
+  }
+  return { first: Number(first), count: Number(count), reply }
 }
 
 export function matchedReply(answer: MatchAnswer): MatchedReply | undefined {

@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto'
+import type { ScriptArgument } from '../redis/scripts.ts'
 import type { IncomingEvent } from './event.ts'
 import { orderingHash } from './ordering.ts'
-import { candidatesForScript } from './reply-candidate.ts'
+import { candidatesForScript, isTold, type NamedReply } from './reply-candidate.ts'
 import type { Route } from './routing.ts'
 
 /** An event as the accept script takes it: the sender's headers, the body, and the rest as JSON. */
@@ -29,15 +30,37 @@ export function scriptEvent(
     ...(key !== null && { key: digest(key), bodyHash: digest(body) }),
     ...answering,
   }
-  // What was read as JSON is UTF-8, and so are these bytes again.
-  const isText = event.json !== undefined && body.length <= mostTextBytes
-  return [JSON.stringify(headers), isText ? body.toString('utf8') : body, JSON.stringify(rest)]
+  return [JSON.stringify(headers), bodyForScript(event), JSON.stringify(rest)]
 }
+
+/** An event that names the awaited reply that it is, as its script takes it. */
+export function scriptReply(
+  event: IncomingEvent,
+  eventId: string,
+  { awaitId, failed }: NamedReply,
+  destinations: readonly Route[],
+): ScriptArgument[] {
+  const args: ScriptArgument[] = [
+    ...[awaitId, failed ? '1' : '', eventId, event.cnpj, event.eventType ?? ''],
+    ...[JSON.stringify(event.headers), bodyForScript(event), event.contentType ?? ''],
+    ...[event.correlationId ?? '', event.toldBy ?? '', isTold(event) ? '1' : ''],
+  ]
+  for (const { destination, queue, ordering } of inOrder(destinations, event.orderingKey))
+    args.push(destination, queue, ordering ?? '')
+  return args
+}
+
+/** What was read as JSON is UTF-8, and so are these bytes again. */
+const bodyForScript = ({ json, body }: Pick<IncomingEvent, 'json' | 'body'>) =>
+  json !== undefined && body.length <= mostTextBytes ? body.toString('utf8') : body
 
 const digest = (content: string | Buffer) => hash('sha256', content, 'base64url')
 
 /** With the hash of the event's ordering key where they keep its order. */
-function inOrder(routes: readonly Route[], key: string | null | undefined): readonly Route[] {
+function inOrder(
+  routes: readonly Route[],
+  key: string | null | undefined,
+): readonly (Route & { ordering?: string })[] {
   if (key == null) return routes
   const ordering = orderingHash(key)
   return routes.map((route) => (route.fifo ? { ...route, ordering } : route))

@@ -1,8 +1,10 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { orderingHash } from '../../src/events/ordering.ts'
 import type { Route } from '../../src/events/routing.ts'
 import { keys } from '../../src/redis/keys.ts'
 import { type Instance, openInstance } from '../support/awaiting.ts'
 import { until } from '../support/client.ts'
+import { sampleEvent } from '../support/core.ts'
 import { startTestRedis, type TestRedis } from '../support/redis.ts'
 import { accepted, type TestUpstream, testUpstream } from '../support/upstreams.ts'
 
@@ -66,6 +68,26 @@ test('an answer that is not to be delivered goes to none of the destinations, wh
   expect({ ns: event.ns, jobs }).toEqual({ ns: [], jobs: 0 })
   expect(outcome).toMatchObject({ kind: 'replied', reply: { n: null } })
   expect((await one.webhook({ id: 'ext-unheard-of' })).ns).toHaveLength(3)
+})
+
+test('the job of a callback has all that its event had, and stands in the line of its ordering key', async () => {
+  const upstream = testUpstream()
+  const one = await world([{ destination: 'dst_fifo', queue: 'fifo', fifo: true }], upstream)
+  const calling = one.call()
+  const { callbackUrl } = await until(() => upstream.calls[0])
+  const named = { eventType: 'payment.made', correlationId: 'trace-7', orderingKey: 'account 7' }
+  const { ns, eventId } = await one.callback(callbackUrl, { paid: true }, named)
+  const [n = 0] = ns
+  await calling
+  const { about, ...fields } = await one.redis.hgetall(keys.job(n))
+  const { cnpj, contentType, headers } = sampleEvent
+  expect(about).toMatch(new RegExp(`^${eventId} ${cnpj} dst_fifo fifo \\d+ payment\\.made$`))
+  expect(fields).toEqual({
+    ...{ body: '{"paid":true}', headers: JSON.stringify(headers), contentType, correlation: 'trace-7' },
+    ...{ status: 'RECEIVED', journalId: expect.any(String), ordering: orderingHash('account 7') },
+  })
+  const line = keys.order('dst_fifo', cnpj, orderingHash('account 7'))
+  expect(await one.redis.zrange(line, '0', '-1')).toEqual([String(n)])
 })
 
 test('a callback is delivered to every destination, and its repeat to none', async () => {

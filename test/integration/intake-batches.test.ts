@@ -94,6 +94,14 @@ test.each([
   await expect(core.accept({ ...what, eventType: 'odd' })).rejects.toThrow('no way for this one')
 })
 
+test('a Redis that has forgotten the scripts is brought them again, and each event is accepted once', async () => {
+  const last = Number(await core.redis.get(keys.seq))
+  await core.redis.script('FLUSH')
+  const ns = await Promise.all([core.accept(), other.accept()])
+  ns.push(await core.accept())
+  expect(ns.sort((a, b) => a - b)).toEqual([last + 1, last + 2, last + 3])
+})
+
 test('an event for three destinations is three jobs in a row that share its id', async () => {
   const { eventId, ns } = await core.intake.accept({ ...sampleEvent, eventType: 'invoice' })
   expect(ns).toEqual([ns[0], Number(ns[0]) + 1, Number(ns[0]) + 2])

@@ -71,13 +71,13 @@ export async function openInstance(url: string, upstreams: readonly Upstream[], 
       return intake.accept({ ...sampleEvent, correlationId: null, ...event, json, body })
     },
     /** Posts to a callback URL, as the route does. */
-    callback(url: string, json: object) {
+    callback(url: string, json: object, event: Partial<typeof sampleEvent> = {}) {
       const found = correlator.capabilities.open(url.split('/').at(-1) ?? '')
       if (!found) throw new Error('not a valid callback URL')
       const { awaitId, cnpj } = found
       const named = { awaitId, failed: false, deliver: true }
       const body = Buffer.from(JSON.stringify(json))
-      return intake.accept({ ...sampleEvent, correlationId: null, cnpj, json, body, named })
+      return intake.accept({ ...sampleEvent, correlationId: null, cnpj, ...event, json, body, named })
     },
     call(request: Partial<Parameters<typeof correlator.callAndAwait>[0]> = {}) {
       return correlator.callAndAwait({

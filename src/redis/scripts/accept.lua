@@ -1,8 +1,12 @@
 --[[
   Numbers events and makes them durable: record, inbox entry and journal entry of every job, all or nothing.
 
-  KEYS and ARGV
+  KEYS
     see accepting.lua
+  ARGV
+    see accepting.lua, then
+    8 idempotency prefix  9 idempotency TTL in s  10 rate prefix, then for each event three:
+      headers, body, and as JSON the rest (ScriptEvent in events/script-event.ts)
   OUTPUT
     'EPOCH' when this is another data set than expected, or an older state of it, else an array with one entry an event:
       first number                                                   accepted with all its destinations, and nothing more to tell
@@ -14,7 +18,38 @@
     <reply> tells what the event answers: {} for nothing, else see recordReply, and why others could not be told
     <rest> is there for events with a rate: whole events that fit now, ms until nothing of the burst is spent
 ]]
-local idempotencyPrefix, ttl, ratePrefix = ARGV[4], ARGV[5], ARGV[6]
+local idempotencyPrefix, ttl, ratePrefix = ARGV[8], ARGV[9], ARGV[10]
+
+local function fieldsOf(event)
+  local fields = {}
+  if event.contentType then fields = { 'contentType', event.contentType } end
+  if event.correlation then
+    table.insert(fields, 'correlation')
+    table.insert(fields, event.correlation)
+  end
+  return fields
+end
+
+-- `wanted`: jobs that the events may become.
+local wanted, events = 0, {}
+for i = 11, #ARGV, 3 do
+  local event = cjson.decode(ARGV[i + 2])
+  event.headers, event.body, event.more = ARGV[i], ARGV[i + 1], fieldsOf(event)
+  wanted = wanted + #event.destinations
+  events[#events + 1] = event
+end
+
+-- Numbers are taken once for all events. What is left of them goes back at the end; when an error keeps it from that, it is a gap.
+local lastNumber, lastTaken
+local function takeNumbers(count)
+  if count == 0 then return 0 end
+  if not lastTaken then
+    lastTaken = redis.call('INCRBY', seqKey, wanted)
+    lastNumber = lastTaken - wanted
+  end
+  lastNumber = lastNumber + count
+  return lastNumber - count + 1
+end
 
 local function withRest(answer, bucket)
   if not bucket then return answer end
@@ -71,7 +106,8 @@ local function accept(event)
   local count = (not found or found.candidate.deliver) and #event.destinations or 0
   if count > 0 and isFull(event.cnpj, count) then return { 'full' } end
   if bucket then spendOne(bucket) end
-  local first = writeJobs(event, count)
+  local first = takeNumbers(count)
+  writeJobs(event, first, count)
   local reply = answerWith(event, names, found, int(first))
   if idempotencyKey then
     redis.call('HSET', idempotencyKey, 'body', event.bodyHash, 'event', event.id, 'first', int(first), 'count', count)
@@ -86,4 +122,5 @@ end
 local answers = {}
 for e, event in ipairs(events) do answers[e] = accept(event) end
 countJobs()
+if lastTaken and lastNumber < lastTaken then redis.call('DECRBY', seqKey, int(lastTaken - lastNumber)) end
 return answers
