@@ -15,14 +15,17 @@ const isCompressible = (request: IncomingMessage, response: ServerResponse) =>
   !String(response.getHeader('content-type') ?? '').startsWith('text/event-stream') &&
   compression.filter(request as never, response as never)
 
-/** Puts security headers and compression in front of a handler. */
+/** Puts security headers and compression in front of a handler; compression has nothing to do for who takes none. */
 export function withMiddleware(handle: RequestHandler, helmetOptions: HelmetOptions = {}): RequestHandler {
   const secure: Middleware = helmet(helmetOptions)
   const compress = compression({ filter: isCompressible as never }) as unknown as Middleware
   return (request, response) => {
     secure(request, response, (error) => {
       if (error) throw error
-      compress(request, response, () => handle(request, response))
+      if (request.headers['accept-encoding'] === undefined) {
+        response.appendHeader('vary', 'Accept-Encoding')
+        handle(request, response)
+      } else compress(request, response, () => handle(request, response))
     })
   }
 }

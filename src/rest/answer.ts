@@ -17,6 +17,9 @@ export function errorAnswer(error: unknown, requestId: string, log: Logger): Rou
   return { status: known.status, headers, body: { error: { code, message, requestId, details } } }
 }
 
+/** Bytes up to this are sent in one piece with the headers, as a text of as many characters: Node sends a Buffer as a piece of its own. */
+const mostTextBytes = 16 * 1024
+
 /** Longest time in which the rest of a body that nobody wants is thrown away. */
 const lingerMs = 1_000
 
@@ -28,8 +31,9 @@ export function sendAnswer(response: ServerResponse, { status, body, headers }: 
   if (content) response.setHeader('content-type', 'application/json; charset=utf-8')
   for (const name in headers) response.setHeader(name, headers[name] ?? '')
   if (status !== 204) response.setHeader('content-length', Buffer.byteLength(content))
-  if (response.req.complete) response.end(content)
-  else endUnread(response, content)
+  if (!response.req.complete) endUnread(response, content)
+  else if (typeof content === 'string' || content.length > mostTextBytes) response.end(content)
+  else response.end(content.toString('latin1'), 'latin1')
 }
 
 /**

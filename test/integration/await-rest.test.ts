@@ -17,6 +17,7 @@ import { openTestServices, type TestServices } from '../support/services.ts'
 import { accepted, testUpstream } from '../support/upstreams.ts'
 
 const log = pino({ level: 'silent' })
+const maxBodyBytes = 20_000
 const own: Principal = { kind: 'tenant', tenant }
 let principal: Principal = own
 let answer: UpstreamAnswer
@@ -30,11 +31,11 @@ beforeAll(async () => {
   const { correlator, intake } = services
   const { capabilities, upstreams } = correlator
   const router = createRouter({
-    ...{ routes: [newQrcodeRoute(correlator)], open: [], elsewhere: [], maxBodyBytes: 2_000, log },
+    ...{ routes: [newQrcodeRoute(correlator)], open: [], elsewhere: [], maxBodyBytes, log },
     authenticate: () => principal,
   })
   const server = createServer(
-    callbackHandler({ intake, capabilities, upstreams, maxBodyBytes: 2_000, log, otherwise: router }),
+    callbackHandler({ intake, capabilities, upstreams, maxBodyBytes, log, otherwise: router }),
   )
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -87,6 +88,19 @@ describe('POST /new-qrcode', () => {
     expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/json'])
     expect(response.headers.get('x-gancho-await-id')).toBe(idIn(path))
     expect(response.headers.get('x-gancho-job')).toBe(id)
+  })
+
+  test.each([
+    ['in one piece with its headers', 300],
+    ['in a piece of its own', 20_000],
+  ])('answers bytes of any kind as they came, %s', async (_, length) => {
+    const bytes = Buffer.from(Array.from({ length }, (__, i) => 255 - (i % 256)))
+    const calling = newQrcode()
+    const sent = { method: 'POST', headers: { 'content-type': 'image/png' }, body: bytes }
+    expect((await fetch(`${origin}${await callbackPath()}`, sent)).status).toBe(202)
+    const response = await calling
+    expect(Buffer.from(await response.arrayBuffer()).equals(bytes)).toBe(true)
+    expect(response.headers.get('content-length')).toBe(String(length))
   })
 
   test('answers 504 with the id at the deadline', async () => {
@@ -232,7 +246,9 @@ describe('POST /callback/:capability', () => {
   test('refuses what was never given, what is too large and what is not the JSON that it says to be', async () => {
     const { calling, path } = await open()
     expect(await errorOf(await post(`${path}x`, '{}'))).toMatchObject({ status: 404, code: 'NOT_FOUND' })
-    expect(await errorOf(await post(path, 'x'.repeat(2_001)))).toMatchObject({ code: 'BODY_TOO_LARGE' })
+    expect(await errorOf(await post(path, 'x'.repeat(maxBodyBytes + 1)))).toMatchObject({
+      code: 'BODY_TOO_LARGE',
+    })
     expect(await errorOf(await post(path, '{'))).toMatchObject({ status: 400, code: 'INVALID_JSON' })
     expect((await post(path, '{}')).status).toBe(202)
     expect((await calling).status).toBe(200)

@@ -127,21 +127,22 @@ describe('security headers', () => {
 
 describe('compression', () => {
   /** As it is on the wire: fetch would undo it. */
-  const encodingOf = async (query: string): Promise<string | undefined> => {
+  const encodingOf = async (query: string, accepts?: string): Promise<string | undefined> => {
     const headers = {
       authorization: `Bearer ${adminToken}`,
       'content-type': 'application/json',
-      'accept-encoding': 'gzip',
+      ...(accepts !== undefined && { 'accept-encoding': accepts }),
     }
     const sent = httpRequest(`${gancho.origin}/graphql`, { method: 'POST', headers })
     sent.end(JSON.stringify({ query }))
     const [response] = (await once(sent, 'response')) as [IncomingMessage]
     await response.resume().toArray()
     expect(response.statusCode).toBe(200)
+    expect(response.headers.vary).toContain('Accept-Encoding')
     return response.headers['content-encoding']
   }
 
-  test('is for large answers and not for small ones', async () => {
+  test('is for large answers and not for small ones, and for who takes it', async () => {
     await Promise.all(Array.from({ length: 40 }, (_, i) => clients.tenant.postJob({ i })))
     const jobs = '{ jobs(first: 40) { edges { node { id eventId status payload headers } } } }'
     const counted = async () => {
@@ -151,8 +152,10 @@ describe('compression', () => {
       return jobs.totalCount >= 40
     }
     await until(counted, { what: 'history has the jobs' })
-    expect(await encodingOf(jobs)).toBe('gzip')
-    expect(await encodingOf('{ viewer { __typename } }')).toBeUndefined()
+    expect(await encodingOf(jobs, 'gzip')).toBe('gzip')
+    expect(await encodingOf('{ viewer { __typename } }', 'gzip')).toBeUndefined()
+    expect(await encodingOf(jobs)).toBeUndefined()
+    expect(await encodingOf(jobs, 'identity')).toBeUndefined()
   })
 })
 
