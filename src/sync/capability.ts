@@ -1,4 +1,5 @@
-import { createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto'
+import { hkdfSync, timingSafeEqual } from 'node:crypto'
+import { macUnder } from './mac.ts'
 
 /** What a callback URL stands for. `upstream` has the form of `\w[\w-]{0,63}`; `expiresAt`: epoch milliseconds, to the second. */
 export type Capability = { awaitId: string; cnpj: string; upstream: string; expiresAt: number }
@@ -21,17 +22,17 @@ const form = /^(aw_[\w-]{22})\.([0-9A-Z]{14})\.([0-9a-z]{1,8})\.([\w-]{1,64})\.(
  * purpose alone, covers all of it. `secrets`: the newest first; what older ones have made is honoured.
  */
 export function capabilities(secrets: readonly string[], now: () => number = Date.now): Capabilities {
-  const macKeys = secrets.map((secret) =>
-    createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', 'gancho callback URL v1', 32))),
+  const macs = secrets.map((secret) =>
+    macUnder(new Uint8Array(hkdfSync('sha256', secret, '', 'gancho callback URL v1', 32))),
   )
-  const macOf = (key: KeyObject, content: string) => createHmac('sha256', key).update(content).digest()
+  const newest = macs[0] as (typeof macs)[number]
   const sealed = sealedHere()
   return {
     seal(capability) {
       const { awaitId, cnpj, upstream, expiresAt } = capability
       const seconds = Math.ceil(expiresAt / 1_000)
       const content = [awaitId, cnpj, seconds.toString(36), upstream].join('.')
-      const text = `${content}.${macOf(macKeys[0] as KeyObject, content).toString('base64url')}`
+      const text = `${content}.${newest(content).toString('base64url')}`
       sealed.remember(text, { ...capability, expiresAt: seconds * 1_000 })
       return text
     },
@@ -43,7 +44,7 @@ export function capabilities(secrets: readonly string[], now: () => number = Dat
       const content = text.slice(0, -mac.length - 1)
       const given = Buffer.from(mac, 'base64url')
       // Each is compared, so that the time does not tell which secret was meant.
-      const fits = macKeys.map((key) => timingSafeEqual(macOf(key, content), given))
+      const fits = macs.map((mac) => timingSafeEqual(mac(content), given))
       const expiresAt = Number.parseInt(seconds, 36) * 1_000
       if (!fits.includes(true) || expiresAt < now()) return undefined
       return { awaitId, cnpj, expiresAt, upstream }
