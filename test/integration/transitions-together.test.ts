@@ -33,7 +33,9 @@ async function spoil(key: string) {
 
 test('the starts of one turn are one call, and so are the finishes', async () => {
   const ns = await several(queued)
+  // The first call brings a script to Redis.
   await start(ns[0], 7)
+  await finish(ns[0], 7, { status: 'DELIVERED', attempt: sampleAttempt(7) })
   const before = await scriptCalls()
   const begun = await Promise.all(ns.map((n) => start(n)))
   const between = await scriptCalls()
