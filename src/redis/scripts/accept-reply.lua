@@ -37,5 +37,5 @@ writeJobs(event, first, count)
 local recorded = recordAndTell(names, awaited, event, ARGV[9] == '1', int(first))
 countJobs()
 if recorded[2] == 'DUPLICATE' then return 'DUPLICATE' end
-local answer = table.concat({ recorded[2], int(first), count, recorded[4], recorded[3] }, ' ')
+local answer = table.concat({ recorded[2], int(first), count, recorded[4], recorded[3] or '' }, ' ')
 return recorded[5] and { answer, recorded[5] } or answer
