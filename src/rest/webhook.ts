@@ -49,13 +49,13 @@ export function answerEvent(
   response: ServerResponse,
   { report, log }: { report: EventReport; log: Logger },
 ): void {
+  const requestId = requestIdOf(request)
   accepting.then(
     (accepted) => {
       report.accepted(accepted.repeated)
-      sendAccepted(response, accepted, requestIdOf(request))
+      sendAccepted(response, accepted, requestId)
     },
     (error) => {
-      const requestId = requestIdOf(request)
       report.refused(toGanchoError(error).code)
       const { headers, ...answer } = errorAnswer(error, requestId, log)
       const own = { 'x-request-id': requestId, 'x-content-type-options': 'nosniff' }
