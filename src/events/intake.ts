@@ -137,8 +137,7 @@ export function createIntake(deps: Deps): Intake {
       const answer = await ask<NamedAnswer | 'FULL'>(replyScript, args)
       if (answer === 'FULL') throw backlogFull()
       const { first, count, reply } = namedReply(named.awaitId, answer)
-      const ns = numbers(first, count)
-      for (const n of ns) deps.dataSet.given(n)
+      const ns = numbers(first, count, deps.dataSet.given)
       return { eventId, ns, repeated: false, ...(reply && { reply }) }
     } catch (cause) {
       throw failed(cause)
@@ -168,8 +167,7 @@ type ScriptAnswer = number | AcceptedAnswer | ['limited', waitMs: number, ...Res
 
 function settle(one: Waiting, answer: ScriptAnswer, given: (n: number) => void): void {
   if (typeof answer === 'number') {
-    const ns = numbers(answer, one.count)
-    for (const n of ns) given(n)
+    const ns = numbers(answer, one.count, given)
     one.resolve({ eventId: one.eventId, ns, repeated: false })
   } else if (answer[0] === 'full') one.reject(backlogFull())
   else if (answer[0] === 'conflict') one.reject(new GanchoError('IDEMPOTENCY_CONFLICT'))
@@ -182,14 +180,8 @@ function settle(one: Waiting, answer: ScriptAnswer, given: (n: number) => void):
 }
 
 function taken(answer: AcceptedAnswer, limit: RateLimit | undefined, given: (n: number) => void): Accepted {
-  const accepted = acceptedOf(answer, limit)
-  for (const n of accepted.ns) given(n)
-  return accepted
-}
-
-function acceptedOf(answer: AcceptedAnswer, limit: RateLimit | undefined): Accepted {
   const [kind, eventId, first, count, answered, ...rest] = answer
-  const ns = numbers(first, count)
+  const ns = numbers(first, count, given)
   const reply = matchedReply(answered)
   return {
     ...{ eventId, ns, repeated: kind === 'repeated' },
@@ -198,9 +190,13 @@ function acceptedOf(answer: AcceptedAnswer, limit: RateLimit | undefined): Accep
   }
 }
 
-function numbers(first: number, count: number): number[] {
+/** Those of an event's jobs, each told to be given. */
+function numbers(first: number, count: number, given: (n: number) => void): number[] {
   const ns: number[] = []
-  for (let i = 0; i < count; i++) ns.push(first + i)
+  for (let n = first; n < first + count; n++) {
+    given(n)
+    ns.push(n)
+  }
   return ns
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Redis } from 'ioredis'
 
@@ -107,7 +107,7 @@ export type Script = (keys: readonly string[], args: readonly ScriptArgument[]) 
  */
 export function loadScript(redis: Redis, name: ScriptName, { buffers = false } = {}): Script {
   const lua = [...(preludes[name] ?? []), name].map(read).join('\n')
-  const sha = createHash('sha1').update(lua).digest('hex')
+  const sha = hash('sha1', lua)
   const keyCount = keyCounts[name]
   const send = buffers ? 'callBuffer' : 'call'
   return async (keys, args) => {

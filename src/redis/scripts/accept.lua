@@ -21,8 +21,7 @@
 local idempotencyPrefix, ttl, ratePrefix = ARGV[8], ARGV[9], ARGV[10]
 
 local function fieldsOf(event)
-  local fields = {}
-  if event.contentType then fields = { 'contentType', event.contentType } end
+  local fields = event.contentType and { 'contentType', event.contentType } or {}
   if event.correlation then
     table.insert(fields, 'correlation')
     table.insert(fields, event.correlation)
